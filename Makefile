@@ -1,0 +1,69 @@
+# Everything that is done with this repository. Only python3 (3.11 or newer, with venv and pip) and make
+# are needed; the rest is installed into .venv and .venv-meltano, as locked.
+
+PYTHON ?= python3
+BIN := .venv/bin
+MELTANO := .venv-meltano/bin/meltano
+SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
+
+.PHONY: setup demo test check format settings lock bench simulate clean
+
+## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
+demo: setup
+	@$(BIN)/python -m demo
+
+## test: all tests, on real servers
+test: setup .venv-target-jsonl/ready
+	@$(BIN)/python -m tests.run $(ARGS)
+
+## check: format, lint, types
+check: .venv/ready
+	@$(BIN)/ruff format --check --quiet $(SOURCES)
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/mypy
+
+format: .venv/ready
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+## settings: write the settings of both packages into meltano.yml and the READMEs
+settings: .venv/ready
+	@$(BIN)/python -m tests.contract.generated
+
+## simulate: what different ways of polling lose, repeat and delay
+simulate: .venv/ready
+	@$(BIN)/python -m bench.simulate
+
+setup: .venv/ready .venv-meltano/ready
+
+.venv/ready: requirements.lock tap-oracle-txlog/pyproject.toml target-nats-jetstream/pyproject.toml
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		-e tap-oracle-txlog -e target-nats-jetstream
+	@touch $@
+
+.venv-meltano/ready: requirements-meltano.lock
+	@echo "setting up .venv-meltano"
+	@$(PYTHON) -m venv --clear .venv-meltano
+	@.venv-meltano/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-meltano.lock
+	@touch $@
+
+.venv-target-jsonl/ready: tests/e2e/target-jsonl.lock
+	@echo "setting up .venv-target-jsonl"
+	@$(PYTHON) -m venv --clear .venv-target-jsonl
+	@.venv-target-jsonl/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+## lock: resolve all dependencies anew
+UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-annotate --custom-compile-command "make lock" --upgrade
+lock: .venv/ready
+	@$(UV_LOCK) requirements.in */pyproject.toml -o requirements.lock
+	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
+	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
+
+clean:
+	rm -rf .venv .venv-meltano .venv-target-jsonl .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,95 @@
+"""Promises 1 and 2 as a model: what the tap emits is what was committed, each row once.
+
+``MODEL_SEED=123456`` plays other histories than the usual ones; a red test prints the seed of the
+history, and the history itself without all the steps that do not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from typing_extensions import override
+
+from tap_oracle_txlog.keyset import Position, Progress
+from tap_oracle_txlog.timestamps import BEGINNING, END, minus, plus
+from tests.tap.rules.history import Tap, make, play, report
+from tests.tap.rules.world import wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_oracle_txlog.keyset import Scan
+
+FIRST_SEED = int(os.environ.get("MODEL_SEED", "0"))
+BLOCK = 500
+
+
+class TapInSlices(Tap):
+    """Backfill: each slice has a bookmark of its own, and one that is complete is not read."""
+
+    @override
+    def load(self, state: str | None) -> Progress:
+        written = json.loads(state or "{}")
+        start = wall_clock(self.history.start, self.history.zone)
+        self.slices = tuple(pairwise((BEGINNING, minus(start, 200), start, plus(start, 290), END)))
+        self.parts = {}
+        for start, _ in self.slices:
+            self.start = start
+            self.parts[start] = super().load(written.get(start))
+        return self.parts[BEGINNING]
+
+    @override
+    def save(self, progress: Progress) -> None:
+        self.progress = self.parts[self.start] = progress
+        written = {start: json.dumps(part.to_bookmark()) for start, part in self.parts.items()}
+        self.output.write_state(json.dumps(written))
+
+    @override
+    def one_pass(self) -> Iterator[None]:
+        for start, until in self.slices:
+            self.start, self.until, self.progress = start, until, self.parts[start]
+            if not self.progress.covers(until):
+                yield from self.keys()
+        self.start, self.progress = BEGINNING, self.parts[BEGINNING]
+        yield from self.null_keys()
+
+
+class TapWithLittleMemory(Tap):
+    """``max_state_ranges`` is exceeded all the time."""
+
+    may_repeat = True
+    max_ranges = 1
+
+
+class TapOfTextIds(Tap):
+    """The id column is a VARCHAR2: nothing can be remembered as ranges."""
+
+    may_repeat = True
+
+    @override
+    def page(self, scan: Scan) -> list[Position]:
+        return [Position(at, f"{row:09d}") for at, row in super().page(scan)]
+
+
+def _play_a_block(block: int, tap: type[Tap]) -> None:
+    for seed in range(FIRST_SEED + block * BLOCK, FIRST_SEED + (block + 1) * BLOCK):
+        history = make(seed)
+        assert play(history, tap) is None, report(history, tap)
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_every_committed_row_is_emitted_once_whatever_happens(block: int) -> None:
+    _play_a_block(block, Tap)
+
+
+def test_slices_of_a_backfill_have_every_row_once_between_them() -> None:
+    _play_a_block(0, TapInSlices)
+
+
+@pytest.mark.parametrize("tap", [TapWithLittleMemory, TapOfTextIds])
+def test_nothing_is_lost_where_not_all_can_be_remembered(tap: type[Tap]) -> None:
+    _play_a_block(0, tap)

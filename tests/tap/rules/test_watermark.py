@@ -1,0 +1,143 @@
+"""The watermark is never later than what the open transactions, the clocks and look-back allow."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
+from tap_oracle_txlog.keyset import Position
+from tap_oracle_txlog.timestamps import Instant, from_nanoseconds, nanoseconds, parse
+from tap_oracle_txlog.watermark import (
+    LastPass,
+    LateRows,
+    NoneOpen,
+    NotReadable,
+    Oldest,
+    choose_watermark,
+)
+
+if TYPE_CHECKING:
+    from tap_oracle_txlog.watermark import OpenTransactions, Strategy
+
+CLOCK = parse("2026-11-22T12:00:00")
+NO_RIGHT = NotReadable("ORA-00942 on V$TRANSACTION", "GRANT SELECT ON V_$TRANSACTION")
+NO_VIEW = NotReadable("sqlite has no such view", "use lookback", right_missing=False)
+INSTANTS = st.integers(0, nanoseconds(parse("2100-01-01"))).map(from_nanoseconds)
+SECONDS = st.floats(0, 10_000)
+
+
+@given(INSTANTS, INSTANTS, SECONDS, SECONDS)
+def test_it_stays_behind_clock_and_oldest_transaction_by_skew_and_lookback(
+    clock: Instant, oldest: Instant, lookback: float, skew: float
+) -> None:
+    watermark = choose_watermark(
+        clock, Oldest(oldest), strategy="auto", lookback=lookback, skew=skew
+    )
+    exact = nanoseconds(min(clock, oldest)) - int((Fraction(lookback) + Fraction(skew)) * 10**9)
+    assert exact - 2_000 <= nanoseconds(watermark.at) <= max(0, exact)
+    assert watermark.clock == clock
+
+
+@pytest.mark.parametrize(
+    ("strategy", "known", "at", "kept"),
+    [
+        ("auto", Oldest(parse("2026-11-22T11:00:00")), "10:54:58", "watermark"),
+        ("auto", NoneOpen(), "11:54:58", "watermark"),
+        ("auto", NO_RIGHT, "11:54:58", "lookback"),
+        ("watermark", Oldest(parse("2026-11-22T11:00:00")), "10:54:58", "watermark"),
+        ("watermark", NoneOpen(), "11:54:58", "watermark"),
+        ("lookback", Oldest(parse("2026-11-22T11:00:00")), "11:54:58", "lookback"),
+        ("lookback", NO_RIGHT, "11:54:58", "lookback"),
+    ],
+)
+def test_each_strategy_uses_what_it_is_told_to_use(
+    strategy: Strategy, known: OpenTransactions, at: str, kept: str
+) -> None:
+    watermark = choose_watermark(CLOCK, known, strategy=strategy, lookback=300, skew=2)
+    assert watermark.at == parse(f"2026-11-22T{at}")
+    assert watermark.strategy == kept
+
+
+def test_the_fall_to_lookback_is_reported_where_it_is_one() -> None:
+    def fallen(strategy: Strategy, known: OpenTransactions) -> NotReadable | None:
+        return choose_watermark(CLOCK, known, strategy=strategy, lookback=1, skew=0).fallen_from
+
+    assert fallen("auto", NO_RIGHT) is NO_RIGHT
+    assert fallen("auto", NoneOpen()) is None
+    assert fallen("lookback", NO_RIGHT) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "error"), [(NO_RIGHT, AccessDeniedError), (NO_VIEW, ConfigurationError)]
+)
+def test_a_watermark_that_cannot_be_kept_is_refused_with_the_remedy(
+    known: NotReadable, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=known.remedy.replace("$", r"\$")) as refused:
+        choose_watermark(CLOCK, known, strategy="watermark", lookback=300, skew=2)
+    assert known.why in str(refused.value)
+
+
+def test_it_says_what_holds_it_back_and_by_how_much() -> None:
+    holder = Oldest(parse("2026-11-22T11:00:00"), "SPC.APP, session 12,3456")
+    held = choose_watermark(CLOCK, holder, strategy="auto", lookback=300, skew=2)
+    assert (held.held_by, held.lag) == ("SPC.APP, session 12,3456", 3_902)
+    nameless = choose_watermark(CLOCK, Oldest(held.at), strategy="auto", lookback=300, skew=2)
+    assert nameless.held_by == "an open transaction"
+    free = choose_watermark(CLOCK, NoneOpen(), strategy="auto", lookback=300, skew=2)
+    assert (free.held_by, free.lag) == ("the database clock", 302)
+
+
+def test_a_transaction_from_the_future_does_not_move_it_beyond_the_clock() -> None:
+    ahead = Oldest(parse("2026-11-22T12:00:01"))
+    watermark = choose_watermark(CLOCK, ahead, strategy="auto", lookback=0, skew=0)
+    assert (watermark.at, watermark.held_by) == (CLOCK, "the database clock")
+
+
+def test_it_is_in_the_clock_of_the_column() -> None:
+    watermark = choose_watermark(
+        CLOCK, NoneOpen(), strategy="auto", lookback=0, skew=0, zone=ZoneInfo("Europe/Berlin")
+    )
+    assert watermark.at == watermark.clock == parse("2026-11-22T13:00:00")
+
+
+LAST = LastPass(clock=parse("2026-11-22T12:00:00"), watermark=parse("2026-11-22T11:55:00"))
+
+
+def page(*times: str) -> list[Position]:
+    return [Position(parse(f"2026-11-22T{at}"), row) for row, at in enumerate(times)]
+
+
+def test_rows_that_the_last_pass_should_have_seen_are_counted_as_late() -> None:
+    late = LateRows(LAST)
+    late.count(page("11:57:00", "11:58:30", "11:59:00", "12:00:00"), [False, True, True, True])
+    late.count(page("12:00:01"), [True])
+    assert (late.rows, late.most_seconds, late.margin_seconds) == (2, 90, 210)
+
+
+def test_no_row_is_late_before_a_pass_has_been_finished() -> None:
+    late = LateRows(None)
+    late.count(page("11:57:00"), [True])
+    assert late.rows == 0
+    assert not late.nearly_missed(300)
+
+
+@pytest.mark.parametrize(("at", "warns"), [("11:55:59", True), ("11:56:00", False)])
+def test_a_row_that_used_up_four_fifths_of_the_window_is_worth_a_warning(
+    at: str, *, warns: bool
+) -> None:
+    late = LateRows(LAST)
+    late.count(page(at), [True])
+    assert late.nearly_missed(300) is warns
+
+
+@pytest.mark.parametrize(("clock", "watermark"), [("yesterday", CLOCK), (CLOCK, "2026-11-22")])
+def test_a_last_pass_has_real_times(clock: str, watermark: str) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        LastPass(Instant(clock), Instant(watermark))
