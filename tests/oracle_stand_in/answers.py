@@ -1,0 +1,281 @@
+"""The answer to each known statement, from the database in memory.
+
+Handlers get the varying parts of the text, and the binds. They are strict where Oracle is: a bind
+of another type, or a text that does not fit its format mask, is an error and not a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tests.oracle_stand_in.columns import Column
+from tests.oracle_stand_in.database import in_utc
+from tests.oracle_stand_in.expressions import column_in, select_list
+from tests.oracle_stand_in.faults import OracleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tests.oracle_stand_in.database import Database, Row, Table
+    from tests.oracle_stand_in.instance import Instance
+    from tests.oracle_stand_in.messages import Bind
+
+_SECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS'"
+_NANOSECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS.FF9'"
+_ZONED = f"from_tz(to_timestamp({{}}, {_NANOSECONDS}), '+00:00')"
+CONVERSIONS: Final = {
+    "DATE": (f"to_date({{}}, {_SECONDS})", 19),
+    "TIMESTAMP": (f"to_timestamp({{}}, {_NANOSECONDS})", 29),
+    "TIMESTAMP WITH TIME ZONE": (_ZONED, 29),
+    "TIMESTAMP WITH LOCAL TIME ZONE": (f"cast({_ZONED} as timestamp(9) with local time zone)", 29),
+}
+"""How a bound text becomes a value of the key's own type, and how long it must be. A value of any
+other type would convert the column instead, and lose its index."""
+
+VARCHAR2, NUMBER = 1, 2
+
+
+class Answer(NamedTuple):
+    columns: tuple[Column, ...]
+    rows: Iterator[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One execution of a known text: its varying parts and its binds."""
+
+    instance: Instance
+    parts: Mapping[str, str | None]
+    binds: tuple[Bind, ...]
+
+    @property
+    def database(self) -> Database:
+        return self.instance.database
+
+    def part(self, name: str) -> str:
+        return self.parts[name] or ""
+
+    def bind(self, name: str, code: int) -> object:
+        """The value of a bind, the same wherever its name stands, sent with type ``code``."""
+        values = {bind.value for bind in self.binds if (bind.name, bind.code) == (name, code)}
+        if len(values) != 1:
+            raise OracleError(932, f"stand-in: {name} has no one value of type code {code}")
+        return values.pop()
+
+    def column(self, table: Table, name: str) -> Column:
+        """The column that stands as ``t."NAME"`` in part ``name``."""
+        return column_in(self.part(name), table)
+
+    def table(self) -> Table:
+        """The table of part ``table``; ORA-00942 for one that is not there or not granted."""
+        owner, _, name = self.part("table").replace('"', "").rpartition(".")
+        full = f"{owner or self.instance.user}.{name}"
+        self.granted(full)
+        if full not in self.database.tables:
+            raise OracleError(942, "table or view does not exist")
+        return self.database.tables[full]
+
+    def granted(self, *names: str) -> None:
+        if self.database.hidden & set(names):
+            raise OracleError(942, "table or view does not exist")
+
+
+def _answer(columns: str, *rows: Row) -> Answer:
+    """An answer in which columns are declared as in DDL, with commas between."""
+    return Answer(tuple(map(Column.of, columns.split(", "))), iter(rows))
+
+
+# --- the session ----------------------------------------------------------------------------------
+
+
+def nothing(_: Query) -> None:
+    return None
+
+
+def one(_: Query) -> Answer:
+    return _answer("1 NUMBER", (1,))
+
+
+def decimal(_: Query) -> Answer:
+    return _answer("1.1 NUMBER", (Decimal("1.1"),))
+
+
+def current_schema(query: Query) -> Answer:
+    return _answer("SCHEMA VARCHAR2(128)", (query.instance.user,))
+
+
+def no_transaction_id(_: Query) -> None:
+    """SQLAlchemy lives with an error here, and takes READ COMMITTED."""
+    raise OracleError(6550, "stand-in: no transaction ids")
+
+
+def clock(query: Query) -> Answer:
+    return _answer("NOW VARCHAR2(29)", (query.database.clock(),))
+
+
+def database(query: Query) -> Answer:
+    at = query.instance
+    row = (at.database.role, "STANDIN", "standin", at.service_name, at.user, at.user)
+    return _answer(", ".join(f"C{place} VARCHAR2(128)" for place in range(len(row))), row)
+
+
+def oldest_transaction(query: Query) -> Answer:
+    """Start, session and user of the oldest open transaction, if there is one."""
+    query.granted("GV$TRANSACTION", "GV$SESSION")
+    declared = "STARTED VARCHAR2(29), SID NUMBER, USERNAME VARCHAR2(128)"
+    return _answer(declared, *_oldest(query))
+
+
+def oldest_start(query: Query, view: str = "GV$TRANSACTION") -> Answer:
+    query.granted(view)
+    started = next((start for start, _, _ in _oldest(query)), None)
+    return _answer("STARTED VARCHAR2(29), A VARCHAR2(1), B VARCHAR2(1)", (started, None, None))
+
+
+def oldest_local_start(query: Query) -> Answer:
+    return oldest_start(query, "V$TRANSACTION")
+
+
+def _oldest(query: Query) -> list[tuple[str, int, str]]:
+    opened = sorted(query.database.transactions, key=lambda each: each.started)[:1]
+    return [(each.started[:19] + ".000000000", each.sid, each.user) for each in opened]
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def page(query: Query) -> Answer:
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "order_id")
+    at = _bound_time(query, key, "after")
+    if query.parts["id"] is None:
+        rows = table.scan(key.name, id_.name, lambda position: position[0] >= at)
+    else:
+        after = (at, _bound_id(query, table))
+        rows = table.scan(key.name, id_.name, lambda position: position > after)
+    if query.parts["until"] is not None:
+        until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
+        rows = takewhile(lambda row: order(row)[0] < until, rows)
+    return _selected(query, table, rows)
+
+
+def null_key_page(query: Query) -> Answer:
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "order_id")
+    rows = table.without_key(key.name, id_.name)
+    if query.parts["id"] is not None:
+        after, place = _bound_id(query, table), table.place(id_.name)
+        rows = [row for row in rows if row[place] > after]
+    return _selected(query, table, rows)
+
+
+def _selected(query: Query, table: Table, rows: Iterable[Row]) -> Answer:
+    columns, row = select_list(query.part("items"), table)
+    return Answer(columns, map(row, islice(rows, int(query.part("limit")))))
+
+
+def _bound_time(query: Query, key: Column, part: str) -> str:
+    """The text bound as ``:after_key`` or ``:until_key``, made a value of the key's type."""
+    conversion, length = CONVERSIONS[key.type]
+    if query.part(part) != conversion.format(f":{part}_key"):
+        raise OracleError(1858, f"stand-in: {query.part(part)} converts the {key.type} column")
+    text = str(query.bind(f"{part}_key", VARCHAR2))
+    if len(text) != length:
+        raise OracleError(1861, "literal does not match format string")
+    return text.ljust(20, ".").ljust(29, "0")
+
+
+def _bound_id(query: Query, table: Table) -> int | str:
+    """The id to read on from; a bind of another type than the column's would convert the column."""
+    column = query.column(table, "id")
+    value = query.bind("after_id", NUMBER if column.type == "NUMBER" else VARCHAR2)
+    if column != query.column(table, "order_id") or not isinstance(value, int | str):
+        raise OracleError(1722, "stand-in: no id to read on from")
+    return value
+
+
+# --- the dictionary -------------------------------------------------------------------------------
+
+
+def columns(query: Query) -> Answer:
+    rows = [
+        (of.name, of.data_type, of.precision, of.scale, of.char_length, "Y" if of.nullable else "N")
+        for table in _described(query)
+        for of in table.columns
+    ]
+    types = "NAME VARCHAR2(128), TYPE VARCHAR2(128), PRECISION NUMBER, SCALE NUMBER, LENGTH NUMBER"
+    return _answer(f"{types}, NULLABLE VARCHAR2(1)", *rows)
+
+
+def keys(query: Query) -> Answer:
+    named = [
+        ("P" if name.startswith("PK") else "U", name, columns)
+        for table in _described(query)
+        for name, columns in table.keys.items()
+    ]
+    rows = [(name, kind, column) for kind, name, columns in sorted(named) for column in columns]
+    return _answer("NAME VARCHAR2(128), TYPE VARCHAR2(1), COLUMN_NAME VARCHAR2(128)", *rows)
+
+
+def indexes(query: Query) -> Answer:
+    rows = [
+        (name, column)
+        for table in _described(query)
+        for name, columns in sorted(table.indexes.items())
+        for column in columns
+    ]
+    return _answer("NAME VARCHAR2(128), COLUMN_NAME VARCHAR2(128)", *rows)
+
+
+def tables(query: Query) -> Answer:
+    owner = query.bind("owner", VARCHAR2) or query.instance.user
+    names = sorted(set(query.database.tables) - query.database.hidden)
+    rows = [(owner, name, "TABLE", None) for o, name in (n.split(".") for n in names) if o == owner]
+    declared = "OWNER VARCHAR2(128), NAME VARCHAR2(128), KIND VARCHAR2(5), NUM_ROWS NUMBER"
+    return _answer(declared, *rows[: int(query.part("limit"))])
+
+
+def _described(query: Query) -> list[Table]:
+    """The one table asked for, unless the user may not see it."""
+    owner = query.bind("owner", VARCHAR2) or query.instance.user
+    name = f"{owner}.{query.bind('table_name', VARCHAR2)}"
+    shown = name in set(query.database.tables) - query.database.hidden
+    return [query.database.tables[name]] if shown else []
+
+
+# --- the doctor's questions -----------------------------------------------------------------------
+
+
+def null_key_count(query: Query) -> Answer:
+    table = query.table()
+    key = query.column(table, "key").name
+    count = len(table.without_key(key, key))
+    return _answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
+
+
+def newest_key(query: Query) -> Answer:
+    table, text = query.table(), query.part("newest")
+    columns, row = select_list(re.sub(r"max\((.*?)\)", r"\1", text), table)
+    key = column_in(text, table).name
+    newest = deque(table.scan(key, key, lambda _: True), maxlen=1)
+    return Answer(columns, iter([row(each) for each in newest] or [(None,)]))
+
+
+def lateness(query: Query) -> Answer:
+    table = query.table()
+    key = query.column(table, "key").name
+    end, begin = (table.place(query.column(table, name).name) for name in ("end", "begin"))
+    newest = deque(table.scan(key, key, lambda _: True), maxlen=int(query.part("limit")))
+    distances = [_seconds(row[end]) - _seconds(row[begin]) for row in newest if row[end]]
+    row = (len(newest), min(distances, default=None), max(distances, default=None))
+    return _answer("ROWS NUMBER, SHORTEST NUMBER, LONGEST NUMBER", row)
+
+
+def _seconds(value: object) -> int:
+    return int(datetime.fromisoformat(in_utc(value)[:19] + "+00:00").timestamp())

@@ -1,0 +1,129 @@
+"""The texts that the stand-in knows, and what answers each.
+
+A text is matched as a whole, apart from white space and from letter case outside quotes; no SQL is
+understood. Texts in which nothing varies are taken from the tap itself: golden files pin them, and
+a copy would prove no more. Those that name tables and columns stand here as patterns: ``{name}``
+is what varies (the very same where it comes again), ``[[...]]`` what may be missing. A text that
+nothing answers is ORA-00900, and is kept in ``Instance.unmatched``.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tap_oracle_txlog.oracle import statements as tap
+from tap_oracle_txlog.oracle.identifiers import TableName
+from tests.oracle_stand_in import answers
+from tests.oracle_stand_in.answers import Answer, Query
+from tests.oracle_stand_in.faults import OracleError
+from tests.oracle_stand_in.messages import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.oracle_stand_in.instance import Instance
+    from tests.oracle_stand_in.messages import Bind
+
+
+class Known(NamedTuple):
+    kind: str
+    text: str
+    handler: Callable[[Query], Answer | None]
+
+
+class Plan(NamedTuple):
+    """A matched text: its kind, its normalised form, and how to answer an execution."""
+
+    kind: str
+    sql: str
+    handler: Callable[[Query], Answer | None]
+    parts: Mapping[str, str | None]
+
+    def answer(self, instance: Instance, binds: Sequence[Bind]) -> Answer | None:
+        return self.handler(Query(instance, self.parts, tuple(binds)))
+
+
+_ANY = TableName("OWNER", "NAME")
+_HOLDER, _START, _LOCAL_START = (each.text for each in tap.OPEN_TRANSACTIONS)
+
+KNOWN: Final = (
+    Known("session", tap.SESSION.text, answers.nothing),
+    Known("clock", tap.CLOCK.text, answers.clock),
+    Known("database", tap.DATABASE.text, answers.database),
+    Known("open transactions", _HOLDER, answers.oldest_transaction),
+    Known("open transactions", _START, answers.oldest_start),
+    Known("open transactions", _LOCAL_START, answers.oldest_local_start),
+    Known("columns", tap.table_columns(_ANY).text, answers.columns),
+    Known("keys", tap.table_keys(_ANY).text, answers.keys),
+    Known("indexes", tap.table_indexes(_ANY).text, answers.indexes),
+    Known("tables", tap.readable_tables(None).text.replace("1000", "{limit}"), answers.tables),
+    Known(
+        "page",
+        """SELECT {items} FROM {table} t
+        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > :after_id) ]]
+        [[AND {key} < {until} ]]
+        ORDER BY {key}, {order_id} FETCH FIRST {limit} ROWS ONLY""",
+        answers.page,
+    ),
+    Known(
+        "null key page",
+        """SELECT {items} FROM {table} t WHERE {key} IS NULL [[AND {id} > :after_id ]]
+        ORDER BY {order_id} FETCH FIRST {limit} ROWS ONLY""",
+        answers.null_key_page,
+    ),
+    Known(
+        "null key count",
+        """SELECT COUNT(*) FROM (SELECT 1 FROM {table} t WHERE {key} IS NULL
+        FETCH FIRST {limit} ROWS ONLY)""",
+        answers.null_key_count,
+    ),
+    Known("newest key", "SELECT {newest} FROM {table} t", answers.newest_key),
+    Known(
+        "lateness",
+        """SELECT COUNT(*), ROUND(MIN(x.DAYS) * 86400), ROUND(MAX(x.DAYS) * 86400) FROM (
+        SELECT {end} - {begin} DAYS FROM {table} t WHERE {key} IS NOT NULL
+        ORDER BY {key} DESC FETCH FIRST {limit} ROWS ONLY) x""",
+        answers.lateness,
+    ),
+    # A liveness check, and what SQLAlchemy asks at the first connect of an engine.
+    Known("one", "SELECT 1 FROM DUAL", answers.one),
+    Known(
+        "current schema",
+        "select sys_context( 'userenv', 'current_schema' ) from dual",
+        answers.current_schema,
+    ),
+    Known(
+        "transaction id",
+        "BEGIN :trans_id := DBMS_TRANSACTION.LOCAL_TRANSACTION_ID( TRUE ); END;",
+        answers.no_transaction_id,
+    ),
+    Known("decimal", "SELECT 1.1 FROM DUAL", answers.decimal),
+)
+
+
+def find(sql: str, instance: Instance) -> Plan:
+    """What answers ``sql``; ORA-00900 when nothing does."""
+    text = normalised(sql)
+    if (canned := instance.canned.get(text)) is not None:
+        return Plan("canned", text, lambda _: Answer(canned.columns, iter(canned.rows)), {})
+    for known in KNOWN:
+        if match := _pattern(known.text).fullmatch(text):
+            return Plan(known.kind, text, known.handler, match.groupdict())
+    instance.unmatched.append(text)
+    raise OracleError(900, f"stand-in: {text}")
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    seen: set[str] = set()
+
+    def group(match: re.Match[str]) -> str:
+        name = match[1]
+        again = name in seen
+        seen.add(name)
+        return f"(?P={name})" if again else f"(?P<{name}>.+?)"
+
+    pattern = re.sub(r"\\{(\w+)\\}", group, re.escape(normalised(text)))
+    return re.compile(pattern.replace(r"\[\[", "(?:").replace(r"\]\]\ ", ")?"))
