@@ -1,0 +1,67 @@
+"""The command ``tap-oracle-txlog``: every failure is one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from tap_oracle_txlog.errors import TapError
+from tap_oracle_txlog.stop import Stop, Stopped
+
+logger = logging.getLogger("tap_oracle_txlog")
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
+            5 data, 130 and 143 after a signal.
+    """
+    code = 1
+    try:
+        with Stop().installed():
+            code = _run()
+    except Stopped as stopped:
+        code = 128 + stopped.signum
+    except click.ClickException as error:
+        logger.error("%s. See --help", error.format_message().rstrip("."))  # noqa: TRY400 - one line
+        code = 2
+    except TapError as error:
+        logger.error("%s", error)  # noqa: TRY400 - one line
+        code = error.exit_code
+        logger.debug("where it happened", exc_info=True)
+    except Exception as error:
+        message = f"unexpected {type(error).__name__}: {error}. Set log_level DEBUG to see where"
+        logger.error("%s", message)  # noqa: TRY400 - one line
+        logger.debug("where it happened", exc_info=True)
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)  # it is ending already
+        _close_stdout()
+    sys.exit(code)
+
+
+def _run() -> int:
+    from tap_oracle_txlog.tap import TapOracleTxlog  # noqa: PLC0415
+
+    command = TapOracleTxlog.cli  # sets up the log
+    if not logger.isEnabledFor(logging.DEBUG):
+        logging.getLogger(TapOracleTxlog.name).setLevel(logging.WARNING)  # the SDK's own chatter
+    return command.main(standalone_mode=False) or 0
+
+
+def _close_stdout() -> None:
+    """Keep Python from complaining at exit about a pipe that its reader has closed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

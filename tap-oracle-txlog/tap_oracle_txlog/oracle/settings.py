@@ -1,0 +1,307 @@
+"""The settings of the Oracle source: their JSON schema, and the one value that is made of them.
+
+`PROPERTIES` is the only list of names, defaults and descriptions; `OracleSettings.from_config` is
+the only reader of a configuration: what came out of it is complete and free of contradictions.
+Passwords are in no ``repr`` and in no message; a DSN that contains one is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.oracle.identifiers import TableName, identifier
+from tap_oracle_txlog.source import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROGRAM = "tap-oracle-txlog"
+"""What a DBA sees in V$SESSION."""
+
+Property: TypeAlias = "dict[str, Any]"
+
+
+def _text(description: str, default: str | None = None, **more: object) -> Property:
+    if default is None:
+        return {"type": ["string", "null"], "description": description, **more}
+    return {"type": ["string"], "description": description, "default": default, **more}
+
+
+def _flag(description: str, *, default: bool) -> Property:
+    return {"type": ["boolean"], "description": description, "default": default}
+
+
+def _whole(description: str, default: int, minimum: int) -> Property:
+    found = {"type": ["integer"], "description": description}
+    return {**found, "default": default, "minimum": minimum}
+
+
+def _fraction(description: str, default: float, minimum: float) -> Property:
+    """A number that may also come as text: Meltano hands fractions over so."""
+    found = {"type": ["number", "string"], "description": description}
+    return {**found, "default": default, "minimum": minimum}
+
+
+_DSN = (
+    "TNS alias, Easy Connect string, connect descriptor, or URL of one of the driver's"
+    " configuration providers (config-azure://...); instead of `host`."
+)
+_THICK = (
+    "Use the Oracle Client libraries: for Native Network Encryption, Kerberos, or a database"
+    " before 12.1."
+)
+_OOB = "Set it where connecting hangs, as behind some firewalls and in some containers."
+_COLUMNS = "Columns to read, without it all; replication key and id are always read."
+_ZONE = "Zone of times that are stored without one, as Europe/Vienna; without it, they are UTC."
+
+_PROPERTIES: dict[str, Property] = {
+    "user": _text("Database user; not needed where a wallet or the client brings the login."),
+    "password": _text("Password of `user`.", secret=True),
+    "password_file": _text("File that holds the password, instead of `password`."),
+    "dsn": _text(_DSN),
+    "host": _text("Host of the listener; instead of `dsn`."),
+    "port": _whole("Port of the listener at `host`.", 1521, 1),
+    "service_name": _text("Service at `host`, for example that of a pluggable database."),
+    "sid": _text("Instance at `host`, for a database without a service name."),
+    "protocol": _text("Protocol to `host`; tcps is TLS.", "tcp", enum=["tcp", "tcps"]),
+    "config_dir": _text("Directory of tnsnames.ora."),
+    "wallet_location": _text("Directory of ewallet.pem, for mTLS and Autonomous Database."),
+    "wallet_password": _text("Password of ewallet.pem.", secret=True),
+    "wallet_password_file": _text("File that holds it, instead of `wallet_password`."),
+    "ssl_server_dn_match": _flag("With TLS, the certificate must name the server.", default=True),
+    "thick_mode": _flag(_THICK, default=False),
+    "lib_dir": _text("Directory of the Oracle Client libraries, with `thick_mode`."),
+    "proxy_user": _text("User to become, through the grants of `user`."),
+    "edition": _text("Edition of the session (edition-based redefinition)."),
+    "https_proxy": _text("Host of an HTTPS proxy to the database; TLS only."),
+    "https_proxy_port": _whole("Port of that proxy.", 80, 1),
+    "connect_timeout": _fraction("Seconds that connecting and logging in may take.", 30, 0.01),
+    "call_timeout": _fraction("Seconds that one round trip may take.", 300, 0.01),
+    "expire_time": _whole("Minutes between probes of an idle connection; 0 is none.", 2, 0),
+    "disable_oob": _flag(_OOB, default=False),
+    "sdu": _whole("Bytes of a network packet, at most.", 65535, 512),
+    "array_size": _whole("Rows in one round trip.", 2000, 1),
+    "table": _text("Table or view, upper case unless in double quotes.", "SPC.TXLOG_EVENTS"),
+    "replication_key": _text("Column with the time of a row's insertion.", "EVENT_TIMESTAMP"),
+    "id_column": _text("Column that is unique and never NULL; orders rows of one time.", "ID"),
+    "columns": {"type": ["array", "null"], "items": {"type": "string"}, "description": _COLUMNS},
+    "source_timezone": _text(_ZONE),
+    "max_retries": _whole("Attempts to come back after the database was lost.", 3, 0),
+    "initial_backoff": _fraction("Seconds before the first of them.", 1, 0),
+    "max_backoff": _fraction("Most seconds between two of them.", 30, 0),
+    "backoff_multiplier": _fraction("Growth of the wait from each to the next.", 2, 1),
+}
+
+PROPERTIES: dict[str, Property] = {
+    name: {"title": name.replace("_", " ").capitalize(), **found}
+    for name, found in _PROPERTIES.items()
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSettings:
+    """All that the source needs to know; made by `from_config`.
+
+    ``login`` and ``address`` are arguments of ``oracledb.connect``.
+    """
+
+    login: Mapping[str, Any] = field(repr=False)
+    address: Mapping[str, Any]
+    where: str
+    thick_mode: bool
+    lib_dir: str | None
+    connect_timeout: float
+    call_timeout: float
+    array_size: int
+    table: TableName
+    names: Names
+    source_timezone: ZoneInfo | None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> OracleSettings:
+        """Read and check a configuration; what is not Oracle's in it is left alone.
+
+        Raises:
+            ConfigurationError: A setting is missing, contradicts another, or cannot be used.
+        """
+        for reason, remedy in _contradictions(config):
+            raise ConfigurationError(reason, remedy)
+        connect_timeout = number(config, "connect_timeout")
+        return cls(
+            login=_login(config),
+            address={**_address(config), "tcp_connect_timeout": connect_timeout},
+            where=_where(config),
+            thick_mode=_value(config, "thick_mode"),
+            lib_dir=_value(config, "lib_dir"),
+            connect_timeout=connect_timeout,
+            call_timeout=number(config, "call_timeout"),
+            array_size=int(number(config, "array_size")),
+            table=TableName.parse(_value(config, "table")),
+            names=names(config),
+            source_timezone=_zone(_value(config, "source_timezone")),
+        )
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """The arguments of ``oracledb.connect``; they hold the passwords."""
+        return {**self.address, **self.login, "program": PROGRAM}
+
+    @property
+    def user(self) -> str:
+        """The user as messages name it."""
+        return self.login.get("user") or "the external user"
+
+
+def names(config: Mapping[str, Any]) -> Names:
+    """The names as the dictionary has them; in upper case where they were typed without quotes.
+
+    Raises:
+        ConfigurationError: One of them is no name.
+    """
+    table = TableName.parse(_value(config, "table"))
+
+    def column(setting: str) -> str:
+        return identifier(_value(config, setting), setting=setting)
+
+    columns = (identifier(name, setting="columns") for name in _value(config, "columns") or ())
+    return Names(
+        table.name, table.label, column("replication_key"), column("id_column"), tuple(columns)
+    )
+
+
+def number(config: Mapping[str, Any], name: str) -> float:
+    """The number of a setting, also where it was given as text.
+
+    Raises:
+        ConfigurationError: It is no such number, or smaller than allowed.
+    """
+    rules = PROPERTIES[name]
+    is_whole = "integer" in rules["type"]
+    try:
+        value = float(_value(config, name))
+    except (TypeError, ValueError):
+        value = math.nan
+    if not rules["minimum"] <= value < math.inf or (is_whole and not value.is_integer()):
+        kind = "whole number" if is_whole else "number"
+        reason = f"setting `{name}` is no {kind} of at least {rules['minimum']}"
+        raise ConfigurationError(reason, f"The default is {rules['default']}")
+    return int(value) if is_whole else value
+
+
+def _value(config: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  # as various as JSON
+    value = config.get(name)
+    return PROPERTIES[name].get("default") if value is None or value == "" else value
+
+
+def _argument(config: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  # as the driver takes it
+    return number(config, name) if "minimum" in PROPERTIES[name] else _value(config, name)
+
+
+_EXCLUSIVE = (
+    ("service_name", "sid"),
+    ("dsn", "host"),
+    ("dsn", "service_name"),
+    ("dsn", "sid"),
+    ("password", "password_file"),
+    ("wallet_password", "wallet_password_file"),
+)
+
+
+def _contradictions(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong between the settings of the connection, and the remedy of each."""
+    given = {name for name in PROPERTIES if _value(config, name)}
+    for one, other in _EXCLUSIVE:
+        if {one, other} <= given:
+            yield f"both `{one}` and `{other}` are set", "Keep one"
+    if not given & {"dsn", "host"}:
+        yield "neither `dsn` nor `host` is set", "Set `host` and `service_name`"
+    if "host" in given and not given & {"service_name", "sid"}:
+        yield "`host` is set without `service_name`", "Set `service_name` (or `sid`)"
+    if "dsn" in given and re.match(r"[^(?]*@", config["dsn"]):
+        yield "`dsn` contains a login", "Set `user` and `password` instead"
+    if "lib_dir" in given and "thick_mode" not in given:
+        yield "`lib_dir` is set without `thick_mode`", "Set `thick_mode` to true"
+    if given & {"wallet_location", "thick_mode"} or _has_provider(config):
+        return  # these can bring user and password with them
+    if "user" not in given:
+        yield "`user` is not set", "Set `user` and `password`"
+    if not given & {"password", "password_file"}:
+        yield "no password is set", "Set `password` or `password_file`"
+
+
+def _has_provider(config: Mapping[str, Any]) -> bool:
+    """Whether the driver looks address and login up in a store of configurations."""
+    return str(_value(config, "dsn")).startswith("config-")
+
+
+_ADDRESS = (
+    "dsn",
+    "config_dir",
+    "wallet_location",
+    "ssl_server_dn_match",
+    "edition",
+    "https_proxy",
+    "expire_time",
+    "disable_oob",
+    "sdu",
+)
+_AT_HOST = ("host", "port", "service_name", "sid", "protocol")
+
+
+def _address(config: Mapping[str, Any]) -> dict[str, Any]:
+    names = _ADDRESS if _value(config, "dsn") else (*_ADDRESS, *_AT_HOST)
+    if _value(config, "https_proxy"):
+        names = (*names, "https_proxy_port")
+    found = {name: _argument(config, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _login(config: Mapping[str, Any]) -> dict[str, Any]:
+    found = {
+        "user": _value(config, "user"),
+        "password": _secret(config, "password"),
+        "wallet_password": _secret(config, "wallet_password"),
+        "proxy_user": _value(config, "proxy_user"),
+    }
+    login = {name: value for name, value in found.items() if value is not None}
+    if "user" not in login and not _has_provider(config):
+        login["externalauth"] = True
+    return login
+
+
+def _secret(config: Mapping[str, Any], name: str) -> str | None:
+    path = _value(config, f"{name}_file")
+    if path is None:
+        secret: str | None = _value(config, name)
+        return secret
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as cause:
+        why = os.strerror(cause.errno or 0) if isinstance(cause, OSError) else "it is no text"
+        reason = f"cannot read the {name}_file {path}: {why}"
+        raise ConfigurationError(reason, "Check the path, and who may read it") from cause
+
+
+def _where(config: Mapping[str, Any]) -> str:
+    """The database as messages name it; behind a ``?`` there may be a secret."""
+    dsn = _value(config, "dsn")
+    if dsn is not None:
+        return re.sub(r"\s+", "", str(dsn).partition("?")[0])[:120]
+    service = _value(config, "service_name") or _value(config, "sid")
+    return f"{config['host']}:{_value(config, 'port')}/{service}"
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
+        reason = f"setting `source_timezone`: {name!r:.60} is no time zone"
+        raise ConfigurationError(reason, "Use a name such as Europe/Vienna") from cause

@@ -1,0 +1,161 @@
+"""What is read of a table: which columns, in which form, and how its rows become records.
+
+Made from the settings and from what the dictionary says; a `Table` that exists can be read. No
+statement is executed here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import oracledb
+
+from tap_oracle_txlog.errors import ConfigurationError, DataError
+from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection
+from tap_oracle_txlog.oracle.types import (
+    INTEGER,
+    Form,
+    OracleColumn,
+    form,
+    json_schema,
+    json_types,
+    select_expression,
+)
+from tap_oracle_txlog.source import TXLOG_COLUMNS, Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_oracle_txlog.oracle.settings import OracleSettings
+
+ID_TYPES = {"NUMBER", "CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The selected columns, and those that were left out because nothing can read their type."""
+
+    selection: Selection
+    columns: Sequence[Column]
+    unsupported: Sequence[OracleColumn]
+    forms: Mapping[str, Form]
+
+    @classmethod
+    def of(cls, settings: OracleSettings, described: Sequence[OracleColumn]) -> Table:
+        """The table as the settings want it.
+
+        Raises:
+            ConfigurationError: A column is not there, or cannot be what it is to be.
+        """
+        names, wanted = settings.names, _wanted(settings, described)
+        key = _one_of(KEY_FORMS, wanted[names.replication_key], "replication_key", settings)
+        id_ = _one_of(ID_TYPES, wanted[names.id_column], "id_column", settings)
+        forms = {
+            column.name: how
+            for column in wanted.values()
+            if (how := form(column, settings.source_timezone)) is not None
+        }
+        if id_.kind == "NUMBER" and id_.scale is None:
+            forms[id_.name] = Form("{}", INTEGER)  # faster than exact; `ids` sees to the rest
+        read = [column for column in wanted.values() if column.name in forms]
+        expressions = tuple(select_expression(column, forms[column.name]) for column in read)
+        columns = [Column(column.name, json_schema(column, forms[column.name])) for column in read]
+        if names.columns_are_known:
+            _check_schema(wanted.values(), forms, settings)
+        return cls(
+            Selection(settings.table, expressions, key.name, key.kind, id_.name),
+            columns,
+            [column for column in wanted.values() if column.name not in forms],
+            forms,
+        )
+
+    def output_type(self, cursor: oracledb.Cursor, metadata: oracledb.FetchInfo) -> Any:  # noqa: ANN401  # the driver's protocol
+        """How the driver is to fetch a column; it decides itself where this is None."""
+        how = self.forms.get(metadata.name)
+        if how is None or (how.fetch_as is None and how.convert is None):
+            return None
+        if how.fetch_as is not None:
+            kind, size = getattr(oracledb, how.fetch_as), 0
+        else:
+            kind, size = metadata.type_code, metadata.internal_size or 0
+        return cursor.var(
+            kind,
+            size,
+            arraysize=cursor.arraysize,
+            outconverter=how.convert,  # type: ignore[arg-type]  # None is its default
+        )
+
+    def ids(self, rows: Sequence[tuple[Any, ...]]) -> list[int | str]:
+        """The id of each row.
+
+        Raises:
+            DataError: One is NULL, or a number with a fraction: rows cannot be ordered by it.
+        """
+        place = list(self.forms).index(self.selection.id)
+        ids = [row[place] for row in rows]
+        if not set(map(type, ids)) <= {int, str}:
+            what = "NULL" if None in ids else "a number with a fraction"
+            reason = f"column {self.selection.id} of {self.selection.table.label} holds {what}"
+            raise DataError(reason, "Set `id_column` to a column that is unique and never NULL")
+        return ids
+
+    def records(self, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, object]]:
+        """The rows as records; the text of the key, which comes last, is left out."""
+        names = tuple(self.forms)
+        return [dict(zip(names, row, strict=False)) for row in rows]
+
+
+def _wanted(settings: OracleSettings, described: Sequence[OracleColumn]) -> dict[str, OracleColumn]:
+    """The columns to read, in table order; key and id are always among them."""
+    there = {column.name: column for column in described}
+    names = settings.names
+    if names.columns_are_known:
+        wanted = {column.name: "table" for column in TXLOG_COLUMNS}
+    else:
+        wanted = dict.fromkeys(names.columns or there, "columns")
+    wanted |= {names.replication_key: "replication_key", names.id_column: "id_column"}
+    for name, setting in wanted.items():
+        if name not in there:
+            raise _missing(name, setting, settings, there)
+    return {name: column for name, column in there.items() if name in wanted}
+
+
+def _missing(
+    name: str, setting: str, settings: OracleSettings, there: Iterable[str]
+) -> ConfigurationError:
+    near = difflib.get_close_matches(name, there, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    known = ", ".join(sorted(there))
+    reason = f"{settings.table.label} at {settings.where} has no column {name} (`{setting}`)"
+    return ConfigurationError(reason, f"{hint}It has {known:.500}")
+
+
+def _one_of(
+    kinds: Iterable[str], column: OracleColumn, setting: str, settings: OracleSettings
+) -> OracleColumn:
+    if column.kind not in kinds:
+        reason = (
+            f"column {column.name} of {settings.table.label} cannot be the `{setting}`: its type"
+            f" is {column.declared}"
+        )
+        raise ConfigurationError(reason, f"Choose one of {', '.join(sorted(kinds))}")
+    return column
+
+
+def _check_schema(
+    described: Iterable[OracleColumn], forms: Mapping[str, Form], settings: OracleSettings
+) -> None:
+    """The catalog of the event table is written without a look at it: the types must agree."""
+    expected = {column.name: json_types(column.json_schema) for column in TXLOG_COLUMNS}
+    for column in described:
+        if (
+            column.name not in forms
+            or json_types(forms[column.name].schema) != expected[column.name]
+        ):
+            reason = (
+                f"column {column.name} of {settings.table.label} is {column.declared}, which does"
+                " not fit the schema of the event table"
+            )
+            raise ConfigurationError(reason, "List all columns in `columns` to have them looked up")

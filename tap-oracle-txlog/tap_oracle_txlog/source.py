@@ -1,0 +1,137 @@
+"""The seam between the stream and a database.
+
+A source reads; it neither retries, nor keeps a bookmark, nor knows Singer. Two members exist:
+Oracle through python-oracledb (``oracle/``) and any SQLAlchemy URL (``embedded.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from tap_oracle_txlog.errors import TapError
+    from tap_oracle_txlog.keyset import Position
+    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.watermark import OpenTransactions
+
+
+class SourceLostError(Exception):
+    """The connection is gone, or could not be had; a new source may succeed.
+
+    Args:
+        error: What to tell the operator when it does not.
+    """
+
+    def __init__(self, error: TapError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class PageTooLargeError(Exception):
+    """The database could not serve the page in time; a smaller one may succeed."""
+
+    def __init__(self, error: TapError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the stream needs it: its name and the JSON schema of its values."""
+
+    name: str
+    json_schema: Mapping[str, object]
+
+
+_TEXT: Mapping[str, object] = {"type": ["string", "null"]}
+_TIME: Mapping[str, object] = {"type": ["string", "null"], "format": "date-time"}
+
+#: The default table, so that its SCHEMA needs no database.
+TXLOG_COLUMNS = (
+    Column("ID", {"type": "integer"}),
+    Column("CASE_ID", _TEXT),
+    Column("EVENT_TYPE", _TEXT),
+    Column("EVENT_DATA", _TEXT),
+    Column("EVENT_TIMESTAMP", _TIME),
+    Column("CREATED_AT", _TIME),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What records, messages and state call a table and its columns.
+
+    Args:
+        stream: The table without its schema.
+        table: With it.
+        columns: Those that are asked for; empty for all.
+    """
+
+    stream: str
+    table: str
+    replication_key: str
+    id_column: str
+    columns: tuple[str, ...] = ()
+
+    @property
+    def columns_are_known(self) -> bool:
+        """Whether ``TXLOG_COLUMNS`` tells the columns, and no database needs to be asked."""
+        known = {column.name for column in TXLOG_COLUMNS}
+        return (
+            self.stream == "TXLOG_EVENTS"
+            and not self.columns
+            and {self.replication_key, self.id_column} <= known
+        )
+
+
+class Page(NamedTuple):
+    """Rows in source order, JSON-ready, and beside each its position.
+
+    The rules look at positions only, the stream at rows only.
+    """
+
+    positions: Sequence[Position]
+    rows: Sequence[dict[str, object]]
+
+
+class Source(Protocol):
+    """A table that can be read page by page in the order of (replication key, id).
+
+    All methods raise an error of ``errors.py`` when the source refuses, ``SourceLostError`` when
+    the connection is gone and a new one may succeed, ``PageTooLargeError`` when a smaller page may.
+    """
+
+    @property
+    def key_zone(self) -> ZoneInfo | None:
+        """The zone in whose wall-clock time the replication key is stored; None for UTC."""
+        ...
+
+    def columns(self) -> Sequence[Column]:
+        """The selected columns in table order."""
+        ...
+
+    def clock(self) -> Instant:
+        """The database's time in UTC, never the host's."""
+        ...
+
+    def open_transactions(self) -> OpenTransactions:
+        """Since when the oldest open transaction is running (UTC), as far as the source can
+        tell.
+        """
+        ...
+
+    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
+        """Up to ``limit`` rows behind ``after`` whose key is before ``until`` (open end)."""
+        ...
+
+    def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
+        """Up to ``limit`` rows whose replication key is NULL, in the order of their id."""
+        ...
+
+    def close(self) -> None:
+        """Release the connection; never raises."""
+        ...

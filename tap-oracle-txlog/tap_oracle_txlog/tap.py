@@ -1,0 +1,203 @@
+"""The Singer tap: settings in, one stream out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cached_property, partial
+from typing import IO, TYPE_CHECKING, Any
+
+from singer_sdk import Tap
+from singer_sdk.helpers._util import load_json
+from typing_extensions import override
+
+from tap_oracle_txlog import questions, settings
+from tap_oracle_txlog.errors import TapError
+from tap_oracle_txlog.extraction import Extraction
+from tap_oracle_txlog.oracle import settings as oracle
+from tap_oracle_txlog.oracle.backoff import Backoff
+from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
+from tap_oracle_txlog.stop import Stop, Stopped
+from tap_oracle_txlog.stream import EventStream
+from tap_oracle_txlog.writer import SingerWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.source import Column, Source
+
+logger = logging.getLogger(__name__)
+
+
+class TapOracleTxlog(Tap):
+    """Singer tap for an Oracle event table."""
+
+    name = "tap-oracle-txlog"
+    config_jsonschema = settings.schema()
+    dynamic_catalog = True  # makes --discover check the settings
+    message_writer_class = SingerWriter
+    message_writer: SingerWriter
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
+        self.stop = Stop()
+        super().__init__(**arguments)
+        _ = self.settings  # check them now
+
+    @cached_property
+    def settings(self) -> settings.TapSettings:
+        """The settings of the tap itself, beside those of its source."""
+        return settings.TapSettings.from_config(self.config, settings.source_zone(self.config))
+
+    @cached_property
+    def names(self) -> Names:
+        """What the table and its columns are called: Oracle's as its dictionary has them, others
+        as they were typed.
+        """
+        config = self.config
+        if not config.get("sqlalchemy_url"):
+            return oracle.names(config)
+        return Names(
+            stream=config["table"].rpartition(".")[2],
+            table=config["table"],
+            replication_key=config["replication_key"],
+            id_column=config["id_column"],
+            columns=tuple(config.get("columns") or ()),
+        )
+
+    @override
+    def discover_streams(self) -> Sequence[EventStream]:
+        """One stream. That of the default table needs no database; another table is looked at."""
+        columns = TXLOG_COLUMNS if self.names.columns_are_known else self._look_up_columns()
+        properties = {column.name: dict(column.json_schema) for column in columns}
+        return [EventStream(self, self.names, {"type": "object", "properties": properties})]
+
+    def _look_up_columns(self) -> Sequence[Column]:
+        extraction = self.extraction(self.settings.extraction)
+        try:
+            return extraction.columns()
+        finally:
+            extraction.close()
+
+    def extraction(self, how: ExtractionSettings) -> Extraction:
+        """The loop that reads the table; it connects when it is asked for something."""
+        waits = partial(Backoff.from_config, self.config)
+        return Extraction(self.open_source, how, waits=waits, sleep=time.sleep)
+
+    def open_source(self) -> Source:
+        """Connect to the database that the settings name.
+
+        Raises:
+            TapError: It cannot be used as the settings say.
+            SourceLostError: It is away; another try may succeed.
+        """
+        if self.config.get("sqlalchemy_url"):
+            from tap_oracle_txlog.embedded import EmbeddedSource  # noqa: PLC0415
+
+            return EmbeddedSource.from_config(self.config)
+        from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
+
+        return OracleSource.from_config(self.config)
+
+    def _start_from_ledger(self) -> None:
+        """Load the ledger's state where none is given; tell when the given one is behind it."""
+        from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
+
+        stream = next(iter(self.streams.values()))
+        state = previous_state(
+            self.config, stream=stream.name, replication_key=self.names.replication_key
+        )
+        given, kept = (_bookmark(each, stream.name) for each in (self.state, state))
+        if not given and state:
+            self.load_state(state)
+            logger.info("no state is given: starting from the ledger, complete up to %s", kept)
+        elif given < kept:
+            logger.warning(
+                "the given state is complete up to %s, the ledger up to %s: rows between them are "
+                "sent again. Remove the state to start from the ledger",
+                given,
+                kept,
+            )
+
+    # Hooks of the SDK
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check in our own words first: the SDK lets unknown names pass and shows the wrong
+        values.
+        """
+        self._config = settings.without_blanks(self._config)
+        if raise_errors:
+            self.append_builtin_config(self.config_jsonschema)
+            settings.check(self._config, self.config_jsonschema)
+        return super()._validate_config(raise_errors=raise_errors)
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Install nothing: the SDK's handler exits with 0 and may cut a line; see ``run``."""
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params += questions.OPTIONS
+        return command
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]  # as the SDK does it
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **asked: Any,
+    ) -> int:
+        if about:
+            cls.print_about(about_format)
+            return 0
+        make_tap = partial(
+            cls,
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+            state=None if state is None else load_json(state.read()),
+            catalog=None if catalog is None else load_json(catalog.read()),
+        )
+        question = questions.Question(**asked)
+        if question.command:
+            return questions.answer(question, partial(make_tap, setup_mapper=False))
+        make_tap().run()
+        return 0
+
+    def run(self) -> None:
+        """Read once, or for ever where polling is asked for.
+
+        Raises:
+            SystemExit: 128 + signal, after a signal.
+            TapError: What failed.
+        """
+        if level := self.config.get("log_level"):
+            logging.getLogger().setLevel(level)
+        with self.stop.installed():
+            try:
+                if self.config["state_from_ledger"]:
+                    self._start_from_ledger()
+                self.sync_all()
+            except Stopped as stopped:
+                raise SystemExit(128 + stopped.signum) from None
+            except BrokenPipeError as error:
+                reason = "stdout is closed: the target has ended"
+                raise TapError(
+                    reason, "See its error; what it did not confirm is sent again"
+                ) from error
+
+
+def _bookmark(state: Mapping[str, Any] | None, stream: str) -> str:
+    """The bookmark of ``stream`` in ``state`` as text; texts of one form sort as times do."""
+    bookmark = ((state or {}).get("bookmarks") or {}).get(stream) or {}
+    return str(bookmark.get("replication_key_value") or "")

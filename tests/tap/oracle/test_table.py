@@ -1,0 +1,156 @@
+"""Which columns are read of a table, and how rows become records; no database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_oracle_txlog.errors import ConfigurationError, DataError
+from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.oracle.table import Table
+from tap_oracle_txlog.oracle.types import OracleColumn
+from tap_oracle_txlog.source import TXLOG_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EVENTS = [
+    OracleColumn("ID", "NUMBER", 19, 0, nullable=False),
+    OracleColumn("CASE_ID", "VARCHAR2", length=64),
+    OracleColumn("EVENT_TYPE", "VARCHAR2", length=64),
+    OracleColumn("EVENT_DATA", "CLOB"),
+    OracleColumn("EVENT_TIMESTAMP", "TIMESTAMP(6)", scale=6),
+    OracleColumn("CREATED_AT", "TIMESTAMP(6)", scale=6),
+]
+SHAPE = OracleColumn("SHAPE", "SDO_GEOMETRY")
+
+
+def table(described: Sequence[OracleColumn], **config: Any) -> Table:  # noqa: ANN401 - any setting
+    login = {"user": "u", "password": "p", "host": "db", "service_name": "X"}
+    return Table.of(OracleSettings.from_config(login | config), described)
+
+
+def replaced(column: OracleColumn) -> list[OracleColumn]:
+    return [column if one.name == column.name else one for one in EVENTS]
+
+
+def names(of: Table) -> list[str]:
+    return [column.name for column in of.columns]
+
+
+def test_the_event_table_has_the_schema_that_is_known_without_a_database() -> None:
+    assert list(table(EVENTS).columns) == [
+        type(column)(
+            column.name, {**column.json_schema, "type": list_of(column.json_schema["type"])}
+        )
+        for column in TXLOG_COLUMNS
+    ]
+
+
+def list_of(types: object) -> object:
+    return [types] if isinstance(types, str) else types
+
+
+def test_of_the_event_table_no_other_column_is_read() -> None:
+    assert names(table([*EVENTS, OracleColumn("NOTE", "CLOB"), SHAPE])) == names(table(EVENTS))
+
+
+def test_of_another_table_all_columns_are_read_in_their_order() -> None:
+    described = [OracleColumn("NOTE", "CLOB"), *EVENTS]
+    assert names(table(described, table="APP.LOG")) == ["NOTE", *names(table(EVENTS))]
+
+
+def test_the_columns_setting_selects_and_key_and_id_come_along() -> None:
+    assert names(table(EVENTS, columns=["case_id"])) == ["ID", "CASE_ID", "EVENT_TIMESTAMP"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"replication_key": "EVENT_TS"}, "has no column EVENT_TS (`replication_key`)"),
+        ({"id_column": "EVENT_ID"}, "has no column EVENT_ID (`id_column`)"),
+        ({"columns": ["CASEID"]}, "has no column CASEID (`columns`). Did you mean CASE_ID?"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_beside_those_that_are(
+    config: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        table(EVENTS, **config)
+    assert message in str(caught.value)
+    assert "It has CASE_ID, CREATED_AT, EVENT_DATA" in str(caught.value)
+
+
+def test_an_event_table_without_one_of_its_columns_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="has no column EVENT_DATA"):
+        table([one for one in EVENTS if one.name != "EVENT_DATA"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        OracleColumn("CASE_ID", "NUMBER", 10, 0),
+        OracleColumn("EVENT_DATA", "JSON"),
+        OracleColumn("EVENT_DATA", "XMLTYPE"),
+        OracleColumn("ID", "VARCHAR2", length=36),
+    ],
+    ids=lambda column: f"{column.name} {column.data_type}",
+)
+def test_an_event_table_of_other_types_is_refused_until_they_are_looked_up(
+    column: OracleColumn,
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"column {column.name} of .* does not fit"):
+        table(replaced(column))
+    listed = table(replaced(column), columns=[one.name for one in EVENTS])
+    assert column in listed.unsupported or column.name in names(listed)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        OracleColumn("ID", "NUMBER"),
+        OracleColumn("EVENT_DATA", "VARCHAR2", length=4000),
+        OracleColumn("EVENT_TIMESTAMP", "DATE"),
+        OracleColumn("EVENT_TIMESTAMP", "TIMESTAMP(9) WITH TIME ZONE", scale=9),
+    ],
+    ids=lambda column: f"{column.name} {column.data_type}",
+)
+def test_an_event_table_of_like_types_is_read_with_them(column: OracleColumn) -> None:
+    assert names(table(replaced(column))) == names(table(EVENTS))
+
+
+@pytest.mark.parametrize(
+    ("setting", "column"),
+    [
+        ("replication_key", OracleColumn("EVENT_TIMESTAMP", "VARCHAR2", length=30)),
+        ("id_column", OracleColumn("ID", "RAW", length=16)),
+        ("id_column", OracleColumn("ID", "DATE")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.data_type,
+)
+def test_key_and_id_must_be_of_a_type_that_orders_rows(setting: str, column: OracleColumn) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        table(replaced(column), table="APP.LOG")
+    assert f"cannot be the `{setting}`: its type is {column.declared}" in str(caught.value)
+
+
+def test_a_column_that_nothing_can_read_is_left_out_and_known() -> None:
+    made = table([*EVENTS, SHAPE], table="APP.LOG")
+    assert made.unsupported == [SHAPE]
+    assert "SHAPE" not in str(made.selection.expressions)
+
+
+ROW = (7, "C", "T", "{}", "2026-01-01T00:00:00.000000+00:00", None, "2026-01-01T00:00:00.000000000")
+
+
+def test_a_row_becomes_a_record_of_the_columns_alone() -> None:
+    (record,) = table(EVENTS).records([ROW])
+    assert record == dict(zip([one.name for one in EVENTS], ROW, strict=False))
+    assert table(EVENTS).ids([ROW]) == [7]
+
+
+@pytest.mark.parametrize(("id_", "what"), [(None, "NULL"), (1.5, "a number with a fraction")])
+def test_an_id_that_orders_nothing_is_refused(id_: object, what: str) -> None:
+    with pytest.raises(DataError, match=f"column ID of SPC.TXLOG_EVENTS holds {what}"):
+        table(EVENTS).ids([ROW, (id_, *ROW[1:])])

@@ -1,0 +1,481 @@
+"""The loop: whatever a source does to it, every row comes out once, and people hear why."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_oracle_txlog.errors import DataError, SourceUnreachableError
+from tap_oracle_txlog.extraction import (
+    NULL_KEYS_COUNTED,
+    Batch,
+    Extraction,
+    ExtractionSettings,
+)
+from tap_oracle_txlog.id_ranges import IdRanges
+from tap_oracle_txlog.keyset import Progress
+from tap_oracle_txlog.source import PageTooLargeError
+from tap_oracle_txlog.stop import Stopped
+from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.watermark import NotReadable, Oldest
+from tests.tap.listed import Database, at, lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tap_oracle_txlog.source import Source
+    from tap_oracle_txlog.timestamps import Instant
+
+SETTINGS = ExtractionSettings(
+    page_size=10,
+    max_records=0,
+    strategy="auto",
+    lookback=60,
+    skew=0,
+    max_ranges=100,
+    null_key="warn",
+    poll_interval=0,
+)
+TOO_LARGE = PageTooLargeError(SourceUnreachableError("the page took too long", "Lower page_size"))
+
+
+def filled(count: int, **more: object) -> Database:
+    """``count`` rows; each second has two of them."""
+    database = Database(**more)  # type: ignore[arg-type]  # fields by name
+    for number in range(count):
+        database.insert(number // 2, number)
+    return database
+
+
+def never(seconds: float) -> None:
+    msg = f"nothing is to wait here, but {seconds} s were asked for"
+    raise AssertionError(msg)
+
+
+def extraction(
+    database: Database,
+    settings: ExtractionSettings = SETTINGS,
+    *,
+    waits: Iterable[float] = (),
+    sleep: Callable[[float], None] = never,
+) -> Extraction:
+    connect: Callable[[], Source] = database.connect
+    return Extraction(connect, settings, waits=lambda: waits, sleep=sleep)
+
+
+def beginning(bookmark: Mapping[str, object] | None = None) -> Progress:
+    return Progress.from_bookmark(bookmark, start=BEGINNING, replication_key="KEY", table="T")
+
+
+def keep(batches: Iterable[Batch], seen: list[Batch]) -> None:
+    """Put the batches into ``seen``, where they are to be found also when the reading fails."""
+    for batch in batches:
+        seen.append(batch)  # noqa: PERF402  # `extend` would keep none of them
+
+
+def ids(batches: Iterable[Batch]) -> list[object]:
+    return [row["ID"] for batch in batches for row in batch.rows]
+
+
+def run(
+    database: Database,
+    settings: ExtractionSettings = SETTINGS,
+    progress: Progress | None = None,
+    *,
+    until: Instant | None = None,
+) -> tuple[list[object], Progress]:
+    """One run from ``progress`` on: the ids that came out, and the progress behind them."""
+    batches = list(extraction(database, settings).batches(progress or beginning(), until=until))
+    return ids(batches), batches[-1].progress
+
+
+def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [entry.message for entry in caplog.records if entry.levelno == level]
+
+
+# Losing the source
+
+
+@given(
+    st.integers(0, 25),
+    st.integers(1, 7),
+    st.sets(st.integers(0, 30), max_size=12),
+)
+def test_a_source_that_is_lost_at_any_question_costs_no_row_and_repeats_none(
+    count: int, page_size: int, losses: set[int]
+) -> None:
+    database = filled(count)
+
+    def trouble(_question: str) -> None:
+        if len(database.asked) in losses:
+            raise lost()
+
+    database.trouble = trouble
+    reading = extraction(
+        database,
+        replace(SETTINGS, page_size=page_size),
+        waits=repeat(1.0, 99),
+        sleep=lambda _seconds: None,
+    )
+    assert ids(reading.batches(beginning())) == database.ids()
+    reading.close()
+    assert database.opened == database.closed
+
+
+def test_after_a_loss_reading_goes_on_behind_the_last_row_and_under_the_same_watermark() -> None:
+    database = filled(6)
+
+    def trouble(question: str) -> None:
+        if question == "page" and database.asked.count("page") == 2:
+            raise lost()
+
+    database.trouble = trouble
+    reading = extraction(
+        database, replace(SETTINGS, page_size=3), waits=[1], sleep=lambda _seconds: None
+    )
+    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5], []]
+    assert database.asked[3:7] == ["page", "page", "connect", "page"]
+    assert database.asked.count("clock") == 1
+
+
+def test_when_the_waits_are_used_up_the_error_is_the_one_of_the_source() -> None:
+    def trouble(_question: str) -> None:
+        raise lost()
+
+    waited: list[float] = []
+    database = Database(trouble=trouble)
+    reading = extraction(database, waits=[0.5, 1, 2], sleep=waited.append)
+    with pytest.raises(SourceUnreachableError, match=r"^cannot reach the list") as gone:
+        list(reading.batches(beginning()))
+    assert (waited, len(database.asked)) == ([0.5, 1, 2], 4)
+    assert gone.value.exit_code == 4
+
+
+def test_each_loss_has_all_waits_of_its_own() -> None:
+    database = filled(20)
+    losing = iter(chain.from_iterable([[False, True, True]] * 99))
+
+    def trouble(question: str) -> None:
+        if question == "page" and next(losing):
+            raise lost()
+
+    database.trouble = trouble
+    waited: list[float] = []
+    reading = extraction(
+        database, replace(SETTINGS, page_size=4), waits=[1, 2], sleep=waited.append
+    )
+    assert ids(reading.batches(beginning())) == database.ids()
+    assert waited == [1, 2] * 5
+
+
+def test_every_wait_is_announced_with_its_cause_and_its_length(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database()
+
+    def trouble(_question: str) -> None:
+        if len(database.asked) == 1:
+            raise lost()
+
+    database.trouble = trouble
+    list(extraction(database, waits=[2.5], sleep=lambda _seconds: None).batches(beginning()))
+    (said,) = messages(caplog, logging.WARNING)
+    assert "cannot reach the list (gone)" in said
+    assert "2.5 s" in said
+
+
+def test_an_error_that_no_new_connection_mends_is_not_tried_again() -> None:
+    def trouble(question: str) -> None:
+        if question == "page":
+            raise DataError("a value is broken", "Mend it")  # noqa: EM101, TRY003
+
+    database = filled(3, trouble=trouble)
+    with pytest.raises(DataError):
+        list(extraction(database, waits=[1, 2]).batches(beginning()))
+    assert database.asked.count("page") == 1
+
+
+# Pages that are too large, and the cap
+
+
+def refuse_above(database: Database, limit: int) -> Callable[[str], None]:
+    def trouble(question: str) -> None:
+        if question == "page" and database.limits[-1] > limit:
+            raise TOO_LARGE
+
+    return trouble
+
+
+def test_a_page_that_is_too_large_is_halved_until_it_is_served_and_stays_small() -> None:
+    database = filled(30)
+    database.trouble = refuse_above(database, 13)
+    reading = extraction(database, replace(SETTINGS, page_size=100))
+    assert ids(reading.batches(beginning())) == database.ids()
+    assert database.limits == [100, 50, 25, 12, 12, 12]
+
+
+def test_the_cap_counts_when_a_page_is_halved() -> None:
+    database = filled(30)
+    database.trouble = refuse_above(database, 5)
+    reading = extraction(database, replace(SETTINGS, page_size=10_000, max_records=16))
+    assert len(ids(reading.batches(beginning()))) == 16
+    assert database.limits == [16, 8, 4, 4, 4, 4]
+
+
+def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_source() -> None:
+    database = filled(3)
+    database.trouble = refuse_above(database, 0)
+    with pytest.raises(SourceUnreachableError, match="the page took too long"):
+        list(extraction(database).batches(beginning()))
+    assert database.limits == [10, 5, 2, 1]
+
+
+@given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 12), st.booleans())
+def test_capped_runs_are_never_longer_and_make_up_the_whole(
+    count: int, page_size: int, cap: int, recent: bool
+) -> None:
+    database = filled(count, now=at(20 if recent else 3_000))  # recent: all behind the watermark
+    settings = replace(SETTINGS, page_size=page_size, max_records=cap)
+    progress = beginning()
+    seen: list[object] = []
+    while len(seen) < count:
+        rows, progress = run(database, settings, beginning(progress.to_bookmark()))
+        assert len(rows) == min(cap, count - len(seen))
+        seen += rows
+    assert seen == database.ids()
+    assert run(database, settings, progress)[0] == []
+
+
+# The watermark
+
+
+def test_the_watermark_is_read_before_the_first_page_and_once_for_a_pass() -> None:
+    database = filled(25)
+    run(database)
+    pages = ["page"] * 3
+    assert database.asked == ["connect", "clock", "open_transactions", *pages, "null_key_page"]
+
+
+def test_a_row_that_is_committed_behind_the_reader_comes_with_the_next_pass() -> None:
+    database = Database(now=at(110), transactions=Oldest(at(100)))
+    for row_id, second in enumerate((101, 103, 105)):
+        database.insert(second, row_id)
+
+    def trouble(question: str) -> None:
+        if question == "page" and database.asked.count("page") == 3:
+            database.insert(102, 99)  # the open transaction commits behind the place of the reader
+
+    database.trouble = trouble
+    settings = replace(SETTINGS, page_size=1, lookback=0)
+    rows, progress = run(database, settings)
+    assert rows == [0, 1, 2]
+    assert run(database, settings, progress)[0] == [99]
+
+
+@pytest.mark.parametrize(
+    ("right_missing", "level"), [(True, logging.WARNING), (False, logging.INFO)]
+)
+def test_the_fall_to_look_back_is_told_once_with_the_grant(
+    caplog: pytest.LogCaptureFixture, right_missing: bool, level: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    blind = NotReadable("U may not read V$TRANSACTION", "GRANT SELECT ON it TO U", right_missing)
+    following(filled(3, transactions=blind), polls=3)
+    said = [text for text in messages(caplog, level) if "GRANT SELECT" in text]
+    assert len(said) == 1
+    assert "U may not read V$TRANSACTION" in said[0]
+    assert "60 s" in said[0]
+
+
+def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    holder = Oldest(at(100), "sid 213, user APP")
+    run(Database(now=at(110), transactions=holder), replace(SETTINGS, lookback=0))
+    (said,) = messages(caplog, logging.INFO)
+    assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
+
+
+# Rows that come late
+
+
+def test_late_rows_are_delivered_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    database = Database(now=at(1_000))
+    database.insert(990, 1)
+    _, progress = run(database)
+    for second, row_id in ((970, 2), (995, 3), (1_001, 4)):
+        database.insert(second, row_id)
+    database.now = at(1_002)
+    assert run(database, progress=progress)[0] == [2, 3, 4]
+    (said,) = [text for text in messages(caplog, logging.INFO) if "late" in text]
+    assert "2 rows came late, at most 30.0 s" in said
+    assert messages(caplog, logging.WARNING) == []
+
+
+def test_a_row_that_was_nearly_missed_is_a_warning_to_widen_the_window(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database(now=at(1_000))
+    _, progress = run(database)
+    database.insert(941, 1)
+    run(database, progress=progress)
+    (said,) = messages(caplog, logging.WARNING)
+    assert "1.0 s" in said
+    assert "lookback_seconds" in said
+
+
+def test_a_state_that_cannot_name_every_row_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(now=at(100))
+    for number in range(8):
+        database.insert(60 + number, number * 10)
+    following(database, replace(SETTINGS, max_ranges=3, page_size=2), polls=2)
+    (said,) = messages(caplog, logging.WARNING)
+    assert "max_state_ranges" in said
+
+
+# Rows without a key
+
+
+def test_rows_without_a_key_are_announced_with_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = filled(2, without_key=[7, 9])
+    assert run(database)[0] == [0, 1]
+    (said,) = messages(caplog, logging.WARNING)
+    assert said.startswith("2 rows have no replication key")
+    assert "null_key: emit" in said
+
+
+def test_many_rows_without_a_key_are_not_all_counted(caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(without_key=list(range(NULL_KEYS_COUNTED + 1)))
+    run(database, replace(SETTINGS, page_size=10_000))
+    assert messages(caplog, logging.WARNING)[0].startswith(f"{NULL_KEYS_COUNTED} or more rows")
+
+
+def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
+    database = filled(2, without_key=[7])
+    seen: list[Batch] = []
+    with pytest.raises(DataError, match="1 rows have no replication key"):
+        keep(extraction(database, replace(SETTINGS, null_key="fail")).batches(beginning()), seen)
+    assert ids(seen) == [0, 1]
+
+
+def test_the_count_of_null_keys_is_not_the_page_that_is_too_large() -> None:
+    database = filled(2, without_key=[7, 8, 9])
+
+    def trouble(question: str) -> None:
+        if question == "null_key_page" and database.null_key_limits[-1] > 2:
+            raise TOO_LARGE
+
+    database.trouble = trouble
+    assert run(database)[0] == [0, 1]
+    assert database.null_key_limits == [10, 5, 2]
+
+
+@given(st.sets(st.integers(0, 30), max_size=12), st.integers(1, 5), st.integers(0, 5))
+def test_null_key_emit_gives_each_of_them_once_over_all_runs(
+    without_key: set[int], page_size: int, cap: int
+) -> None:
+    database = Database(without_key=sorted(without_key))
+    settings = replace(SETTINGS, null_key="emit", page_size=page_size, max_records=cap)
+    progress = beginning()
+    seen: list[object] = []
+    for _ in range(14):
+        rows, progress = run(database, settings, beginning(progress.to_bookmark()))
+        seen += rows
+    assert seen == database.without_key
+
+
+def test_the_bookmark_of_null_keys_is_out_with_their_rows() -> None:
+    database = filled(2, without_key=[7, 9])
+    _, progress = run(database, replace(SETTINGS, null_key="emit"))
+    assert progress.null_ids == IdRanges.decode("7,9")
+
+
+# Following, and ending
+
+
+class Enough(Stopped):
+    """What the signal handler raises in the wait between two polls."""
+
+
+def following(
+    database: Database,
+    settings: ExtractionSettings = SETTINGS,
+    *,
+    polls: int,
+    meanwhile: Callable[[int], object] = lambda _poll: None,
+) -> list[Batch]:
+    """Follow for ``polls`` passes; ``meanwhile`` is what the database does between them."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        meanwhile(len(waits))
+        if len(waits) == polls:
+            raise Enough(15)
+
+    seen: list[Batch] = []
+    reading = extraction(database, replace(settings, poll_interval=0.25), sleep=sleep)
+    with pytest.raises(Enough):
+        keep(reading.batches(beginning()), seen)
+    reading.close()
+    assert waits == [0.25] * polls
+    assert database.opened == database.closed == 1
+    return seen
+
+
+def test_following_yields_what_is_new_at_each_poll_and_a_bookmark_each_time() -> None:
+    database = filled(3, now=at(2))
+
+    def meanwhile(poll: int) -> None:
+        database.now = at(2 + poll)
+        if poll == 2:
+            database.insert(0, 77)
+            database.insert(4, 78)
+
+    seen = following(database, polls=4, meanwhile=meanwhile)
+    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77, 78], []]
+    clocks = [batch.progress.last_pass.clock for batch in seen if batch.progress.last_pass]
+    assert clocks == [at(2), at(3), at(4), at(5)]
+
+
+def test_following_ends_at_the_cap() -> None:
+    settings = replace(SETTINGS, poll_interval=1, max_records=5, page_size=2)
+    assert run(filled(9), settings)[0] == [0, 1, 2, 3, 4]
+
+
+def test_a_backfill_is_one_pass_that_ends_before_until_and_leaves_null_keys_alone() -> None:
+    database = filled(20, without_key=[99])
+    settings = replace(SETTINGS, poll_interval=1, null_key="emit", page_size=3)
+    rows, progress = run(database, settings, until=at(4))
+    assert rows == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert progress.covers(at(4))
+    assert not progress.covers(at(5))
+    assert "null_key_page" not in database.asked
+
+
+def test_closing_twice_closes_once() -> None:
+    database = filled(1)
+    reading = extraction(database)
+    list(reading.batches(beginning()))
+    reading.close()
+    reading.close()
+    assert (database.opened, database.closed) == (1, 1)
+
+
+def test_emitted_counts_new_rows_only() -> None:
+    database = filled(3, now=at(2))
+    _, progress = run(database)
+    database.insert(1, 9)
+    reading = extraction(database)
+    list(reading.batches(progress))
+    assert reading.emitted == 1

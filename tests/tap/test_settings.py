@@ -1,0 +1,184 @@
+"""A config is complete and sound, or it is refused by the name of the setting."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tap_oracle_txlog import settings
+from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.settings import TapSettings
+from tap_oracle_txlog.timestamps import BEGINNING, instant
+
+SCHEMA = settings.schema()
+DEFAULTS = {
+    name: found["default"] for name, found in SCHEMA["properties"].items() if "default" in found
+}
+VIENNA = ZoneInfo("Europe/Vienna")
+SECRET = "s3cr3t-Pa55"
+
+
+def made(zone: ZoneInfo | None = None, **config: Any) -> TapSettings:  # noqa: ANN401  # any setting
+    return TapSettings.from_config(DEFAULTS | config, zone)
+
+
+def refusal(**config: Any) -> str:  # noqa: ANN401  # any setting
+    with pytest.raises(ConfigurationError) as refused:
+        settings.check(config, SCHEMA)
+    return str(refused.value)
+
+
+def test_every_setting_is_described_for_about() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    for name, found in SCHEMA["properties"].items():
+        assert found["title"], name
+        assert found["description"].endswith("."), name
+
+
+def test_what_carries_a_password_is_marked_as_secret() -> None:
+    secrets = {name for name, found in SCHEMA["properties"].items() if found.get("secret")}
+    passwords = {name for name in SCHEMA["properties"] if name.endswith("password")}
+    assert secrets == passwords | {"sqlalchemy_url", "ledger_url"}
+
+
+def test_the_defaults_are_a_sound_config_and_read_the_tail_from_the_beginning() -> None:
+    settings.check(DEFAULTS, SCHEMA)
+    assert (made().start, made().backfill) == (BEGINNING, ())
+
+
+def test_blank_values_are_as_if_not_set_but_zero_and_false_are() -> None:
+    config = {"a": "", "b": None, "c": 0, "d": False, "e": " "}
+    assert settings.without_blanks(config) == {"c": 0, "d": False, "e": " "}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("max_record_per_run", "max_records_per_run"),
+        ("servicename", "service_name"),
+        ("lookback", "lookback_seconds"),
+        ("start", "start_date"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(wrong: str, near: str) -> None:
+    said = refusal(**{wrong: 1})
+    assert f"unknown setting `{wrong}`" in said
+    assert f"Did you mean `{near}`?" in said
+
+
+def test_an_unknown_name_that_is_near_to_none_is_refused_with_a_way_to_find_out() -> None:
+    assert "--about" in refusal(zzz=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "allowed"),
+    [
+        ({"page_size": SECRET}, "integer"),
+        ({"page_size": 1.5}, "integer"),
+        ({"page_size": True}, "integer"),
+        ({"page_size": 0}, "minimum 1"),
+        ({"lookback_seconds": -1}, "minimum 0"),
+        ({"late_commit_strategy": SECRET}, "auto or watermark or lookback"),
+        ({"columns": SECRET}, "array or null"),
+        ({"columns": [1]}, "string"),
+        ({"thick_mode": SECRET}, "boolean"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_what_is_allowed_and_not_shown(
+    config: dict[str, Any], allowed: str
+) -> None:
+    said = refusal(**config)
+    assert f"`{next(iter(config))}" in said
+    assert allowed in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "start"),
+    [
+        ("2026-07-01", None, "2026-07-01T00:00:00.000000000"),
+        ("2026-07-01T12:30:00Z", None, "2026-07-01T12:30:00.000000000"),
+        ("2026-07-01 12:30:00.000001+02:00", None, "2026-07-01T10:30:00.000001000"),
+        ("2026-07-01T12:30:00Z", VIENNA, "2026-07-01T14:30:00.000000000"),
+        ("2026-07-01T12:30:00", VIENNA, "2026-07-01T12:30:00.000000000"),
+    ],
+)
+def test_start_date_is_put_into_the_clock_of_the_replication_key(
+    text: str, zone: ZoneInfo | None, start: str
+) -> None:
+    assert made(zone, start_date=text).start == instant(start)
+
+
+@pytest.mark.parametrize("end", ["2026-01-01", "2025-12-31T23:59:59Z"])
+def test_a_backfill_that_ends_before_it_begins_is_refused(end: str) -> None:
+    with pytest.raises(ConfigurationError, match="`end_date`"):
+        made(start_date="2026-01-01", end_date=end)
+
+
+def test_a_backfill_without_an_interval_is_one_slice() -> None:
+    (whole,) = made(end_date="2026-01-01").backfill
+    assert whole == (BEGINNING, instant("2026-01-01T00:00:00.000000000"))
+
+
+def test_slices_cover_a_backfill_without_gap_or_overlap() -> None:
+    config = {"start_date": "2026-01-01", "end_date": "2026-01-02T12:00", "slice_interval": "7h"}
+    slices = made(None, **config).backfill
+    assert slices[0].start == instant("2026-01-01T00:00:00.000000000")
+    assert slices[-1].end == instant("2026-01-02T12:00:00.000000000")
+    assert all(one.end == other.start for one, other in pairwise(slices))
+    assert len(slices) == 6
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"slice_interval": "1d"},
+        {"slice_interval": "soon", "start_date": "2026-01-01", "end_date": "2026-01-02"},
+        {"slice_interval": "1s", "end_date": "2026-01-02"},
+    ],
+)
+def test_an_interval_that_cuts_nothing_is_refused(config: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="slice_interval"):
+        made(None, **config)
+
+
+def test_parallel_jobs_share_a_backfill_and_their_dates_are_settings() -> None:
+    backfill = made(start_date="2026-01-01", end_date="2026-01-02")
+    jobs = settings.parallel_jobs(backfill, 5)
+    slices = [made(None, **job).backfill[0] for job in jobs]
+    assert (slices[0].start, slices[-1].end) == backfill.backfill[0]
+    assert all(one.end == other.start for one, other in pairwise(slices))
+    assert len(slices) == 5
+
+
+def test_there_are_no_parallel_jobs_of_a_tail() -> None:
+    with pytest.raises(ConfigurationError, match="end_date"):
+        settings.parallel_jobs(made(), 5)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(0, 0), ("0.5", 0.5), (7, 7)])
+def test_a_poll_interval_may_come_as_text_as_meltano_gives_it(
+    given: float | str, seconds: float
+) -> None:
+    assert made(poll_interval_seconds=given).extraction.poll_interval == seconds
+
+
+@pytest.mark.parametrize("given", ["often", "-0.1", -1, "nan", "inf"])
+def test_a_poll_interval_that_is_no_length_of_time_is_refused(given: float | str) -> None:
+    with pytest.raises(ConfigurationError, match=r"`poll_interval_seconds`.*0\.5"):
+        made(poll_interval_seconds=given)
+
+
+@pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "Europe", "x\0y"])
+def test_a_zone_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="`source_timezone`"):
+        settings.source_zone({"source_timezone": name})
+
+
+def test_a_zone_is_found_by_name_and_none_is_utc() -> None:
+    assert settings.source_zone({"source_timezone": "Europe/Vienna"}) == VIENNA
+    assert settings.source_zone({}) is None

@@ -1,0 +1,121 @@
+"""What the writer puts on stdout: in order, whole, exact, and at once when it has to be."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from singer_sdk.singerlib import RecordMessage, StateMessage
+
+from tap_oracle_txlog.writer import BUFFER_BYTES, SingerWriter
+from tests.tap.command import Running, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBERS = "123456789012345678901234567890.123456789"
+ROWS: list[dict[str, object]] = [
+    {"ID": 2**63, "TEXT": 'é "結"\\\n\t\u2028\x00', "NONE": None},
+    {"ID": -1, "AMOUNT": Decimal(NUMBERS), "ZERO": Decimal("0.00"), "BIG": Decimal("1E+3")},
+    {"ID": 0, "FLAG": True, "LIST": [1, {"a": None}], "RATIO": 0.1},
+]
+
+
+TIME = re.compile(rb',"time_extracted":"2[-0-9T:.]+Z"')
+
+
+def without_time(output: bytes) -> bytes:
+    return TIME.sub(b"", output)
+
+
+def test_records_and_states_come_out_complete_and_in_the_order_of_the_calls(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    writer = SingerWriter()
+    for page in range(3):
+        writer.write_records("T", ({"ID": page * 10 + number} for number in range(10)))
+        writer.write_message(StateMessage({"page": page}))
+    messages = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
+    ids = [one["record"]["ID"] if "record" in one else one["value"]["page"] for one in messages]
+    assert ids == [*range(10), 0, *range(10, 20), 1, *range(20, 30), 2]
+
+
+def test_a_page_gives_the_bytes_that_its_messages_would(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    writer = SingerWriter()
+    writer.write_records("T", ROWS)
+    writer.flush()
+    page = capsysbinary.readouterr().out
+    now = datetime.now(UTC)
+    for row in ROWS:
+        writer.write_message(RecordMessage("T", row, time_extracted=now))
+    writer.flush()
+    single = capsysbinary.readouterr().out
+    assert without_time(page) == without_time(single)
+    assert TIME.findall(page)
+    assert page.count(b"\n") == len(ROWS)
+
+
+def test_numbers_keep_all_their_digits_and_text_its_characters(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    writer = SingerWriter()
+    writer.write_records("T", ROWS)
+    writer.flush()
+    out = capsysbinary.readouterr().out
+    assert f'"AMOUNT":{NUMBERS},"ZERO":0.00,'.encode() in out
+    lines = [json.loads(line, parse_float=Decimal)["record"] for line in out.splitlines()]
+    assert lines[:2] == ROWS[:2]
+
+
+def test_every_page_says_when_it_was_read(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    before = datetime.now(UTC)
+    writer = SingerWriter()
+    writer.write_records("T", ROWS)
+    writer.flush()
+    for line in capsysbinary.readouterr().out.splitlines():
+        assert before <= datetime.fromisoformat(json.loads(line)["time_extracted"])
+
+
+def test_a_long_page_is_not_kept_in_memory(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    writer = SingerWriter()
+    out = 0
+    for number in range(20):
+        writer.write_records("T", [{"ID": number, "TEXT": "x" * (BUFFER_BYTES // 4)}])
+        out += len(capsysbinary.readouterr().out)
+        assert out >= number * BUFFER_BYTES // 4 - BUFFER_BYTES
+
+
+@pytest.mark.parametrize("rows", [1, 1_000], ids=["small page", "large page"])
+def test_a_state_is_in_the_pipe_before_anything_else_is_done(rows: int, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from singer_sdk.singerlib import StateMessage
+from tap_oracle_txlog.writer import SingerWriter
+writer = SingerWriter()
+writer.write_records("T", [{{"ID": number}} for number in range({rows})])
+writer.write_message(StateMessage({{"done": True}}))
+sys.stdin.read()
+"""
+    stderr = tmp_path / "stderr.txt"
+    stderr.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with Running(process, stderr) as running:
+        running.read_until(b"STATE")
+        assert process.stdin
+        process.stdin.close()  # it has been waiting for this
+        run = running.rest()
+    assert run.types == ["RECORD"] * rows + ["STATE"]
+    assert run.code == 0
