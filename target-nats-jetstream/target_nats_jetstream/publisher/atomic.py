@@ -1,0 +1,170 @@
+"""Atomic batches (ADR-50): a batch is stored wholly, in order, at its commit, or not at all.
+
+The server stages a batch until the message with the commit header comes. So the next batch is
+staged while the answer to the last commit is on its way, and committed only after it: the order
+never depends on luck, and neither side waits for the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_nats_jetstream.publisher.epoch import refusal
+from target_nats_jetstream.publisher.facts import (
+    BATCH_HEADER_BYTES,
+    MAX_HEADER_BYTES,
+    header_bytes,
+    size_limit,
+)
+from target_nats_jetstream.publisher.judge import NoBatch, NoResponders, Tight
+from target_nats_jetstream.publisher.window import STRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from nats.aio.msg import Msg
+
+    from target_nats_jetstream.message import Message
+    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.work import Work
+
+MAX_BATCH_MESSAGES = 1000
+"""The servers' own limit, unless configured otherwise (jetstream.limits.batch)."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+NO_RESPONDERS = "503"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A batch on its way: what is staged, and the last message, which will carry the commit."""
+
+    id: str
+    start: int
+    end: int
+    size: int = 0
+    bytes: int = 0
+    last: Message | None = None
+    full: bool = False
+
+
+class Atomic:
+    """Publishes what is outstanding in batches of at most ``limit`` messages."""
+
+    def __init__(
+        self,
+        epoch: Epoch,
+        work: Work,
+        refill: Callable[[], Awaitable[None]],
+        facts: StreamFacts,
+        *,
+        limit: int,
+    ) -> None:
+        self._epoch = epoch
+        self._work = work
+        self._refill = refill
+        self._stream = facts.stream
+        self._limit = min(limit, MAX_BATCH_MESSAGES)
+        self._tight = size_limit(facts) - BATCH_HEADER_BYTES
+        self._inbox = ""
+        self._began = 0
+        """Where this epoch began: its first message asks for an answer, to be refused at once."""
+        self._ids = (f"{secrets.token_hex(4)}{number:x}" for number in itertools.count())
+        self._staging = _Batch("", 0, 0)
+        self._committed: _Batch | None = None
+        """The batch whose commit is not answered yet."""
+
+    async def pump(self) -> None:
+        """Publish batch by batch, until the epoch is over.
+
+        Raises:
+            Doubt: The epoch is over.
+        """
+        self._inbox = await self._epoch.inbox(self._on_answer)
+        self._began = position = self._work.outstanding.floor
+        while True:
+            self._staging = batch = _Batch(next(self._ids), position, position)
+            await self._commit(batch, await self._stage(batch))
+            position = batch.end
+
+    async def _stage(self, batch: _Batch) -> Message:
+        """Send messages as they come, until the batch can be committed; tells the last one."""
+        while True:
+            end = batch.end
+            if not batch.full:
+                await self._refill()
+                await self._grow(batch)
+                await self._epoch.breathe()
+            if batch.end > end:
+                continue
+            if batch.last is not None and self._committed is None:
+                return batch.last
+            await self._epoch.news(unanswered=self._committed is not None)
+
+    async def _grow(self, batch: _Batch) -> None:
+        """Add up to ``STRIDE`` messages; each new one lets the one before it go."""
+        out = self._work.outstanding
+        for message in out.run(batch.end, min(STRIDE, self._limit - batch.size)):
+            if out.acked(batch.end):
+                batch.end += 1
+                continue
+            if self._is_tight(message):
+                batch.full = batch.last is not None
+                if batch.last is None and self._committed is None:
+                    self._epoch.doubt(Tight(batch.end), batch.end, batch.end + 1)
+                return
+            if batch.last is not None:
+                first = batch.size == 1 and batch.start == self._began
+                await self._send(batch, batch.last, f"{self._inbox}.first" if first else "")
+            batch.last = message
+            batch.end += 1
+            batch.size += 1
+            batch.bytes += len(message.payload)
+        batch.full = batch.size >= self._limit or batch.bytes >= MAX_BATCH_BYTES
+
+    def _is_tight(self, message: Message) -> bool:
+        room = self._tight - len(message.payload)
+        return room < MAX_HEADER_BYTES and room < header_bytes(message)
+
+    async def _send(self, batch: _Batch, message: Message, reply: str = "", **more: str) -> None:
+        headers = {
+            "Nats-Msg-Id": message.id,
+            "Nats-Batch-Id": batch.id,
+            "Nats-Batch-Sequence": str(batch.size),
+            **more,
+        }
+        if message.headers:
+            headers |= message.headers
+        await self._epoch.publish(message.subject, message.payload, reply, headers)
+
+    async def _commit(self, batch: _Batch, last: Message) -> None:
+        self._committed = batch
+        self._epoch.asked()
+        self._work.sent = max(self._work.sent, batch.end)
+        reply = f"{self._inbox}.commit"
+        await self._send(batch, last, reply, **{"Nats-Batch-Commit": "1"})
+
+    async def _on_answer(self, answer: Msg) -> None:
+        batch = self._committed or self._staging
+        if not answer.data:
+            if (answer.headers or {}).get("Status") == NO_RESPONDERS:
+                subject = batch.last.subject if batch.last else ""
+                self._epoch.doubt(NoResponders(subject), batch.start, batch.end)
+            return  # an empty answer: the first message is staged
+        said = json.loads(answer.data)
+        if "error" in said:
+            self._epoch.doubt(refusal(said["error"]), batch.start, batch.end)
+        elif (said.get("stream"), said.get("batch"), said.get("count")) != (
+            self._stream,
+            batch.id,
+            batch.size,
+        ):
+            self._epoch.doubt(NoBatch(answer.data.decode()[:200]), batch.start, batch.end)
+        else:
+            self._committed = None
+            self._work.stored_before(batch.end, batch.size, answer.data)
+            self._epoch.answered()

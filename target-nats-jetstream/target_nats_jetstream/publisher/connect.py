@@ -1,0 +1,213 @@
+"""From settings to one logged-in connection, and from the client's errors to ours.
+
+nats-py is told never to reconnect: it would send what it has buffered since before what was lost,
+and so change the order. While it connects, its error callback raises what it is told: by itself the
+client would try its servers again and again and forget the cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import ssl
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import nats.errors
+import nkeys
+from nats.aio.client import Client, RawCredentials
+from typing_extensions import override
+
+from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from target_nats_jetstream.publisher.settings import NatsSettings
+
+CLOSE_SECONDS = 1.0
+PING_SECONDS = 20
+"""A connection that is dead without a word is noticed after two of these."""
+PENDING_BYTES = 64 * 1024 * 1024
+"""More than the modes ever have in flight, so that ``publish`` never waits for the socket: where a
+server stands still, such a wait has no deadline."""
+
+
+class ConnectionLoop(asyncio.SelectorEventLoop):
+    """An event loop that can cut its connections.
+
+    nats-py keeps its transport to itself, and its ``close`` waits for what is still to be written:
+    at a server that stands still it never ends, and what it has buffered would be sent when the
+    server moves again, beside the next epoch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: list[asyncio.BaseTransport] = []
+
+    @override
+    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect, and remember the transport."""
+        transport, protocol = await super().create_connection(*args, **kwargs)
+        self.connections.append(transport)
+        return transport, protocol
+
+    async def cut(self) -> None:
+        """Abort every connection and end every task but the caller's: they are all nats-py's."""
+        while self.connections:
+            transport = self.connections.pop()
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        others = asyncio.all_tasks(self) - {asyncio.current_task(self)}
+        for task in others:
+            task.cancel()
+        await asyncio.sleep(0)
+        if others:
+            await asyncio.wait(others, timeout=CLOSE_SECONDS)
+
+
+class Unreached(Exception):  # noqa: N818 - not an error yet: the caller may try again
+    """One try to connect failed; ``cause`` in few words."""
+
+    def __init__(self, server: str, cause: str) -> None:
+        super().__init__(f"{server}: {cause}")
+        self.server = server
+        self.cause = cause
+
+
+async def connect(
+    client: Client,
+    settings: NatsSettings,
+    server: str,
+    seconds: float,
+    report: Callable[[Exception | None], Awaitable[None]],
+) -> None:
+    """One try to connect ``client`` to one server.
+
+    Args:
+        client: Not connected yet.
+        settings: How to log in.
+        server: Its URL.
+        seconds: For this try.
+        report: Told what the client reports later on; None when the connection is closed.
+
+    Raises:
+        Unreached: The server cannot be reached now.
+        AccessDeniedError: It refuses the login; another try would only lock the account.
+        ConfigurationError: The TLS settings or the credentials cannot be used.
+    """
+    options = _options(settings, server)
+    connected = False
+
+    async def raise_or_report(error: Exception) -> None:
+        if not connected:
+            raise error
+        await report(error)
+
+    async def closed() -> None:
+        await report(None)
+
+    try:
+        async with asyncio.timeout(seconds):
+            if "tls" in options and not settings.tls_first:
+                await _demand_tls(server)
+            await client.connect(
+                server,
+                error_cb=raise_or_report,
+                closed_cb=closed,
+                connect_timeout=max(1, round(seconds)),
+                **options,
+            )
+    except (OSError, nats.errors.Error, nkeys.NkeysError) as error:
+        raise _explained(error, settings, server) from error
+    connected = True
+
+
+async def _demand_tls(server: str) -> None:
+    """Look at the server's first line: nats-py logs in without TLS where the server has none."""
+    address = urlsplit(server)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        info = json.loads((await reader.readline()).removeprefix(b"INFO "))
+    except ValueError:
+        info = {"tls_required": True}  # no NATS at all: the client has the words for it
+    finally:
+        writer.close()
+    if not info.get("tls_required"):
+        reason = f"NATS at {server} offers no TLS"
+        raise ConfigurationError(
+            reason, "Take the tls_* settings and tls:// away, or turn on TLS there"
+        )
+
+
+def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
+    login: dict[str, Any] = {
+        "user": settings.user,
+        "password": settings.password,
+        "token": settings.token,
+    }
+    if settings.creds:
+        login["user_credentials"] = RawCredentials(settings.creds)
+    if settings.nkey_seed:
+        login["nkeys_seed_str"] = settings.nkey_seed
+    if server.startswith("tls://") or settings.tls_ca or settings.tls_cert or settings.tls_first:
+        login["tls"] = _tls_context(settings)
+        login["tls_hostname"] = settings.tls_hostname
+        login["tls_handshake_first"] = settings.tls_first
+    return {
+        "name": "target-nats-jetstream",
+        "allow_reconnect": False,
+        "inbox_prefix": settings.inbox_prefix,
+        "ping_interval": PING_SECONDS,
+        "pending_size": PENDING_BYTES,
+        **login,
+    }
+
+
+def _tls_context(settings: NatsSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        if settings.tls_cert:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        reason = f"the TLS files cannot be used: {words(error)}"
+        raise ConfigurationError(reason, "Check `tls_ca`, `tls_cert` and `tls_key`") from error
+    return context
+
+
+def _explained(error: Exception, settings: NatsSettings, server: str) -> Exception:
+    """The error to raise instead of the client's own."""
+    text = words(error)
+    if isinstance(error, nats.errors.AuthorizationError) or "authori" in text or "authent" in text:
+        return AccessDeniedError(
+            f"NATS at {server} refuses the login{_as_whom(settings)}: {text}",
+            "Check user and password, token, `creds_file` or `nkey_seed_file`; not tried again",
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConfigurationError(
+            f"NATS at {server} has a certificate that is not trusted: {error.verify_message}",
+            "Set `tls_ca` to the authority that signed it, or `tls_hostname` to the name in it",
+        )
+    if isinstance(error, ssl.SSLError):
+        return AccessDeniedError(
+            f"NATS at {server} ends the TLS handshake: {text}",
+            "Check `tls_cert` and `tls_key`, and `tls_first`",
+        )
+    if isinstance(error, nkeys.NkeysError):
+        reason = f"the NKey seed cannot be used: {text}"
+        return ConfigurationError(reason, "Check `creds_file` or `nkey_seed_file`")
+    return Unreached(server, text)
+
+
+def _as_whom(settings: NatsSettings) -> str:
+    return f" of {settings.user}" if settings.user else ""
+
+
+def words(error: BaseException) -> str:
+    """An error's cause in a few lower-case words, without the address that asyncio adds."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = re.sub(r"^.*Connect call failed.*$", "connection refused", str(text))
+    return text.removeprefix("nats: ").strip("' ").lower()

@@ -1,0 +1,164 @@
+"""Where messages go that cannot be published: a stream of their own, else a file.
+
+A dead letter is put away before its batch counts as done, so none disappears; a stream that does
+not take it costs one short wait, so none blocks. Its id is that of the message, and sending it
+again does no harm.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.message import Message
+from target_nats_jetstream.publisher.epoch import Doubt
+from target_nats_jetstream.publisher.stream import default_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.settings import NatsSettings
+    from target_nats_jetstream.publisher.work import Letter
+
+SUBJECT, REASON, DETAIL, HEADERS = (
+    f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")
+)
+PLACE_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+def stream_name(stream: str) -> str:
+    """The stream of the dead letters of ``stream``."""
+    return f"{stream}_DLQ"
+
+
+def subjects(stream: str) -> str:
+    """The filter for all dead letters of ``stream``; the last token is the reason.
+
+    It begins with ``dlq.`` and not with the message's own subject: that one may be what is wrong
+    with the message, and a filter like ``txlog.>`` would capture it for the stream that cannot have
+    it.
+    """
+    return f"dlq.{stream}.>"
+
+
+class DeadLetters:
+    """Puts dead letters away, for one epoch."""
+
+    def __init__(self, settings: NatsSettings, epoch: Epoch) -> None:
+        self._epoch = epoch
+        self._stream = settings.stream
+        self._create = settings.create_stream != "off"
+        self._file = Path(settings.dead_letter_file)
+        self._usable = True
+
+    async def put_away(self, letter: Letter) -> None:
+        """Put one letter into the stream, or into the file when NATS does not take it.
+
+        Raises:
+            DataError: The file cannot be written either.
+            Doubt: The epoch is over; the letter is still to be put away.
+        """
+        if not await self._to_stream(letter):
+            append(self._file, letter)
+        logger.warning(
+            "dead letter %s: %s (%s)",
+            letter.message.id,
+            letter.unfit.detail,
+            letter.unfit.reason,
+            extra={"message_id": letter.message.id, "reason": letter.unfit.reason},
+        )
+
+    async def _to_stream(self, letter: Letter) -> bool:
+        headers = to_headers(letter)
+        size = (
+            len(letter.message.payload) + sum(len(k) + len(v) + 4 for k, v in headers.items()) + 12
+        )
+        if not self._usable or size > self._epoch.max_payload:
+            return False
+        try:
+            await self._ensure_stream()
+            answer = await self._epoch.request(
+                f"dlq.{self._stream}.{letter.unfit.reason}",
+                letter.message.payload,
+                headers,
+                seconds=PLACE_SECONDS,
+                tolerant=True,
+            )
+        except Doubt as doubt:
+            self._epoch.check()
+            logger.warning(
+                "dead letters go to %s: NATS does not take them (%s)", self._file, doubt.failure
+            )
+            self._usable = False
+            return False
+        return bool(json.loads(answer).get("stream") == stream_name(self._stream))
+
+    async def _ensure_stream(self) -> None:
+        if self._create:
+            name = stream_name(self._stream)
+            config = default_config(name, [subjects(self._stream)], self._epoch.version)
+            await self._epoch.api(f"STREAM.CREATE.{name}", config, tolerant=True)
+            self._create = False
+
+
+def to_headers(letter: Letter) -> dict[str, str]:
+    """The headers of a dead letter: ASCII, whatever was in the message."""
+    message = letter.message
+    return {
+        "Nats-Msg-Id": message.id,
+        SUBJECT: quote(message.subject, safe=".*>"),
+        REASON: letter.unfit.reason,
+        DETAIL: quote(letter.unfit.detail, safe=" ,.:;()'\""),
+        **({HEADERS: json.dumps(dict(message.headers))} if message.headers else {}),
+    }
+
+
+def from_headers(headers: Mapping[str, str], payload: bytes) -> Message:
+    """The message that a dead letter in the stream was."""
+    own = json.loads(headers[HEADERS]) if HEADERS in headers else None
+    return Message(unquote(headers[SUBJECT]), headers.get("Nats-Msg-Id", ""), payload, own)
+
+
+def append(file: Path, letter: Letter) -> None:
+    """Append one line to the file, down to the disk.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    message = letter.message
+    line: dict[str, Any] = {
+        "id": message.id,
+        "subject": message.subject,
+        "reason": letter.unfit.reason,
+        "detail": letter.unfit.detail,
+        "headers": dict(message.headers or {}),
+    }
+    try:
+        line["payload"] = message.payload.decode()
+    except UnicodeDecodeError:
+        line["payload_base64"] = base64.b64encode(message.payload).decode()
+    try:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+    except OSError as error:
+        reason = f"dead letter {message.id} cannot be written to {file}: {error.strerror}"
+        raise DataError(reason, "Set `dead_letter_file` to a file that can be written") from error
+
+
+def from_line(text: str) -> Message:
+    """The message that a line of the file holds."""
+    line = json.loads(text)
+    encoded = line.get("payload_base64")
+    payload = base64.b64decode(encoded) if encoded else line["payload"].encode()
+    return Message(line["subject"], line["id"], payload, line["headers"] or None)

@@ -1,0 +1,312 @@
+"""One connection, from the login to the first doubt; after that it can only be closed.
+
+A lost connection, a silence and a refusal are the same thing here: the epoch is over, and what was
+stored is decided from facts that the next epoch reads anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import nats.errors
+from nats.aio.client import Client
+
+from target_nats_jetstream.errors import AccessDeniedError, UnreachableError
+from target_nats_jetstream.publisher.connect import (
+    CLOSE_SECONDS,
+    ConnectionLoop,
+    Unreached,
+    connect,
+    words,
+)
+from target_nats_jetstream.publisher.judge import (
+    Failure,
+    Forbidden,
+    Lost,
+    NoResponders,
+    Refused,
+    judge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from nats.aio.msg import Msg
+
+    from target_nats_jetstream.publisher.settings import NatsSettings
+
+T = TypeVar("T")
+
+API_SECONDS = 5.0
+IDLE_SECONDS = 60.0
+MAX_BACKLOG_BYTES = 4 * 1024 * 1024
+"""What may wait for the socket before a mode makes a pause."""
+_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
+
+
+class Doubt(Exception):  # noqa: N818 - not an error: what it means is judged elsewhere
+    """The epoch is over because of ``failure``, about the positions from ``start`` to ``end``."""
+
+    def __init__(self, failure: Failure, start: int = 0, end: int = 0) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.start = start
+        self.end = end
+
+
+class Epoch:
+    """One connection to one server. Open with ``Epoch.open``, within a ``ConnectionLoop``.
+
+    Args:
+        wake: Set whenever there is news: an answer, or the end of the epoch.
+    """
+
+    def __init__(self, settings: NatsSettings, server: str, wake: asyncio.Event) -> None:
+        self._settings = settings
+        self._wake = wake
+        self._client = Client()
+        loop = asyncio.get_running_loop()
+        self._clock = loop.time
+        self._ended: asyncio.Future[Doubt] = loop.create_future()
+        self._answered_at = 0.0
+        self._tolerated: set[str] = set()
+        self.server = server
+        self.spellings: set[str] = set()
+        """Subjects as we write them: the client tells violations in lower case only."""
+        self.publish = self._client.publish
+        """Send one message; nothing is certain before its answer."""
+
+    @classmethod
+    async def open(
+        cls, settings: NatsSettings, server: str, seconds: float, wake: asyncio.Event
+    ) -> Self:
+        """Connect and log in; errors are those of ``connect``."""
+        epoch = cls(settings, server, wake)
+        try:
+            await connect(epoch._client, settings, server, seconds, epoch._report)
+        except BaseException:
+            epoch.doubt(Lost("not connected"))
+            await epoch.close()
+            raise
+        return epoch
+
+    async def close(self) -> None:
+        """Close politely where nothing is in doubt, then cut; takes at most two seconds."""
+        if not self._ended.done():
+            with suppress(OSError, nats.errors.Error):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._client.close()
+        await cast("ConnectionLoop", asyncio.get_running_loop()).cut()
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """The version of nats-server."""
+        version = self._client.connected_server_version
+        return version.major, version.minor, version.patch
+
+    @property
+    def max_payload(self) -> int:
+        """The server's limit for headers and payload together."""
+        return self._client.max_payload
+
+    @property
+    def discovered(self) -> list[str]:
+        """Other servers of the cluster, as this one names them."""
+        return [f"{url.scheme}://{url.netloc}" for url in self._client.discovered_servers]
+
+    # The end of the epoch
+
+    def doubt(self, failure: Failure, start: int = 0, end: int = 0) -> None:
+        """End the epoch; only the first cause counts, the others follow from it."""
+        if not self._ended.done():
+            self._ended.set_result(Doubt(failure, start, end))
+            self._wake.set()
+
+    @property
+    def ended_by(self) -> Doubt:
+        """The first doubt; only where there was one."""
+        return self._ended.result()
+
+    def check(self) -> None:
+        """Raise the doubt that ended the epoch, if one did."""
+        if self._ended.done():
+            raise self._ended.result()
+
+    async def _report(self, error: Exception | None) -> None:
+        known = error or self._client.last_error
+        text = words(known) if known else "connection lost"
+        violation = _VIOLATION.search(text)
+        if not violation:
+            self.doubt(Lost(text))
+        elif violation[2] not in self._tolerated:
+            self.doubt(Forbidden(self._denied(violation[1], violation[2])))
+
+    def _denied(self, operation: str, lowered: str) -> AccessDeniedError:
+        settings = self._settings
+        subject = next((name for name in self.spellings if name.lower() == lowered), lowered)
+        whom = f" for user {settings.user}" if settings.user else ""
+        if operation == "subscription":
+            remedy = f"Allow to subscribe to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
+        else:
+            ours = (*settings.stream_subjects, f"{settings.api_prefix}.>")
+            remedy = f"Allow to publish to {' and '.join(f'`{name}`' for name in ours)}"
+        return AccessDeniedError(f"NATS refuses {operation} to {subject}{whom}", remedy)
+
+    # Waiting
+
+    def asked(self) -> None:
+        """From now on an answer is due."""
+        self._answered_at = self._clock()
+
+    def answered(self) -> None:
+        """Note an answer, and let the next one take its time: deadlines watch progress."""
+        self._answered_at = self._clock()
+        self._wake.set()
+
+    async def news(self, *, unanswered: bool) -> None:
+        """Wait until there is something to do.
+
+        Args:
+            unanswered: Whether an answer is due; then silence for ``ack_timeout`` is a doubt.
+
+        Raises:
+            Doubt: The epoch is over.
+        """
+        self.check()
+        timeout = self._settings.ack_timeout
+        left = self._answered_at + timeout - self._clock() if unanswered else IDLE_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(left, 0)):
+                await self._wake.wait()
+        self._wake.clear()
+        if unanswered and self._clock() >= self._answered_at + timeout:
+            self.doubt(Lost(f"no answer for {timeout:g} s"))
+        self.check()
+
+    async def breathe(self) -> None:
+        """Let the client write and read: sent in one go, a batch leaves the server idle meanwhile.
+
+        Raises:
+            Doubt: The epoch is over, or nothing could be written for ``ack_timeout``.
+        """
+        await asyncio.sleep(0)
+        deadline = self._clock() + self._settings.ack_timeout
+        while self._client.pending_data_size > MAX_BACKLOG_BYTES and not self._ended.done():
+            if self._clock() > deadline:
+                self.doubt(Lost(f"nothing could be sent for {self._settings.ack_timeout:g} s"))
+            await asyncio.sleep(0.005)
+        self.check()
+
+    # Questions
+
+    async def inbox(self, on_answer: Callable[[Msg], Awaitable[None]]) -> str:
+        """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``."""
+        prefix = self._client.new_inbox()
+        self.spellings.add(f"{prefix}.*")
+        await self._client.subscribe(f"{prefix}.*", cb=on_answer, pending_bytes_limit=0)
+        return prefix
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        seconds: float = API_SECONDS,
+        tolerant: bool = False,
+    ) -> bytes:
+        """Ask, and return the answer's payload.
+
+        Args:
+            subject: Whom to ask.
+            payload: What to ask.
+            headers: Headers of the question.
+            seconds: How long to wait for the answer.
+            tolerant: Where the server forbids to ask, do without an answer and go on.
+
+        Raises:
+            Doubt: There is no answer, nobody to give one, or the epoch is over.
+        """
+        self.check()
+        self.spellings.add(subject)
+        if tolerant:
+            self._tolerated.add(subject.lower())
+        asking = asyncio.ensure_future(
+            self._client.request(subject, payload, timeout=seconds, headers=headers)
+        )
+        either: list[asyncio.Future[Any]] = [asking, self._ended]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            asking.cancel()
+        self.check()
+        try:
+            answer = await asking
+        except nats.errors.NoRespondersError:
+            raise Doubt(NoResponders(subject)) from None
+        except TimeoutError:
+            raise Doubt(Lost(f"no answer to {subject} for {seconds:g} s")) from None
+        except (OSError, nats.errors.Error) as error:
+            raise Doubt(Lost(words(error))) from error
+        return answer.data
+
+    async def api(
+        self, call: str, request: object = None, *, tolerant: bool = False
+    ) -> dict[str, Any]:
+        """Call the JetStream API, ``STREAM.INFO.<name>`` for one.
+
+        Raises:
+            Doubt: As ``request``; with ``Refused`` where the API answers with an error.
+        """
+        payload = b"" if request is None else json.dumps(request).encode()
+        answer: dict[str, Any] = json.loads(
+            await self.request(f"{self._settings.api_prefix}.{call}", payload, tolerant=tolerant)
+        )
+        if "error" in answer:
+            raise Doubt(refusal(answer["error"]))
+        return answer
+
+    async def pull(self, consumer: str, request: object, reply: str) -> None:
+        """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""
+        subject = f"{self._settings.api_prefix}.CONSUMER.MSG.NEXT.{consumer}"
+        self.spellings.add(subject)
+        await self.publish(subject, json.dumps(request).encode(), reply)
+
+
+def refusal(error: Mapping[str, Any]) -> Refused:
+    """The ``error`` member of an answer as a value."""
+    return Refused(
+        error.get("code", 0), error.get("err_code", 0), error.get("description", "no reason given")
+    )
+
+
+def with_epoch(settings: NatsSettings, ask: Callable[[Epoch], Awaitable[T]]) -> T:
+    """Open a connection for a few questions, from a thread without an event loop.
+
+    Raises:
+        TargetError: No server could be reached, or it refuses to answer.
+    """
+
+    async def session() -> T:
+        epoch = await Epoch.open(settings, server, settings.connect_timeout, asyncio.Event())
+        try:
+            return await ask(epoch)
+        finally:
+            await epoch.close()
+
+    tried: list[str] = []
+    for server in settings.servers:
+        with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
+            try:
+                return runner.run(session())
+            except Unreached as unreached:
+                tried.append(str(unreached))
+            except Doubt as doubt:
+                cause = judge(doubt.failure, stream=settings.stream)
+                reason = f"NATS at {server} does not answer: {cause.why}"
+                raise cause.error or UnreachableError(reason, "Check the server") from doubt
+    reason = f"cannot reach NATS at {', '.join(tried)}"
+    raise UnreachableError(reason, "Start the server or set `servers`")

@@ -1,0 +1,211 @@
+"""What is known of the stream and its server, and what follows from it. Pure.
+
+Facts come from the server's own answers, read anew on every connection: a version number alone does
+not tell what a stream allows, and servers before 2.12 ignore fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_nats_jetstream.message import Message
+
+ATOMIC_SINCE = (2, 12, 1)
+"""2.12.0 knows atomic batches but refuses messages with an id in them (10177)."""
+MAX_HEADER_BYTES = 65_535
+MAX_SUBJECT_BYTES = 3_500
+"""nats-server closes the connection at a protocol line of 4096 bytes, reply subject included."""
+BATCH_HEADER_BYTES = 128
+"""Room for Nats-Batch-Id, Nats-Batch-Sequence and Nats-Batch-Commit."""
+NANOSECONDS = 10**9
+
+_UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
+_HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """A stream as its server describes it."""
+
+    stream: str
+    subjects: tuple[str, ...]
+    version: tuple[int, int, int]
+    max_payload: int
+    max_msg_size: int
+    """-1: no limit of its own."""
+    replicas: int
+    storage: str
+    discard: str
+    retention: str
+    allow_atomic: bool
+    duplicate_window: float
+    """Seconds."""
+    messages: int
+    first_seq: int
+    last_seq: int
+    server: str = ""
+    """URL of the server that answered."""
+
+    @classmethod
+    def from_info(
+        cls,
+        info: Mapping[str, Any],
+        *,
+        version: tuple[int, int, int],
+        max_payload: int,
+        server: str,
+    ) -> StreamFacts:
+        """Read the answer to STREAM.INFO."""
+        config, state = info["config"], info["state"]
+        return cls(
+            stream=config["name"],
+            subjects=tuple(config.get("subjects") or ()),
+            version=version,
+            max_payload=max_payload,
+            max_msg_size=config.get("max_msg_size", -1),
+            replicas=config.get("num_replicas", 1),
+            storage=config.get("storage", "file"),
+            discard=config.get("discard", "old"),
+            retention=config.get("retention", "limits"),
+            allow_atomic=bool(config.get("allow_atomic")),
+            duplicate_window=config.get("duplicate_window", 0) / NANOSECONDS,
+            messages=state["messages"],
+            first_seq=state["first_seq"],
+            last_seq=state["last_seq"],
+            server=server,
+        )
+
+    @property
+    def window_keeps_order(self) -> bool:
+        """Whether messages in flight cannot overtake one that is refused or lost.
+
+        They can where a leader may change under them, and where a full stream refuses one and takes
+        the next because a consumer made room in between.
+        """
+        return self.replicas == 1 and self.discard == "old"
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChoice:
+    """How to publish, and why so."""
+
+    mode: str
+    why: str
+
+
+def choose_mode(
+    asked: str, facts: StreamFacts, refused: frozenset[str] = frozenset()
+) -> ModeChoice:
+    """The fastest mode that keeps the order, not faster than ``asked`` and none of ``refused``."""
+    if asked == "sync":
+        return ModeChoice("sync", "as set")
+    if asked in {"auto", "atomic"}:
+        if "atomic" in refused:
+            why = "the stream refused atomic batches"
+        elif facts.version < ATOMIC_SINCE:
+            why = f"atomic batches need nats-server {'.'.join(map(str, ATOMIC_SINCE))}"
+        elif not facts.allow_atomic:
+            why = "the stream does not allow atomic batches (allow_atomic)"
+        else:
+            return ModeChoice("atomic", "stream and server allow atomic batches")
+    else:
+        return ModeChoice("window", "as set")
+    if facts.window_keeps_order:
+        return ModeChoice("window", why)
+    return ModeChoice(
+        "sync", f"{why}, and only one message in flight keeps the order in this stream"
+    )
+
+
+def singly_mode(facts: StreamFacts) -> str:
+    """How to send the messages of a refused batch: not as a batch, and in order."""
+    return "window" if facts.window_keeps_order else "sync"
+
+
+def captures(pattern: str, subject: str) -> bool:
+    """Whether the subject filter ``pattern`` covers ``subject``, which may be a filter itself."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for index, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > index
+        if index >= len(given) or given[index] == ">":
+            return False
+        if part not in {"*", given[index]}:
+            return False
+    return len(wanted) == len(given)
+
+
+def consumer_filter(facts: StreamFacts, ours: Sequence[str]) -> str | None:
+    """The filter that leaves only our messages in, or None where none is needed or possible."""
+    if all(any(captures(own, subject) for own in ours) for subject in facts.subjects):
+        return None
+    if len(ours) == 1 and any(captures(subject, ours[0]) for subject in facts.subjects):
+        return ours[0]
+    return None
+
+
+def header_bytes(message: Message) -> int:
+    """Size of the headers on the wire: ``NATS/1.0``, the id, the message's own, an empty line."""
+    size = 27 + len(message.id if message.id.isascii() else message.id.encode())
+    for key, value in (message.headers or {}).items():
+        size += len(key) + len(value if value.isascii() else value.encode()) + 4
+    return size
+
+
+def size_limit(facts: StreamFacts) -> int:
+    """Largest size of headers and payload together that server and stream take."""
+    return min(
+        facts.max_payload, facts.max_msg_size if facts.max_msg_size >= 0 else facts.max_payload
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a message cannot be published, told without its content."""
+
+    reason: str
+    detail: str
+
+
+class Fitness:
+    """Whether messages can be published at all, judged before any of their bytes is sent.
+
+    It has to be before: a header that goes over the limit makes the server close the connection,
+    and within an atomic batch one refused message refuses its neighbours.
+    """
+
+    def __init__(self, facts: StreamFacts) -> None:
+        self._facts = facts
+        self._limit = size_limit(facts)
+        self._known_subjects: set[str] = set()
+
+    def unfit(self, message: Message) -> Unfit | None:
+        """The reason why ``message`` cannot be published, or None when it can."""
+        headers = header_bytes(message)
+        size = headers + len(message.payload)
+        if size > self._limit:
+            return Unfit("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")
+        if headers > MAX_HEADER_BYTES:
+            return Unfit("too_large", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}")
+        if message.headers and not all(map(_HEADER_KEY.fullmatch, message.headers)):
+            return Unfit("bad_header", "a header name that NATS does not allow")
+        if message.subject not in self._known_subjects:
+            return self._unfit_subject(message.subject)
+        return None
+
+    def _unfit_subject(self, subject: str) -> Unfit | None:
+        if len(subject.encode(errors="replace")) > MAX_SUBJECT_BYTES:
+            return Unfit("bad_subject", f"subject of {len(subject):,} characters")
+        if _UNUSABLE.search(subject):
+            return Unfit("bad_subject", "subject with blanks, wildcards or empty tokens")
+        if not any(captures(pattern, subject) for pattern in self._facts.subjects):
+            return Unfit("no_stream", f"stream {self._facts.stream} does not capture {subject}")
+        if len(self._known_subjects) >= 10_000:
+            self._known_subjects.clear()
+        self._known_subjects.add(subject)
+        return None

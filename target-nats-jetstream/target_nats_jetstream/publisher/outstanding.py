@@ -1,0 +1,170 @@
+"""What was submitted and is not yet acknowledged, in order. Pure: no I/O, no time.
+
+Every message has a position, counted from 0 over the whole run, and that position never changes: an
+acknowledgement names it, a new connection resends from the first one that is missing. A batch is
+done when each of its messages is acknowledged and each of its dead letters is put away;
+``acked_through`` is the unbroken prefix of done batches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_nats_jetstream.message import Message
+
+
+@dataclass(slots=True)
+class PublishCounts:
+    """What became of the messages of one run."""
+
+    published: int = 0
+    """Stored by this run."""
+    known_to_server: int = 0
+    """Stored before this run and recognised by the stream's duplicate window."""
+    known_from_tail: int = 0
+    """Stored before this run and recognised by reading the newest messages back."""
+    dead_letters: int = 0
+    resent: int = 0
+    """Sent a second time because the first answer did not come."""
+    epochs: int = 0
+    """Connections that were opened."""
+    bytes: int = 0
+    """Payload of the messages that were published."""
+
+    @property
+    def duplicates(self) -> int:
+        """Messages that were in the stream before this run, by whomever recognised."""
+        return self.known_to_server + self.known_from_tail
+
+
+class Settled(NamedTuple):
+    """What is certain after the unbroken prefix of done batches."""
+
+    through: int
+    """Number of the last batch of the prefix."""
+    sequence: int
+    """Stream sequence of the newest message of the prefix."""
+    counts: Mapping[str, int]
+    """Messages by label that are in the stream and that no run before this one has counted."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    number: int
+    start: int
+    messages: Sequence[Message]
+    letters: int
+    label: str
+    uncounted: int
+    """Of its messages: those in the stream, or to come, that no run before has counted."""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.messages)
+
+
+class Outstanding:
+    """The messages between ``submit`` and their acknowledgement."""
+
+    def __init__(self) -> None:
+        self._batches: deque[_Batch] = deque()
+        self._acked: set[int] = set()
+        self._number = 0
+        self.floor = 0
+        """Position of the first message that is not acknowledged."""
+        self.end = 0
+        """Position of the next message to be added."""
+        self.acked_through = 0
+        """Number of the last batch of the unbroken prefix of done ones."""
+        self.counts: Counter[str] = Counter()
+        """As ``Settled.counts``."""
+
+    def add(
+        self, messages: Sequence[Message], letters: int = 0, *, label: str = "", recovered: int = 0
+    ) -> int:
+        """Append a batch.
+
+        Args:
+            messages: What is to be published.
+            letters: How many of the batch go another way, as dead letters.
+            label: Under which the batch is counted.
+            recovered: How many of the batch a killed run has stored and not counted.
+        """
+        self._number += 1
+        uncounted = len(messages) + recovered
+        self._batches.append(_Batch(self._number, self.end, messages, letters, label, uncounted))
+        self.end += len(messages)
+        self._finish()
+        return self._number
+
+    def run(self, start: int, limit: int) -> list[Message]:
+        """At most ``limit`` messages in order, from position ``start`` on, across batches."""
+        run: list[Message] = []
+        for batch in self._batches:
+            if len(run) >= limit:
+                break
+            offset = start + len(run) - batch.start
+            if offset < len(batch.messages):
+                run += batch.messages[offset : offset + limit - len(run)]
+        return run
+
+    def acked(self, position: int) -> bool:
+        """Whether the message at ``position`` is acknowledged."""
+        return position < self.floor or position in self._acked
+
+    def ack(self, position: int) -> None:
+        """Acknowledge one message; a second time changes nothing."""
+        if position == self.floor:
+            self.ack_before(position + 1)
+        elif position > self.floor:
+            self._acked.add(position)
+
+    def ack_before(self, position: int) -> None:
+        """Acknowledge every message before ``position``."""
+        if position <= self.floor:
+            return
+        if self._acked:
+            self._acked.difference_update(range(self.floor, position))
+            while position in self._acked:
+                self._acked.remove(position)
+                position += 1
+        self.floor = position
+        if self._batches[0].end <= self.floor:
+            self._finish()
+
+    def divert(self, position: int) -> int:
+        """Make the message at ``position`` a dead letter; tells the number of its batch."""
+        batch = self._batch_of(position)
+        batch.letters += 1
+        batch.uncounted -= 1
+        self.ack(position)
+        return batch.number
+
+    def discount(self, position: int) -> None:
+        """A run before this one has counted the message at ``position``."""
+        self._batch_of(position).uncounted -= 1
+
+    def _batch_of(self, position: int) -> _Batch:
+        for batch in self._batches:
+            if batch.start <= position < batch.end:
+                return batch
+        msg = f"position {position} is not outstanding"
+        raise ValueError(msg)
+
+    def put_away(self, number: int) -> None:
+        """One dead letter of batch ``number`` has found its place."""
+        for batch in self._batches:
+            if batch.number == number:
+                batch.letters -= 1
+        self._finish()
+
+    def _finish(self) -> None:
+        while self._batches and self._batches[0].end <= self.floor and not self._batches[0].letters:
+            done = self._batches.popleft()
+            self.counts[done.label] += done.uncounted
+            self.acked_through = done.number

@@ -1,0 +1,61 @@
+"""How long to go on trying: exponential waits with jitter, and an end. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Patience:
+    """The tries since there was last any progress.
+
+    Args:
+        limit: Seconds after which patience is over, as a rule from the first failure.
+        initial: First wait, seconds.
+        longest: Longest wait, seconds.
+        factor: From one wait to the next.
+        chance: A number from 0 to 1, anew at each call: many clients must not wait in step.
+    """
+
+    def __init__(
+        self,
+        limit: float,
+        *,
+        initial: float,
+        longest: float,
+        factor: float,
+        chance: Callable[[], float],
+    ) -> None:
+        self.limit = limit
+        self.tries = 0
+        self._initial = initial
+        self._longest = longest
+        self._factor = factor
+        self._chance = chance
+        self._since = 0.0
+
+    def progress(self) -> None:
+        """Forget the failures."""
+        self.tries = 0
+
+    def failed(self, now: float, *, since: float | None = None) -> float | None:
+        """Seconds to wait before the next try, or None when patience is over.
+
+        Args:
+            now: The time of the failure.
+            since: From when the limit counts, when this is the first failure; else from ``now``.
+        """
+        if not self.tries:
+            self._since = now if since is None else since
+        left = self._since + self.limit - now
+        wait = min(self._longest, self._initial * self._factor ** min(self.tries, 64))
+        self.tries += 1
+        if left <= 0:
+            return None
+        return min(wait * (0.5 + self._chance() / 2), left)
+
+    def lasted(self, now: float) -> float:
+        """Seconds since the first failure."""
+        return now - self._since

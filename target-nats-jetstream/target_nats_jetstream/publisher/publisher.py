@@ -1,0 +1,214 @@
+"""The synchronous face: a caller's thread hands batches over, a thread of its own delivers them.
+
+The caller's thread and the publisher's share nothing but a queue, a few numbers and one condition.
+The connection, and everything about it, belongs to the publisher's thread alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from target_nats_jetstream.errors import TargetError
+from target_nats_jetstream.publisher.connect import ConnectionLoop
+from target_nats_jetstream.publisher.courier import Courier
+from target_nats_jetstream.publisher.facts import Unfit
+from target_nats_jetstream.publisher.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_nats_jetstream.message import Message
+    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.outstanding import PublishCounts, Settled
+    from target_nats_jetstream.publisher.settings import NatsSettings
+
+MAX_OPEN_BATCHES = 16
+MAX_OPEN_BYTES = 16 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes batches of messages: each once, in the order in which they were submitted.
+
+    Owned by one caller's thread.
+
+    Args:
+        settings: Where to, and how.
+        subjects_sample: Subjects that the messages will have; they are checked at the start.
+        on_progress: Called from the publisher's thread when it has started, and whenever
+            ``acked_through`` moves, room appears or ``failure`` is set. It must not block.
+    """
+
+    def __init__(
+        self,
+        settings: NatsSettings,
+        subjects_sample: Sequence[str],
+        *,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_progress = on_progress
+        self._changed = threading.Condition()
+        self._work = Work(bury=settings.on_error == "dead_letter", on_change=self._notify)
+        self._wake = asyncio.Event()
+        self._started: Future[StreamFacts] = Future()
+        self._courier = Courier(
+            settings, self._work, tuple(subjects_sample), self._wake, self._on_start
+        )
+        self._loop = ConnectionLoop()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._over = False
+        self._open: deque[tuple[int, int]] = deque()
+        self._open_bytes = 0
+        self.submitted = 0
+        """Number of the last batch."""
+
+    def start(
+        self,
+        *,
+        counted_through: int = 0,
+        wait: Callable[[Callable[[], bool]], object] = lambda _started: None,
+    ) -> StreamFacts:
+        """Connect, find or create the stream, and check that the sample subjects reach it.
+
+        Args:
+            counted_through: Stream sequence up to which runs before this one have counted.
+            wait: How the caller waits until a condition holds, where a plain wait would keep it
+                from something else, such as a signal; what it raises ends the start.
+
+        Raises:
+            UnreachableError: No server could be reached within ``connect_timeout``.
+            AccessDeniedError: The login or a right is missing; it is not tried again.
+            ConfigurationError: The stream or a setting does not fit.
+        """
+        self._work.counted_through = counted_through
+        self._thread.start()
+        wait(self._started.done)
+        return self._started.result()
+
+    def submit(self, messages: Sequence[Message], label: str = "") -> int:
+        """Hand over a batch and return its number: 1, 2, 3 and so on.
+
+        Never blocks; ask ``has_room`` first.
+
+        Raises:
+            TargetError: What ended the publisher.
+        """
+        return self._submit(messages, label, None)
+
+    def submit_dead(self, messages: Sequence[Message], label: str, reason: str, detail: str) -> int:
+        """Hand over messages that the caller found unfit, to be treated as ``on_error`` says.
+
+        Args:
+            messages: What cannot be published, as it would have been.
+            label: As in ``submit``.
+            reason: One word, part of a subject: ``invalid``.
+            detail: For people; without content of the row.
+
+        Raises:
+            TargetError: What ended the publisher.
+        """
+        return self._submit(messages, label, Unfit(reason, detail))
+
+    def _submit(self, messages: Sequence[Message], label: str, unfit: Unfit | None) -> int:
+        if self.failure is not None:
+            raise self.failure
+        self.submitted += 1
+        size = sum(len(message.payload) for message in messages)
+        self._open.append((self.submitted, size))
+        self._open_bytes += size
+        self._work.queue.append((messages, label, unfit))
+        self._call(self._wake.set)
+        return self.submitted
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another batch may be handed over: their number and their bytes are bounded."""
+        acked = self.acked_through
+        while self._open and self._open[0][0] <= acked:
+            self._open_bytes -= self._open.popleft()[1]
+        return len(self._open) < MAX_OPEN_BATCHES and self._open_bytes < MAX_OPEN_BYTES
+
+    @property
+    def acked_through(self) -> int:
+        """Number of the last batch of the unbroken prefix that is wholly acknowledged."""
+        return self._work.outstanding.acked_through
+
+    @property
+    def settled(self) -> Settled:
+        """What is certain, as of one moment: ``acked_through``, sequence and counts by label."""
+        return self._work.settled
+
+    @property
+    def failure(self) -> TargetError | None:
+        """What ended the publisher; batches before it may still be acknowledged."""
+        return self._work.failure
+
+    @property
+    def counts(self) -> PublishCounts:
+        """What became of the messages so far."""
+        return dataclasses.replace(self._work.counts)
+
+    @property
+    def mode(self) -> str:
+        """The mode in use: atomic, window or sync."""
+        return self._courier.mode
+
+    def wait(self, number: int, timeout: float) -> bool:
+        """Wait until batch ``number`` and all before it are acknowledged; tells if they are."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.acked_through >= number or self._over, timeout)
+        return self.acked_through >= number
+
+    def close(self, timeout: float) -> None:
+        """End the thread, whatever is in flight; idempotent, ``timeout`` seconds at most."""
+        if self._thread.is_alive():
+            self._call(self._courier.stop)
+            self._thread.join(timeout)
+        elif not self._over:
+            self._loop.close()  # never started
+
+    # The publisher's thread
+
+    def _on_start(self, facts: StreamFacts) -> None:
+        self._started.set_result(facts)
+        self._notify()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._courier.run())
+        except TargetError as error:
+            self._end(error)
+        except (Exception, asyncio.CancelledError) as error:
+            logger.debug("the publisher failed", exc_info=True)
+            reason = f"the publisher failed: {type(error).__name__}: {error}"
+            self._end(
+                TargetError(reason, "Run again; nothing that is not acknowledged is marked as done")
+            )
+        finally:
+            self._loop.run_until_complete(self._loop.cut())
+            self._loop.close()
+            self._over = True
+            self._notify()
+
+    def _end(self, error: TargetError) -> None:
+        if not self._started.done():
+            self._started.set_exception(error)
+        self._work.fail(error)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Run ``function`` in the publisher's thread, if it still runs."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        self._on_progress()

@@ -1,0 +1,158 @@
+"""Finding, creating and updating the stream, and the check that it takes our subjects.
+
+An existing stream is never changed unless the operator asks for it. The configuration is handled as
+the server sends it, not as the client library knows it: an update must not drop fields of a newer
+server.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.publisher.epoch import Doubt
+from target_nats_jetstream.publisher.facts import ATOMIC_SINCE, NANOSECONDS, StreamFacts, captures
+from target_nats_jetstream.publisher.judge import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.settings import NatsSettings
+
+STREAM_NOT_FOUND = 10059
+DUPLICATE_WINDOW = 120 * NANOSECONDS
+"""JetStream's own default. The server keeps every id of the window in memory, so a longer one is
+paid for at every message; what lies further back is recognised by ``dedupe_tail``."""
+
+logger = logging.getLogger(__name__)
+
+
+async def find_stream(epoch: Epoch, settings: NatsSettings) -> StreamFacts:
+    """The facts of the stream, which is created or updated first where that is asked for.
+
+    Raises:
+        ConfigurationError: There is no such stream, or the server refuses its configuration.
+        Doubt: JetStream does not answer.
+    """
+    try:
+        info = await epoch.api(f"STREAM.INFO.{settings.stream}")
+    except Doubt as doubt:
+        if not isinstance(doubt.failure, Refused) or doubt.failure.err_code != STREAM_NOT_FOUND:
+            raise
+        info = await _create(epoch, settings)
+    else:
+        if settings.create_stream == "update":
+            info = await _update(epoch, settings, info)
+    return _facts(epoch, info)
+
+
+async def read_facts(epoch: Epoch, stream: str) -> StreamFacts:
+    """The facts of a stream that has to be there, because this run has published to it.
+
+    Raises:
+        Doubt: It is not, or JetStream does not answer.
+    """
+    return _facts(epoch, await epoch.api(f"STREAM.INFO.{stream}"))
+
+
+def _facts(epoch: Epoch, info: Mapping[str, Any]) -> StreamFacts:
+    return StreamFacts.from_info(
+        info, version=epoch.version, max_payload=epoch.max_payload, server=epoch.server
+    )
+
+
+async def _create(epoch: Epoch, settings: NatsSettings) -> dict[str, Any]:
+    subjects = settings.stream_config.get("subjects") or settings.stream_subjects
+    listed = ",".join(subjects)
+    if settings.create_stream == "off":
+        await _refuse_other_streams(epoch, settings.stream, subjects)
+        reason = f"no stream captures subject {listed}: {settings.stream} does not exist"
+        add = f"nats stream add {settings.stream} --subjects '{listed}'"
+        raise ConfigurationError(reason, f"Create it (`{add}`) or set `create_stream: if_missing`")
+    wanted = {**default_config(settings.stream, subjects, epoch.version), **settings.stream_config}
+    info = await _change(epoch, "CREATE", wanted, wanted)
+    logger.info("created stream %s for %s", settings.stream, ", ".join(info["config"]["subjects"]))
+    return info
+
+
+def default_config(
+    stream: str, subjects: Sequence[str], version: tuple[int, int, int]
+) -> dict[str, Any]:
+    """The configuration of a new stream, before the operator's own wishes."""
+    config: dict[str, Any] = {
+        "name": stream,
+        "subjects": list(subjects),
+        "storage": "file",
+        "num_replicas": 1,
+        "duplicate_window": DUPLICATE_WINDOW,
+        "allow_direct": True,
+    }
+    if version >= ATOMIC_SINCE:
+        config["allow_atomic"] = True
+    return config
+
+
+async def _update(epoch: Epoch, settings: NatsSettings, info: dict[str, Any]) -> dict[str, Any]:
+    config = info["config"]
+    changes = {k: v for k, v in settings.stream_config.items() if not _holds(config.get(k), v)}
+    if not changes:
+        return info
+    info = await _change(epoch, "UPDATE", config | changes, changes)
+    logger.info("updated stream %s: %s", settings.stream, ", ".join(sorted(changes)))
+    return info
+
+
+async def _change(
+    epoch: Epoch, verb: str, config: Mapping[str, Any], wishes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Create or update, and see what came of it: old servers ignore what they do not know."""
+    name = config["name"]
+    try:
+        info = await epoch.api(f"STREAM.{verb}.{name}", config)
+    except Doubt as doubt:
+        if isinstance(doubt.failure, Refused) and doubt.failure.code < 500:
+            what = doubt.failure.description
+            reason = f"NATS refuses to {verb.lower()} stream {name}: {what}"
+            raise ConfigurationError(reason, "Check `stream_config`") from doubt
+        raise
+    taken = info["config"]
+    ignored = [key for key, wish in wishes.items() if wish and not _holds(taken.get(key), wish)]
+    if ignored:
+        logger.warning("stream %s: the server ignores %s", name, ", ".join(sorted(ignored)))
+    return info
+
+
+def _holds(actual: object, wanted: object) -> bool:
+    """Whether a setting is as wanted; servers add members of their own to objects."""
+    if isinstance(actual, dict) and isinstance(wanted, dict):
+        return wanted.items() <= actual.items()
+    return actual == wanted
+
+
+async def check_subjects(epoch: Epoch, facts: StreamFacts, subjects: Sequence[str]) -> None:
+    """Refuse to start where a subject would not reach the stream.
+
+    Raises:
+        ConfigurationError: Names the subject, and the stream that captures it where one does.
+    """
+    lost = [s for s in subjects if not any(captures(own, s) for own in facts.subjects)]
+    if not lost:
+        return
+    await _refuse_other_streams(epoch, facts.stream, lost)
+    listed = ", ".join(facts.subjects) or "nothing"
+    reason = f"no stream captures subject {lost[0]}; stream {facts.stream} captures {listed}"
+    raise ConfigurationError(
+        reason, f"Add the subject to the stream (`nats stream edit {facts.stream}`) or set `stream`"
+    )
+
+
+async def _refuse_other_streams(epoch: Epoch, stream: str, subjects: Sequence[str]) -> None:
+    for subject in subjects:
+        answer = await epoch.api("STREAM.NAMES", {"subject": subject})
+        others = [name for name in answer.get("streams") or () if name != stream]
+        if others:
+            reason = f"subject {subject} is captured by stream {others[0]}, not by {stream}"
+            remedy = f"Set `stream: {others[0]}`, or change its subjects"
+            raise ConfigurationError(reason, remedy)

@@ -1,0 +1,72 @@
+"""The subject of a message, from a template like ``txlog.{EVENT_TYPE}``.
+
+Whatever the data holds, a value becomes exactly one token of the subject: nats-server stores ``*``
+and ``>`` from a publisher literally, a dot would add a level, and a blank is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_TOKEN_CHARACTERS = 128
+_UNSAFE = re.compile(r"[\s.*>\x00-\x1f\x7f]")
+_LITERAL = re.compile(r"[^\s*>{}\x00-\x1f\x7f]*")
+_EMPTY = "_"
+_REMEDY = "Use tokens joined by dots, like txlog.events or txlog.{EVENT_TYPE}"
+
+
+def token(value: object) -> str:
+    """One token for any value: unsafe characters become ``_``, an overlong one is hashed."""
+    text = _UNSAFE.sub("_", str(value)) if value is not None else ""
+    if len(text) > MAX_TOKEN_CHARACTERS:
+        digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+        text = f"{text[: MAX_TOKEN_CHARACTERS - 17]}-{digest}"
+    return text or _EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectTemplate:
+    """A template whose every text is a valid subject."""
+
+    template: Template
+
+    @classmethod
+    def parse(cls, text: str) -> SubjectTemplate:
+        """Parse ``text``.
+
+        Raises:
+            ConfigurationError: The literal part is no valid subject or a brace has no partner.
+        """
+        try:
+            subject = cls(Template.parse(text))
+        except ValueError as error:
+            reason = f"setting `subject`: {error}"
+            raise ConfigurationError(reason, _REMEDY) from error
+        if not all(map(_LITERAL.fullmatch, subject.template.literals)) or not all(
+            subject.pattern().split(".")
+        ):
+            reason = f"setting `subject`: {text!r} is no subject template"
+            raise ConfigurationError(reason, _REMEDY)
+        return subject
+
+    def pattern(self) -> str:
+        """The subject filter that covers every subject of this template: ``txlog.*``."""
+        joined = "\0".join(self.template.literals)
+        return ".".join("*" if "\0" in part else part for part in joined.split("."))
+
+    def sample(self) -> str:
+        """A subject that this template can make."""
+        return self.pattern().replace("*", _EMPTY)
+
+    def subject(self, stream: str, record: Mapping[str, object]) -> str:
+        """The subject for ``record``; a field that the record lacks counts as empty."""
+        return self.template.render(stream, record, token)

@@ -1,0 +1,126 @@
+"""Answers that no healthy server gives, over the real wire.
+
+A real nats-server without JetStream carries the messages; this client stands where the stream would
+be. It stores what it is asked to, except where its script has another answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import nats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nats.aio.msg import Msg
+
+    from tests.support.nats import NatsServer
+
+CONFIG: dict[str, Any] = {
+    "name": "EVENTS",
+    "subjects": ["txlog.>"],
+    "storage": "file",
+    "num_replicas": 1,
+    "allow_atomic": True,
+    "duplicate_window": 120_000_000_000,
+}
+SILENCE = b"silence"
+REFUSED = "a part was refused"
+
+
+class FakeJetStream:
+    """A stream EVENTS; publishes that ask for an answer get those of ``script``, each once.
+
+    Args:
+        script: Answers in order: an error, bytes, ``SILENCE``, or None for the ordinary one; an
+            error in a tuple comes late, when the script is at its end.
+        forgets: STREAM.INFO shows an empty stream, whatever was stored.
+        config: Changes to the configuration that STREAM.INFO shows.
+    """
+
+    def __init__(
+        self,
+        server: NatsServer,
+        script: Sequence[dict[str, Any] | tuple[dict[str, Any]] | bytes | None],
+        *,
+        forgets: bool = False,
+        **config: object,
+    ) -> None:
+        self._server = server
+        self._script = list(script)
+        self._info = {"config": {**CONFIG, **config}}
+        self._forgets = forgets
+        self.stored: list[str] = []
+        self._staged: list[str] = []
+        self._late: list[tuple[str, dict[str, Any]]] = []
+        self.seen: list[str] = []
+        """The ids that came, stored or not."""
+        self._ready = threading.Event()
+        self._over: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over()
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._over = functools.partial(loop.call_soon_threadsafe, over.set)
+        self._client = await nats.connect(self._server.url)
+        await self._client.subscribe("$JS.API.STREAM.INFO.EVENTS", cb=self._on_info)
+        await self._client.subscribe("txlog.>", cb=self._on_publish)
+        await self._client.flush()
+        self._ready.set()
+        await over.wait()
+        await self._client.close()
+
+    async def _on_info(self, message: Msg) -> None:
+        held = 0 if self._forgets else len(self.stored)
+        state = {"messages": held, "first_seq": 1, "last_seq": held}
+        await message.respond(json.dumps({**self._info, "state": state}).encode())
+
+    async def _on_publish(self, message: Msg) -> None:
+        headers = message.headers or {}
+        if headers.get("Nats-Batch-Sequence", "1") == "1":
+            self._staged = []
+        self._staged.append(headers["Nats-Msg-Id"])
+        self.seen.append(headers["Nats-Msg-Id"])
+        if message.reply:
+            answer = self._script.pop(0) if self._script else None
+            if isinstance(answer, tuple):
+                self._late.append((message.reply, answer[0]))
+                answer = SILENCE
+            elif answer is None:
+                answer = self._ordinary_answer(headers)
+            elif headers.get("Nats-Batch-Id"):
+                self._staged = [REFUSED]
+            if answer != SILENCE:
+                if not isinstance(answer, bytes):
+                    answer = json.dumps({"error": answer}).encode()
+                await self._client.publish(message.reply, answer)
+            while self._late and not self._script:
+                reply, error = self._late.pop()
+                await self._client.publish(reply, json.dumps({"error": error}).encode())
+
+    def _ordinary_answer(self, headers: dict[str, str]) -> dict[str, Any] | bytes:
+        if REFUSED in self._staged:
+            return {"code": 400, "err_code": 10176, "description": "incomplete"}
+        batch = headers.get("Nats-Batch-Id")
+        if batch and "Nats-Batch-Commit" not in headers:
+            return b""  # the message is staged
+        self.stored += self._staged
+        ack: dict[str, Any] = {"stream": "EVENTS", "seq": len(self.stored)}
+        if batch:
+            ack |= {"batch": batch, "count": len(self._staged)}
+        return json.dumps(ack, separators=(",", ":")).encode()

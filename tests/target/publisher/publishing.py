@@ -1,0 +1,96 @@
+"""What the tests of the publisher share: messages, a publisher, and the question for truth."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from target_nats_jetstream.message import Message
+from target_nats_jetstream.publisher import NatsSettings, Publisher
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.support.nats import NatsServer
+
+STREAM = "EVENTS"
+SUBJECT = "txlog.events"
+
+
+def settings_for(server: NatsServer | str, **config: object) -> NatsSettings:
+    """Settings of a test: a stream of its own, created when missing, and short waits."""
+    url = server if isinstance(server, str) else server.url
+    defaults = {"servers": url, "stream": STREAM, "create_stream": "if_missing"}
+    return NatsSettings.from_config({"connect_timeout": 5, **defaults, **config}, ["txlog.>"])
+
+
+def messages(count: int, start: int = 0, *, size: int = 50) -> list[Message]:
+    """``count`` messages whose ids tell their order."""
+    return [
+        Message(SUBJECT, f"id-{number}", b"%d:" % number + b"x" * size)
+        for number in range(start, start + count)
+    ]
+
+
+@contextmanager
+def publishing(server: NatsServer | NatsSettings | str, **config: object) -> Iterator[Publisher]:
+    """A started publisher, closed in the end."""
+    settings = server if isinstance(server, NatsSettings) else settings_for(server, **config)
+    publisher = Publisher(settings, [SUBJECT])
+    try:
+        publisher.start()
+        yield publisher
+    finally:
+        publisher.close(timeout=10)
+
+
+def submit(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -> int:
+    """Hand ``batch`` over in pieces of ``size``, as there is room; tells the last number."""
+    for start in range(0, len(batch), size):
+        wait_until(lambda: publisher.has_room or publisher.failure is not None, seconds=60)
+        publisher.submit(batch[start : start + size])
+    return publisher.submitted
+
+
+def publish(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -> None:
+    """Hand over and wait until everything is acknowledged."""
+    number = submit(publisher, batch, size=size)
+    assert publisher.wait(number, 60), publisher.failure or publisher.counts
+
+
+def reached(publisher: Publisher, published: int) -> None:
+    """Return when so many messages are published."""
+    wait_until(lambda: publisher.counts.published >= published, what=f"{published} are published")
+
+
+def goes_on(publisher: Publisher) -> None:
+    """Return when another message is published."""
+    reached(publisher, publisher.counts.published + 1)
+
+
+def reconnects(publisher: Publisher, epochs: int) -> None:
+    """Return when there were more than so many connections."""
+    wait_until(lambda: publisher.counts.epochs > epochs, what="a new connection")
+
+
+def elapse(seconds: float) -> None:
+    """Let real time go by, for what a server does by its own clock."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, seconds=seconds + 5)
+
+
+def open_files() -> int:
+    """Open files and sockets of this process."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def ids(server: NatsServer, stream: str = STREAM) -> list[str]:
+    """The ids in the stream, in its order."""
+    return [stored.id for stored in server.read_stream(stream)]
+
+
+def ids_of(batch: Sequence[Message]) -> list[str]:
+    return [message.id for message in batch]

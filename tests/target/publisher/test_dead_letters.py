@@ -1,0 +1,188 @@
+"""What cannot be published ends the run by name, or it is put away, counted, and can come again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.message import Message
+from target_nats_jetstream.publisher import replay_dead_letters
+from tests.support.waiting import wait_until
+from tests.target.publisher.publishing import (
+    STREAM,
+    SUBJECT,
+    ids,
+    ids_of,
+    messages,
+    publish,
+    publishing,
+    settings_for,
+    submit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.nats import NatsServer
+
+LIMIT = 2_000
+HEADERS = len("NATS/1.0\r\nNats-Msg-Id: bad\r\n\r\n")
+SECRET = b"content-of-a-row"
+BAD = {
+    "above the limit": Message(SUBJECT, "bad", (SECRET * 200)[: LIMIT + 1]),
+    "headers just above the limit": Message(SUBJECT, "bad", (SECRET * 200)[: LIMIT - HEADERS + 1]),
+    "unusable subject": Message("txlog.a b", "bad", SECRET),
+    "subject of no stream": Message("elsewhere", "bad", SECRET),
+    "unusable header": Message(SUBJECT, "bad", SECRET, {"a b": "c"}),
+}
+
+
+@pytest.fixture
+def small_server(make_nats: Callable[..., NatsServer]) -> NatsServer:
+    return make_nats(config=f"max_payload: {LIMIT}")
+
+
+@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_message_that_cannot_be_published_ends_the_run_with_its_id(
+    small_server: NatsServer, bad: Message, mode: str
+) -> None:
+    with publishing(small_server, publish_mode=mode) as publisher:
+        submit(publisher, messages(200))
+        publisher.submit([*messages(3, 200), bad, *messages(3, 203)])
+        wait_until(lambda: publisher.failure is not None)
+        assert publisher.wait(2, 10), "what came before is finished"
+        assert isinstance(publisher.failure, DataError)
+        assert "message bad cannot be published" in str(publisher.failure)
+        assert SECRET.decode() not in str(publisher.failure)
+        with pytest.raises(DataError):
+            publisher.submit(messages(1))
+        assert publisher.acked_through == 2
+        assert publisher.counts.epochs == 1, "nothing of it reached the server"
+    assert ids(small_server) == ids_of(messages(200))
+
+
+@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_dead_letter_goes_to_its_place_and_its_neighbours_to_theirs(
+    small_server: NatsServer, tmp_path: Path, bad: Message, mode: str
+) -> None:
+    file = tmp_path / "letters.jsonl"
+    with publishing(
+        small_server, publish_mode=mode, on_error="dead_letter", dead_letter_file=str(file)
+    ) as publisher:
+        publish(publisher, [*messages(5), bad, *messages(5, 5)])
+        counts = publisher.counts
+        assert (counts.published, counts.dead_letters, counts.epochs) == (10, 1, 1)
+    assert ids(small_server) == ids_of(messages(10))
+    if small_server.messages(f"{STREAM}_DLQ"):
+        (letter,) = small_server.read_stream(f"{STREAM}_DLQ")
+        assert (letter.id, letter.data) == ("bad", bad.payload)
+        assert letter.subject.startswith(f"dlq.{STREAM}.")
+        assert letter.headers["Dead-Letter-Reason"] == letter.subject.split(".")[-1]
+        assert not file.exists()
+    else:  # NATS cannot take it
+        line = json.loads(file.read_text())
+        assert (line["id"], line["subject"]) == ("bad", bad.subject)
+        assert line["payload"].encode() == bad.payload
+
+
+def test_the_callers_own_dead_letters_are_part_of_the_order_of_batches(
+    nats_server: NatsServer,
+) -> None:
+    with publishing(nats_server, on_error="dead_letter") as publisher:
+        publisher.submit(messages(3))
+        number = publisher.submit_dead(messages(2, 3), "", "invalid", "field A breaks a rule")
+        publisher.submit(messages(3, 5))
+        assert number == 2
+        assert publisher.wait(3, 10)
+        assert publisher.counts.dead_letters == 2
+    assert ids(nats_server, f"{STREAM}_DLQ") == ["id-3", "id-4"]
+    (first, _) = nats_server.read_stream(f"{STREAM}_DLQ")
+    assert first.headers["Dead-Letter-Detail"] == "field A breaks a rule"
+
+
+def test_a_dead_letter_that_is_sent_again_lies_there_once(nats_server: NatsServer) -> None:
+    for _ in range(2):
+        with publishing(nats_server, on_error="dead_letter") as publisher:
+            publish(publisher, [BAD["unusable subject"]])
+    assert ids(nats_server, f"{STREAM}_DLQ") == ["bad"]
+
+
+@pytest.mark.parametrize("reason", ["no stream for them", "no right to them"])
+def test_letters_go_to_the_file_when_nats_does_not_take_them(
+    make_nats: Callable[..., NatsServer], tmp_path: Path, reason: str
+) -> None:
+    denied = '"dlq.>"' if reason == "no right to them" else ""
+    users = f"{{ user: etl, password: pw, permissions: {{ publish: {{ deny: [{denied}] }} }} }}"
+    login = {"user": "etl", "password": "pw"}
+    server = make_nats(config=f"authorization {{ users: [{users}] }}", connect=login)
+    server.add_stream(STREAM, ["txlog.>"], allow_atomic=True)
+    file = tmp_path / "letters.jsonl"
+    create = "off" if reason == "no stream for them" else "if_missing"
+    with publishing(
+        server, create_stream=create, on_error="dead_letter", dead_letter_file=str(file), **login
+    ) as publisher:
+        bad = [Message("txlog.a b", f"bad-{n}", b"\xff" * n) for n in range(3)]
+        publish(publisher, [*messages(5), *bad, *messages(5, 5)])
+        assert publisher.counts.dead_letters == 3
+    assert ids(server) == ids_of(messages(10))
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ids_of(bad)
+
+
+def test_a_file_that_cannot_be_written_ends_the_run(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    nats_server.add_stream(STREAM, ["txlog.>"])
+    with publishing(
+        nats_server,
+        create_stream="off",
+        on_error="dead_letter",
+        dead_letter_file=str(tmp_path / "no" / "such" / "folder"),
+    ) as publisher:
+        assert not publisher.wait(submit(publisher, [BAD["unusable subject"]]), 10)
+        assert isinstance(publisher.failure, DataError)
+        assert "`dead_letter_file`" in str(publisher.failure)
+        assert publisher.acked_through == 0, "a dead letter without a place is not done"
+
+
+def test_letters_come_again_when_the_cause_is_mended(
+    make_nats: Callable[..., NatsServer], tmp_path: Path
+) -> None:
+    server = make_nats(config=f"max_payload: {LIMIT}")
+    too_large = [
+        Message(SUBJECT, f"large-{n}", b"x" * (LIMIT + n), {"Color": "grün"}) for n in range(3)
+    ]
+    uncaptured = [
+        Message(f"new.{n}", f"new-{n}", b"\xff\x00", {"Color": "rot"}) for n in range(150)
+    ]
+    config: dict[str, Any] = {
+        "on_error": "dead_letter",
+        "dead_letter_file": str(tmp_path / "letters.jsonl"),
+        "dedupe_tail": 0,
+    }
+    with publishing(server, **config) as publisher:
+        publish(publisher, [*messages(2), *too_large, *uncaptured, *messages(2, 2)])
+        assert publisher.counts.dead_letters == 153
+    settings = settings_for(server, **config)
+    assert replay_dead_letters(settings) == 0, "nothing is mended yet"
+
+    server.kill()
+    server.config = "max_payload: 1MB"
+    server.start()
+    server.api(
+        f"STREAM.UPDATE.{STREAM}",
+        server.stream_info(STREAM)["config"] | {"subjects": ["txlog.>", "new.>"]},
+    )
+    assert replay_dead_letters(settings) == 153
+    stored = {s.id: s for s in server.read_stream(STREAM)}
+    for message in (*too_large, *uncaptured):
+        assert stored[message.id].data == message.payload
+        assert stored[message.id].subject == message.subject
+        assert stored[message.id].headers["Color"] == (message.headers or {})["Color"]
+    assert server.messages(f"{STREAM}_DLQ") == 0
+    assert replay_dead_letters(settings) == 0

@@ -1,0 +1,156 @@
+"""The settings of NATS: what is absent has its default, what contradicts is refused by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.publisher import NatsSettings
+from target_nats_jetstream.publisher.settings import PROPERTIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEED = "SU" + "A" * 56
+CREDS = "-BEGIN NATS USER JWT-\nx\n-BEGIN USER NKEY SEED-\ny\n"
+
+
+def test_nothing_set_is_every_default() -> None:
+    settings = NatsSettings.from_config({}, ["txlog.>"])
+    assert settings.servers == ("nats://localhost:4222",)
+    assert settings.stream_subjects == ("txlog.>",)
+    for name in ("stream", "create_stream", "batch_size", "dedupe_tail", "on_error", "max_outage"):
+        assert getattr(settings, name) == PROPERTIES[name]["default"]
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_every_setting_explains_itself(name: str) -> None:
+    entry = PROPERTIES[name]
+    assert entry["title"]
+    assert len(entry["description"]) > 10 or name == "user"
+    assert entry["description"].endswith(".")
+    secret = name in {"password", "token", "creds", "nkey_seed"}
+    assert entry.get("secret", False) == secret
+
+
+def test_numbers_and_flags_may_come_as_text_from_the_environment() -> None:
+    texts = {"batch_size": "250", "max_backoff": "1.5", "tls_first": "true", "dedupe_tail": "0"}
+    settings = NatsSettings.from_config(texts)
+    assert (settings.batch_size, settings.max_backoff) == (250, 1.5)
+    assert (settings.tls_first, settings.dedupe_tail) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [
+        ("nats://a:1, tls://b", ("nats://a:1", "tls://b:4222")),
+        (["a", "nats://[::1]:5"], ("nats://a:4222", "nats://[::1]:5")),
+        ("nats://u:p@a,nats://u:p@b", ("nats://a:4222", "nats://b:4222")),
+    ],
+)
+def test_servers_are_a_list_or_text(servers: str | list[str], expected: tuple[str, ...]) -> None:
+    assert NatsSettings.from_config({"servers": servers}).servers == expected
+
+
+def test_a_login_in_a_url_is_taken_out_of_it() -> None:
+    settings = NatsSettings.from_config({"servers": "nats://etl:p%40ss@a"})
+    assert (settings.user, settings.password) == ("etl", "p@ss")
+    assert NatsSettings.from_config({"servers": "nats://t0k3n@a"}).token == "t0k3n"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"user": "u", "password": "hush-hush"},
+        {"token": "hush-hush"},
+        {"creds": f"{CREDS}hush-hush"},
+        {"servers": "nats://u:hush-hush@a"},
+    ],
+)
+def test_no_secret_is_in_the_repr(secret: dict[str, str]) -> None:
+    assert "hush-hush" not in repr(NatsSettings.from_config(secret))
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hush\n")
+    config = {"user": "u", "password_file": str(tmp_path / "secret")}
+    assert NatsSettings.from_config(config).password == "hush"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "$JS.API"),
+        ({"domain": "hub"}, "$JS.hub.API"),
+        ({"js_prefix": "imported.api."}, "imported.api"),
+    ],
+)
+def test_domain_and_prefix_name_the_api(given: dict[str, str], expected: str) -> None:
+    assert NatsSettings.from_config(given).api_prefix == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "nanoseconds"),
+    [
+        (120, 120_000_000_000),
+        ("2m", 120_000_000_000),
+        ("1.5h", 5_400_000_000_000),
+        ("100ms", 10**8),
+    ],
+)
+def test_durations_of_a_stream_are_written_as_people_write_them(
+    written: object, nanoseconds: int
+) -> None:
+    config = NatsSettings.from_config({"stream_config": {"max_age": written}}).stream_config
+    assert config == {"max_age": nanoseconds}
+
+
+def test_the_configuration_of_a_stream_may_be_json_text() -> None:
+    settings = NatsSettings.from_config({"stream_config": '{"replicas": 3, "max_bytes": 7}'})
+    assert settings.stream_config == {"num_replicas": 3, "max_bytes": 7}
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"user": "u"}, "password"),
+        ({"password": "hush-hush"}, "user"),
+        ({"user": "u", "password": "hush-hush", "token": "t"}, "token"),
+        ({"token": "hush-hush", "nkey_seed": SEED}, "nkey_seed"),
+        ({"nkey_seed": SEED, "creds": CREDS}, "creds"),
+        ({"token": "hush-hush", "token_file": "/x"}, "token_file"),
+        ({"token_file": "/no/such/file"}, "token_file"),
+        ({"creds": "hush-hush"}, "creds"),
+        ({"nkey_seed": "hush-hush"}, "nkey_seed"),
+        ({"tls_ca": "/no/such/file"}, "tls_ca"),
+        ({"tls_cert": __file__}, "tls_key"),
+        ({"tls_key": __file__}, "tls_cert"),
+        ({"domain": "a", "js_prefix": "b"}, "js_prefix"),
+        ({"servers": "http://a"}, "servers"),
+        ({"servers": "nats://u:hush-hush@"}, "servers"),
+        ({"servers": "nats://a:port"}, "servers"),
+        ({"stream": "a.b"}, "stream"),
+        ({"stream": "a b"}, "stream"),
+        ({"create_stream": "maybe"}, "create_stream"),
+        ({"publish_mode": "fast"}, "publish_mode"),
+        ({"on_error": "ignore"}, "on_error"),
+        ({"stream_config": "hush-hush"}, "stream_config"),
+        ({"stream_config": {"max_age": "soon"}}, "max_age"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": "1.5"}, "batch_size"),
+        ({"ack_timeout": "hush-hush"}, "ack_timeout"),
+        ({"max_outage": -1}, "max_outage"),
+        ({"max_outage": "inf"}, "max_outage"),
+        ({"backoff_multiplier": 0.5}, "backoff_multiplier"),
+        ({"tls_first": "perhaps"}, "tls_first"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_and_without_the_value(
+    config: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NatsSettings.from_config(config)
+    assert f"{named}`" in str(caught.value)
+    assert "hush-hush" not in str(caught.value)
