@@ -1,0 +1,223 @@
+"""The ledger's database: its table, one connection, retries and the lock.
+
+Knows nothing of runs. MariaDB and MySQL go through PyMySQL, SQLite through Python's own driver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.schema import CreateTable
+
+from target_nats_jetstream.errors import ConfigurationError, TargetError, UnreachableError
+from target_nats_jetstream.ledger.meanings import meaning_of
+from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_nats_jetstream.ledger.settings import LedgerSettings, Tls
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_TIME: Final = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
+_NAME: Final = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql")
+_LONG_TEXT: Final = sa.Text().with_variant(mysql.LONGTEXT(), "mysql")
+
+
+def ledger_table(name: str) -> sa.Table:
+    """The table as it is created when there is none; an existing one may lack columns."""
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        sa.Column("PROGRAM_NAME", _NAME, primary_key=True),
+        sa.Column("LAST_SUCCESSFUL_TIME", _TIME),
+        sa.Column("LAST_RUN_TIME", _TIME),
+        sa.Column("STATUS", sa.String(50)),
+        sa.Column("RECORDS_PROCESSED", sa.BigInteger, server_default="0"),
+        sa.Column("ERROR_MESSAGE", sa.Text),
+        sa.Column("SINGER_STATE", _LONG_TEXT),
+        sa.Column("STREAM_SEQUENCE", sa.BigInteger),
+        sa.Column("CREATED_AT", _TIME, server_default=sa.func.now(6)),
+        sa.Column("UPDATED_AT", _TIME, server_default=sa.func.now(6)),
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+    )
+
+
+class RowInUseError(TargetError):
+    """Another run of the same pipeline is at work; exit code 1."""
+
+
+class Database:
+    """One connection, opened when it is needed and again when it was lost.
+
+    It holds the lock that keeps a second run of the pipeline out. The lock ends with the
+    connection; a new one takes it before anything else. It is valid on one server, neither in a
+    cluster nor in SQLite: there a second run takes the row over, and the first stops (``Ledger``).
+    """
+
+    def __init__(self, settings: LedgerSettings, *, sleep: Callable[[float], None]) -> None:
+        url = _url(settings)
+        self._is_server = url.get_backend_name() == "mysql"
+        server = f"{url.host}:{url.port or 3306}/{url.database}"
+        #: The table and its place, for people; without any secret.
+        self.where: Final = f"{settings.table} at {server if self._is_server else url.database}"
+        self.table: Final = ledger_table(settings.table)
+        self._settings = settings
+        self._sleep = sleep
+        arguments = (
+            _server_arguments(settings) if self._is_server else {"timeout": settings.timeout}
+        )
+        self._engine = sa.create_engine(
+            url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
+        )
+
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do ``work`` without the lock; raises as ``write``."""
+        return self._run(work, self._settings.waits, "read")
+
+    def write(self, work: Callable[[sa.Connection], T], *, patiently: bool = True) -> T:
+        """Do ``work`` under the lock and commit; again from its start while the database is away.
+
+        A try that failed may have been committed all the same, when only the answer was lost:
+        ``work`` has to be harmless when it is done twice.
+
+        Args:
+            work: What to do in one transaction.
+            patiently: Whether to try again at all.
+
+        Raises:
+            UnreachableError: The database was away in all tries.
+            RowInUseError: Another run held the lock in all tries.
+            AccessDeniedError: The login or a right is refused; not tried again.
+            ConfigurationError: The database or the table is not there; not tried again.
+            TargetError: Any other refusal; not tried again.
+        """
+
+        def alone(connection: sa.Connection) -> T:
+            self._hold_lock(connection)
+            result = work(connection)
+            connection.commit()
+            return result
+
+        return self._run(alone, self._settings.waits if patiently else (), "write")
+
+    def _run(self, work: Callable[[sa.Connection], T], waits: Sequence[float], verb: str) -> T:
+        for tries, wait in enumerate(waits, 1):
+            try:
+                return self._attempt(work, f"cannot {verb}", tries)
+            except (UnreachableError, RowInUseError) as error:
+                logger.info("%s; next try in %.1f s", error.reason, wait)
+            self._sleep(wait)
+        return self._attempt(work, f"cannot {verb}", len(waits) + 1)
+
+    def _attempt(self, work: Callable[[sa.Connection], T], what: str, tries: int) -> T:
+        try:
+            with self._engine.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            meaning, cause = meaning_of(error)
+            count = f" ({tries} tries)" if tries > 1 else ""
+            reason = f"{what} {self.where}: {cause}{count}"
+            raise meaning.error(reason, meaning.remedy) from error
+
+    def _hold_lock(self, connection: sa.Connection) -> None:
+        if not self._is_server or connection.info.get("holds_lock"):
+            return
+        program = self._settings.program_name
+        scope = f"{connection.engine.url.database}.{self.table.name}.{program}"
+        # A checksum, because MySQL allows 64 characters.
+        lock = {"lock": f"etl_prmrec:{hashlib.sha256(scope.encode()).hexdigest()[:40]}"}
+        if connection.scalar(sa.text("SELECT GET_LOCK(:lock, 0)"), lock) != 1:
+            owner = connection.scalar(sa.text("SELECT IS_USED_LOCK(:lock)"), lock)
+            reason = f"another run of {program} writes {self.where} (connection {owner})"
+            remedy = "Wait for it to end, or give this pipeline a `program_name` of its own"
+            raise RowInUseError(reason, remedy)
+        connection.info["holds_lock"] = True
+
+    def create(self, connection: sa.Connection) -> None:
+        """Create the table, unless another run has done so just now."""
+        connection.execute(CreateTable(self.table, if_not_exists=True))
+
+    def shape(self, connection: sa.Connection) -> TableShape:
+        """The columns of the table; none when the table does not exist."""
+        if self._is_server:
+            query = (
+                "SELECT UPPER(COLUMN_NAME), COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, "
+                "CHARACTER_OCTET_LENGTH, CHARACTER_SET_NAME, DATETIME_PRECISION "
+                "FROM information_schema.COLUMNS "
+                "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = :name"
+            )
+        else:
+            query = "SELECT UPPER(name) FROM pragma_table_info(:name)"
+        columns = connection.execute(sa.text(query), {"name": self.table.name})
+        return TableShape(
+            {
+                name: ColumnShape.of_catalog(*facts) if facts else ColumnShape()
+                for name, *facts in columns
+            }
+        )
+
+    def close(self) -> None:
+        """Release the connection and with it the lock; idempotent."""
+        self._engine.dispose()
+
+
+def _url(settings: LedgerSettings) -> sa.URL:
+    if settings.url is None:
+        if settings.host is None:
+            reason, remedy = "no ledger is configured", "Set `mariadb_host` or `ledger_url`"
+            raise ConfigurationError(reason, remedy)
+        return sa.URL.create(
+            "mysql+pymysql",
+            settings.user,
+            settings.password,
+            settings.host,
+            settings.port,
+            settings.database,
+        )
+    try:
+        url = sa.make_url(settings.url)
+    except (ArgumentError, ValueError):
+        url = sa.URL.create("none")
+    driver = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
+    if url.get_backend_name() not in driver:
+        reason = "setting `ledger_url` is no URL of MariaDB, MySQL or SQLite"
+        remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
+        raise ConfigurationError(reason, remedy)
+    return url.set(drivername=driver[url.get_backend_name()])
+
+
+def _server_arguments(settings: LedgerSettings) -> dict[str, Any]:
+    return {
+        "connect_timeout": settings.timeout,
+        "read_timeout": settings.timeout,
+        "write_timeout": settings.timeout,
+        # UTC, so that a TIMESTAMP column keeps what is written; a row that a person has locked is
+        # reported as such before the read times out.
+        "init_command": "SET time_zone = '+00:00', "
+        f"innodb_lock_wait_timeout = {max(1, int(settings.timeout / 2))}",
+        **({"ssl": _tls_context(settings.tls)} if settings.tls else {}),
+    }
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.cert:
+            context.load_cert_chain(tls.cert, tls.key)
+    except OSError as error:
+        reason = f"cannot use the files of mariadb_ssl_ca, _cert and _key: {error.strerror}"
+        raise ConfigurationError(reason, "Check that they are PEM files and can be read") from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,108 @@
+"""Each error of a database is told as what the operator can do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pymysql
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from target_nats_jetstream.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    TargetError,
+    UnreachableError,
+)
+from target_nats_jetstream.ledger.ledger import Ledger
+from target_nats_jetstream.ledger.meanings import MEANINGS, meaning_of
+from target_nats_jetstream.ledger.settings import LedgerSettings
+from tests.target.ledger.places import SqliteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    OpenLedger = Callable[..., Ledger]
+
+EXPECTED: dict[type[TargetError], set[int | str]] = {
+    UnreachableError: {
+        1040, 1053, 1203, 1205, 1213, 1290, 1317, 1836, 1927, 2002, 2003, 2006, 2013, 4031,
+        "SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED",
+    },
+    AccessDeniedError: {1044, 1045, 1129, 1130, 1142, 1143, 1698},
+    ConfigurationError: {
+        1046, 1049, 1146, 2026, "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY",
+    },
+}  # fmt: skip
+
+
+def test_the_table_of_meanings_is_the_expected_one() -> None:
+    meanings = {kind: {c for c, m in MEANINGS.items() if m.error is kind} for kind in EXPECTED}
+
+    assert meanings == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(code, kind) for kind, codes in EXPECTED.items() for code in codes if isinstance(code, int)],
+)
+def test_a_number_of_the_server_is_found_in_the_drivers_error(
+    code: int, kind: type[TargetError]
+) -> None:
+    error = OperationalError("UPDATE ...", {}, pymysql.err.OperationalError(code, "because"))
+
+    meaning, cause = meaning_of(error)
+    assert meaning.error is kind
+    assert cause == f"because ({code})"
+
+
+def test_a_lost_connection_is_known_by_its_loss_whatever_its_number() -> None:
+    origin = pymysql.err.InterfaceError(0, "")
+    lost = OperationalError("UPDATE ...", {}, origin, connection_invalidated=True)
+    refused = OperationalError("UPDATE ...", {}, origin)
+
+    assert meaning_of(lost)[0].error is UnreachableError
+    assert meaning_of(refused)[0].error is TargetError
+
+
+def test_an_sqlite_file_in_no_folder_is_a_setting_to_correct(
+    tmp_path: Path, open_ledger: OpenLedger
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"unable to open database file.*`ledger_url`"):
+        open_ledger(SqliteFile(tmp_path / "no" / "ledger.db")).begin()
+
+
+def test_a_file_that_is_no_database_is_a_setting_to_correct(
+    tmp_path: Path, open_ledger: OpenLedger
+) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to be looked at" * 50)
+
+    with pytest.raises(ConfigurationError, match="not a database"):
+        open_ledger(SqliteFile(tmp_path / "notes.txt")).begin()
+
+
+def test_a_read_only_file_is_a_setting_to_correct(tmp_path: Path) -> None:
+    SqliteFile(tmp_path / "ledger.db").execute("CREATE TABLE OTHER (ID INT)")
+    url = f"sqlite:///file:{tmp_path / 'ledger.db'}?mode=ro&uri=true"
+    ledger = Ledger(LedgerSettings.from_config({"ledger_url": url}))
+
+    with pytest.raises(ConfigurationError, match="readonly database"):
+        ledger.begin()
+    ledger.close()
+
+
+def test_a_locked_file_is_tried_again(
+    tmp_path: Path, open_ledger: OpenLedger, waits: list[float]
+) -> None:
+    place = SqliteFile(tmp_path / "ledger.db")
+    ledger = open_ledger(place, ledger_timeout=0.1, max_retries=2)
+    ledger.begin()
+    with contextlib.closing(sqlite3.connect(place.path)) as person:
+        person.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnreachableError, match=r"database is locked \(3 tries\)"):
+            ledger.succeed()
+
+    assert waits == [0.1, 0.2]

@@ -1,0 +1,150 @@
+"""Settings that exist are consistent, and what is wrong is named without its value."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.ledger.ledger import Ledger
+from target_nats_jetstream.ledger.settings import PACE, PROPERTIES, LedgerSettings, Tls
+from target_nats_jetstream.publisher import settings as publisher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVER = {"mariadb_host": "maria", "mariadb_database": "etl", "mariadb_user": "writer"}
+
+
+def test_without_host_and_url_there_is_no_ledger() -> None:
+    settings = LedgerSettings.from_config({"mariadb_host": "", "ledger_url": None})
+
+    assert not settings.enabled
+    with pytest.raises(ConfigurationError, match="no ledger is configured"):
+        Ledger(settings)
+
+
+def test_a_host_is_enough_to_have_the_defaults_of_v7() -> None:
+    settings = LedgerSettings.from_config(SERVER)
+
+    assert settings.enabled
+    assert (settings.port, settings.table) == (3306, "ETL_PRMREC")
+    assert settings.program_name == "M_INTIMECASEAGENT"
+    assert (settings.create_table, settings.warn_only, settings.tls) == (True, False, None)
+
+
+def test_numbers_and_flags_may_be_text_as_environment_variables_are() -> None:
+    text = {
+        "mariadb_port": "3307",
+        "ledger_create_table": "false",
+        "ledger_timeout": "2.5",
+        "max_retries": "3",
+        "initial_backoff": "1.5",
+        "backoff_multiplier": "2",
+        "max_backoff": "4",
+        "mariadb_ssl": "TRUE",
+    }
+    settings = LedgerSettings.from_config({**SERVER, **text})
+
+    assert (settings.port, settings.create_table, settings.timeout) == (3307, False, 2.5)
+    assert settings.waits == (1.5, 3.0, 4.0)
+    assert settings.tls == Tls(None, None, None, verify=True)
+    properties = {name: kind for name, kind in PROPERTIES.items() if name in text}
+    Draft202012Validator({"properties": properties}).validate(text)
+
+
+def test_no_retries_are_no_waits() -> None:
+    assert LedgerSettings.from_config({"max_retries": 0}).waits == ()
+
+
+def test_the_pace_is_the_publishers() -> None:
+    assert {name: publisher.PROPERTIES[name]["default"] for name in PACE} == PACE
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"mariadb_database": ""}, "`mariadb_database` is missing beside `mariadb_host`"),
+        ({"mariadb_user": None}, "`mariadb_user` is missing"),
+        ({"ledger_url": "sqlite:///x"}, "`ledger_url` and `mariadb_host` are both set"),
+        ({"mariadb_port": "s3cret"}, "`mariadb_port` is no number"),
+        ({"mariadb_port": 70000}, "`mariadb_port` is out of range"),
+        ({"mariadb_port": 3306.5}, "`mariadb_port` is out of range. Set a whole number"),
+        ({"max_retries": -1}, "`max_retries` is out of range"),
+        ({"initial_backoff": "inf"}, "`initial_backoff` is out of range"),
+        ({"max_backoff": "nan"}, "`max_backoff` is out of range"),
+        ({"ledger_timeout": 0}, "`ledger_timeout` is out of range"),
+        ({"ledger_on_error": "s3cret"}, "`ledger_on_error` is not one of its values"),
+        ({"ledger_create_table": "s3cret"}, "`ledger_create_table` is neither true nor false"),
+        ({"ledger_table": "etl.PRM"}, "`ledger_table` is no plain name"),
+        ({"ledger_table": "a`; DROP TABLE b"}, "`ledger_table` is no plain name"),
+        ({"mariadb_ssl_cert": "c.pem"}, "`mariadb_ssl_key` is missing"),
+        ({"mariadb_ssl_key": "k.pem"}, "`mariadb_ssl_cert` is missing"),
+        ({"mariadb_password_file": "/no/such"}, "`mariadb_password_file` cannot be read: No such"),
+        (
+            {"mariadb_password": "s3cret", "mariadb_password_file": "f"},
+            "`mariadb_password` and `mariadb_password_file` are both set",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    wrong: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        LedgerSettings.from_config({**SERVER, **wrong})
+
+    assert complaint in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3cret", "postgresql://u:s3cret@h/d", "mysql://u:s3cret@h:x/d"])
+def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="`ledger_url` is no URL of") as caught:
+        Ledger(LedgerSettings.from_config({"ledger_url": url}))
+
+    assert "s3cret" not in str(caught.value)
+
+
+def test_the_password_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
+    settings = LedgerSettings.from_config({**SERVER, "mariadb_password_file": str(file)})
+
+    assert settings.password == "s3cret"
+
+
+def test_tls_files_that_are_none_are_named(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    for path in (tmp_path / "ca.pem", tmp_path / "missing.pem"):
+        settings = LedgerSettings.from_config({**SERVER, "mariadb_ssl_ca": str(path)})
+        with pytest.raises(ConfigurationError, match="mariadb_ssl_ca, _cert and _key"):
+            Ledger(settings)
+
+
+def test_secrets_are_marked_in_the_schema_and_hidden_in_the_value() -> None:
+    secret = {name for name, schema in PROPERTIES.items() if schema.get("secret")}
+    assert secret == {"mariadb_password", "ledger_url"}
+
+    by_host = LedgerSettings.from_config({**SERVER, "mariadb_password": "s3cret"})
+    by_url = LedgerSettings.from_config({"ledger_url": "mysql://u:s3cret@h/d"})
+    assert "s3cret" not in f"{by_host!r} {by_host} {by_url!r} {by_url}"
+
+
+def test_each_setting_says_what_it_does() -> None:
+    for name, schema in PROPERTIES.items():
+        assert schema["title"], name
+        assert schema["description"].endswith("."), name
+        if "default" in schema:
+            Draft202012Validator(schema).validate(schema["default"])
+
+
+def test_reading_the_settings_loads_no_database_library() -> None:
+    code = (
+        "import sys, target_nats_jetstream.ledger.settings; "
+        "sys.exit(bool({'sqlalchemy', 'pymysql'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
