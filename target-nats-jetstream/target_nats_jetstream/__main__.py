@@ -1,0 +1,60 @@
+"""The command ``target-nats-jetstream``: every failure is one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from target_nats_jetstream.errors import TargetError
+
+logger = logging.getLogger("target_nats_jetstream")
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
+            5 data, 130 and 143 after a signal.
+    """
+    code = 1
+    try:
+        code = _run()
+    except click.ClickException as error:
+        logger.error("%s. See --help", error.format_message().rstrip("."))  # noqa: TRY400 - one line
+        code = 2
+    except TargetError as error:
+        logger.error("%s", error)  # noqa: TRY400 - one line
+        logger.debug("where it happened", exc_info=True)
+        code = error.exit_code
+    except Exception as error:
+        message = f"unexpected {type(error).__name__}: {error}. Set log_level DEBUG to see where"
+        logger.error("%s", message)  # noqa: TRY400 - one line
+        logger.debug("where it happened", exc_info=True)
+    finally:
+        _close_stdout()
+    sys.exit(code)
+
+
+def _run() -> int:
+    from target_nats_jetstream.target import TargetNatsJetstream  # noqa: PLC0415
+
+    command = TargetNatsJetstream.cli  # sets up the log
+    if not logger.isEnabledFor(logging.DEBUG):
+        logging.getLogger(TargetNatsJetstream.name).setLevel(logging.WARNING)  # SDK chatter
+    return command.main(standalone_mode=False) or 0
+
+
+def _close_stdout() -> None:
+    """Keep Python from complaining at exit about a closed pipe or a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

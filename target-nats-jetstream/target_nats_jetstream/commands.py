@@ -1,0 +1,56 @@
+"""What the target answers beside its work: how the pipeline stands, and dead letters once more.
+
+The clients are imported where they are used, because ``--about`` has to answer at once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from target_nats_jetstream.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from target_nats_jetstream.ledger.settings import LedgerSettings
+    from target_nats_jetstream.publisher.settings import NatsSettings
+
+
+def tell_status(
+    ledger_settings: LedgerSettings, nats: NatsSettings, *, as_json: bool, max_age: str | None
+) -> None:
+    """Print how the pipeline stands.
+
+    Raises:
+        SystemExit: 1 when there is something to look at.
+        TargetError: The ledger or NATS cannot be asked.
+    """
+    from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
+    from target_nats_jetstream.publisher.inspection import stream_state  # noqa: PLC0415
+    from target_nats_jetstream.status import Status, parse_span  # noqa: PLC0415
+
+    age = None if max_age is None else parse_span(max_age)
+    if not ledger_settings.enabled:
+        reason = "there is no ledger to ask: neither mariadb_host nor ledger_url is set"
+        raise ConfigurationError(reason, "Set one of them")
+    ledger = Ledger(ledger_settings)
+    try:
+        rows = ledger.rows()
+    finally:
+        ledger.close()
+    status = Status(rows, stream_state(nats), datetime.now(UTC))
+    click.echo(status.as_json(age) if as_json else status.as_text(age))
+    if status.problems(age):
+        raise SystemExit(1)
+
+
+def replay(nats: NatsSettings) -> None:
+    """Publish the dead letters again and print how many there were.
+
+    Raises:
+        TargetError: NATS cannot be reached or refuses.
+    """
+    from target_nats_jetstream.publisher.replay import replay_dead_letters  # noqa: PLC0415
+
+    click.echo(f"{replay_dead_letters(nats)} dead letters published")

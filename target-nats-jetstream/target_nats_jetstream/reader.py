@@ -1,0 +1,123 @@
+"""Reads Singer messages from stdin, fast and exact, and wakes by time.
+
+An SDK reader blocks in ``readline``: while the tap is silent, nothing that is due by time can
+happen and no signal is noticed. This one waits for input, a wake-up or a deadline, in the same
+thread, so that stdout has one writer. Numbers with a fraction become ``Decimal``: they are never
+rounded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections import Counter
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from typing_extensions import override
+
+from target_nats_jetstream.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHUNK_BYTES = 1 << 18
+SHOWN_CHARACTERS = 24
+NOW = 0.0
+
+
+def discard(fd: int, readable: Callable[[int, float], bool], deadline: float) -> None:
+    """Read and forget until the end of input or ``deadline``.
+
+    A target that exits while Meltano is blocked on a full pipe makes it print tracebacks of its
+    own, in which the one line that tells the cause is lost.
+    """
+    while time.monotonic() < deadline and (not readable(fd, deadline) or os.read(fd, CHUNK_BYTES)):
+        pass
+
+
+class SingerReader(GenericSingerReader[bytes]):
+    """Gives each message to its callback.
+
+    Args:
+        readable: Waits for input on a file descriptor until a deadline; False when something else
+            ended the wait (``Stop.readable``).
+        start: Called once, before anything is read.
+        idle: Called whenever there is nothing to read; does what is due and returns when
+            (time.monotonic) it wants to be called again at the latest.
+    """
+
+    default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _lines
+
+    def __init__(
+        self,
+        readable: Callable[[int, float], bool],
+        start: Callable[[], None],
+        idle: Callable[[], float],
+    ) -> None:
+        super().__init__()
+        self._readable = readable
+        self._start = start
+        self._idle = idle
+        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+    @override
+    def process_lines(
+        self,
+        file_input: IO[bytes] | None,
+        callbacks: dict[str, Callable[[dict[str, Any]], None]],
+    ) -> Counter[str]:
+        """Read until the end of input.
+
+        Raises:
+            DataError: A line is no Singer message; all messages before it were processed.
+        """
+        self._start()
+        counts = dict.fromkeys(callbacks, 0)
+        for number, line in enumerate(self._lines(file_input), 1):
+            try:
+                message = self._decode(line)
+                callback = callbacks[message["type"]]
+            except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+                if line.strip():
+                    _refuse(number, line)
+                continue
+            counts[message["type"]] += 1
+            callback(message)
+        return Counter(counts)
+
+    def _lines(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[bytes | str]:
+        try:
+            fd = 0 if file_input is None else file_input.fileno()
+        except io.UnsupportedOperation:  # a file in memory is never silent
+            assert file_input is not None  # noqa: S101 - stdin has a number
+            yield from file_input
+            return
+        rest = b""
+        while True:
+            while not self._readable(fd, NOW) and not self._readable(fd, self._idle()):
+                pass
+            chunk = os.read(fd, CHUNK_BYTES)
+            if not chunk:
+                break
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            yield from lines
+        if rest:
+            yield rest
+
+    @override
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        return self._decode(line)  # type: ignore[no-any-return]
+
+
+def _refuse(number: int, line: bytes | str) -> NoReturn:
+    text = line.decode(errors="replace") if isinstance(line, bytes) else line
+    start = repr(text[:SHOWN_CHARACTERS] + ("…" if len(text) > SHOWN_CHARACTERS else ""))
+    reason = f"line {number} of the input is no Singer message: {start}"
+    raise DataError(
+        reason, "Look at what the tap prints to stdout; what came before this line is safe"
+    )

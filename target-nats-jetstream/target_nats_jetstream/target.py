@@ -1,0 +1,341 @@
+"""The Singer target: an adapter between the SDK and ``Delivery``, which does the work.
+
+Four hooks of the SDK that are not public are overridden, because the SDK emits STATE only at the
+end of the input and answers a signal by draining inside a drain. Each says why; tests/contract
+fails when the SDK changes what they rely on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+import msgspec
+from singer_sdk import Target, exceptions, metrics
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from typing_extensions import override
+
+from target_nats_jetstream import commands, settings
+from target_nats_jetstream.checkpoint import Checkpoints
+from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
+from target_nats_jetstream.ledger.settings import LedgerSettings
+from target_nats_jetstream.message import MessageBuilder
+from target_nats_jetstream.publisher.settings import NatsSettings
+from target_nats_jetstream.reader import SingerReader, discard
+from target_nats_jetstream.report import Report
+from target_nats_jetstream.sink import JetStreamSink
+from target_nats_jetstream.stop import Stop, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_nats_jetstream.delivery import Delivery
+
+logger = logging.getLogger(__name__)
+
+#: How long a failing target goes on reading its input before it exits (seconds).
+DISCARD_SECONDS = 2.0
+
+
+class TargetNatsJetstream(Target):
+    """Singer target for NATS JetStream."""
+
+    name = "target-nats-jetstream"
+    default_sink_class = JetStreamSink
+    config_jsonschema = settings.schema()
+    capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        setup_mapper: bool = True,
+    ) -> None:
+        self._stop = Stop()
+        self._delivery: Delivery | None = None
+        self._replication_keys: dict[str, str] = {}
+        super().__init__(
+            config=config,
+            parse_env_config=parse_env_config,
+            validate_config=validate_config,
+            setup_mapper=setup_mapper,
+            message_reader=SingerReader(self._stop.readable, self._start, self._idle),
+        )
+        self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
+        self._settings = settings.TargetSettings.from_config(self.config)
+
+    @property
+    def delivery(self) -> Delivery:
+        """The way out; made when first needed, so that ``--about`` loads no client library.
+
+        Raises:
+            ConfigurationError: The settings of a client contradict each other.
+        """
+        if self._delivery is None:
+            self._delivery = self._assemble()
+        return self._delivery
+
+    def _assemble(self) -> Delivery:
+        from target_nats_jetstream.delivery import Delivery  # noqa: PLC0415
+        from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
+        from target_nats_jetstream.publisher import Publisher  # noqa: PLC0415
+
+        samples = [self._settings.subject.sample()]
+        ledger = self._ledger_settings()
+        return Delivery(
+            Publisher(self._nats_settings(), samples, on_progress=self._stop.wake),
+            Ledger(ledger, sleep=self._stop.sleep) if ledger.enabled else None,
+            Checkpoints(
+                every_records=self._settings.checkpoint_records,
+                every_seconds=self._settings.checkpoint_seconds,
+            ),
+            self._stop,
+            Report(),
+            flush=self._flush,
+            pending=self._pending,
+            write_state=_write_state,
+        )
+
+    def _nats_settings(self) -> NatsSettings:
+        return NatsSettings.from_config(self.config, [self._settings.subject.pattern()])
+
+    def _ledger_settings(self) -> LedgerSettings:
+        return LedgerSettings.from_config(self.config)
+
+    # What a sink needs
+
+    @property
+    def batch_size(self) -> int:
+        """Records in a full batch."""
+        return int(self.config["batch_size"])
+
+    def message_builder(self, stream: str, keys: Sequence[str]) -> MessageBuilder:
+        """The builder for one stream, as the settings want it."""
+        ours = self._settings
+        return MessageBuilder(
+            stream=stream,
+            subject=ours.subject,
+            keys=keys,
+            replication_key=self._replication_keys.get(stream),
+            added={"data_type": ours.data_type} if ours.data_type else {},
+            add_trace_id=ours.add_trace_id,
+            id_template=ours.id_template,
+            headers=ours.headers,
+        )
+
+    def _start(self) -> None:
+        self.delivery.start()
+
+    def _idle(self) -> float:
+        return self.delivery.idle()
+
+    def _flush(self) -> None:
+        for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
+            self.drain_one(sink)
+
+    def _pending(self) -> Counter[str]:
+        pending: Counter[str] = Counter()
+        for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
+            pending[sink.stream_name] += sink.current_size
+        return pending
+
+    # Hooks of the SDK
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Leave out what would do nothing: load_method, and batch_size_rows beside batch_size."""
+        super().append_builtin_config(config_jsonschema)
+        for name in ("load_method", "batch_size_rows"):
+            config_jsonschema["properties"].pop(name, None)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check in our own words first: the SDK lets unknown names pass and shows the wrong
+        values.
+        """
+        self._config = settings.without_blanks(self._config)
+        if raise_errors:
+            self.append_builtin_config(self.config_jsonschema)
+            settings.check(self._config, self.config_jsonschema)
+        return super()._validate_config(raise_errors=raise_errors)
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Install nothing: the SDK's handler drains inside a drain; ``Stop`` is installed by
+        ``run``.
+        """
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        """Note the replication key, which the SDK does not hand on to sinks, and empty the sink
+        that a changed SCHEMA has replaced: left for the end of the input, its records would lose
+        their place.
+        """
+        stream = message_dict.get("stream")
+        if isinstance(stream, str) and (keys := message_dict.get("bookmark_properties")):
+            self._replication_keys[stream] = keys[0]
+        super()._process_schema_message(message_dict)
+        while self._sinks_to_clear:
+            self.drain_one(self._sinks_to_clear[0])
+            self._sinks_to_clear.pop(0).clean_up()
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Give the STATE to the checkpoints: the SDK would keep it until the end of the input."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        state = message_dict["value"]
+        if not isinstance(state, dict):
+            reason = "the value of a STATE is no object"
+            raise DataError(reason, "Mend the tap; what came before it is safe")
+        self.delivery.note(state)
+
+    @override
+    def process_endofpipe(self) -> None:
+        super().process_endofpipe()
+        self.delivery.finish()
+
+    # A run
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, TypeError, ValueError) as error:
+            reason = f"cannot read the config {', '.join(value)}: {error}"
+            raise ConfigurationError(reason, "It has to be a JSON object") from error
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params += [
+            click.Option(["--status"], is_flag=True, help="Tell how the pipeline stands."),
+            click.Option(["--json", "as_json"], is_flag=True, help="With --status: as JSON."),
+            click.Option(
+                ["--max-age"],
+                help="With --status: fail when nothing moved for so long (90s, 30m, 2h, 1d).",
+            ),
+            click.Option(
+                ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
+            ),
+        ]
+        return command
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]  # as the SDK does it
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+        status: bool = False,
+        as_json: bool = False,
+        max_age: str | None = None,
+        replay_dead_letters: bool = False,
+    ) -> None:
+        if about:
+            cls.print_about(about_format)
+            return
+        target = cls(
+            config=config.config if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
+        if status:
+            commands.tell_status(
+                target._ledger_settings(), target._nats_settings(), as_json=as_json, max_age=max_age
+            )
+        elif replay_dead_letters:
+            commands.replay(target._nats_settings())
+        else:
+            target.run(file_input)
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read to the end of the input; after a signal or a failure keep what was acknowledged.
+
+        Raises:
+            SystemExit: 128 + signal after a signal, the error's exit code after a failure.
+        """
+        quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
+        metrics.get_metrics_logger().addFilter(quiet)
+        if level := self.config.get("log_level"):
+            logging.getLogger().setLevel(level)
+        with self._stop.installed():
+            try:
+                self.listen(file_input)
+            except Stopped as stopped:
+                if self._delivery is not None:
+                    self._delivery.stop_by_signal(stopped.signum, self._settings.shutdown_timeout)
+                raise SystemExit(128 + stopped.signum) from None
+            except Exception as error:
+                logger.debug("where it happened", exc_info=True)
+                self._fail(explain(error), file_input)
+            finally:
+                if self._delivery is not None:
+                    self._delivery.close()
+
+    def _fail(self, error: TargetError, file_input: IO[str] | None) -> None:
+        if self._delivery is not None:
+            self._delivery.fail(error)
+        logger.error("%s", error)
+        if file_input is None:
+            with contextlib.suppress(Stopped):
+                discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
+        raise SystemExit(error.exit_code) from None
+
+
+def _write_state(state: Mapping[str, object]) -> None:
+    """Write ``state`` as one line in the form of ``json.dumps``; numbers keep their digits.
+
+    Raises:
+        TargetError: stdout is closed, or its disk is full.
+    """
+    encoded = msgspec.json.Encoder(decimal_format="number").encode(state)
+    try:
+        # Past the text layer: JSON is UTF-8, whatever the locale.
+        sys.stdout.buffer.write(msgspec.json.format(encoded, indent=0) + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        cause = "stdout is closed" if isinstance(error, BrokenPipeError) else error.strerror
+        reason = f"cannot write STATE: {cause}"
+        raise TargetError(reason, "What no STATE confirms is sent again by the next run") from error
+
+
+def explain(error: Exception) -> TargetError:
+    """The error that an operator can act on; the SDK's own texts show whole records."""
+    match error:
+        case TargetError():
+            return error
+        case exceptions.RecordsWithoutSchemaException():
+            reason = "a RECORD came before the SCHEMA of its stream"
+        case exceptions.MissingKeyPropertiesError():
+            reason = "a record lacks a key property of its stream"
+        case exceptions.InvalidJSONSchema():
+            reason = f"a SCHEMA is no JSON schema: {error}"
+        case exceptions.InvalidInputLine():
+            reason = "a Singer message lacks a member that the specification demands"
+        case _:
+            return TargetError(
+                f"unexpected {type(error).__name__}: {error}", "Set log_level DEBUG to see where"
+            )
+    return DataError(reason, "Mend the tap; what came before it is safe")

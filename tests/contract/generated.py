@@ -1,0 +1,144 @@
+"""What is written by hand nowhere: the settings in meltano.yml and in the packages' READMEs.
+
+Both come from the plugins' own schema. ``make settings`` writes them, a test compares them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from tap_oracle_txlog.tap import TapOracleTxlog
+from target_nats_jetstream.target import TargetNatsJetstream
+
+ROOT = Path(__file__).parents[2]
+
+#: The environment of the poll loop that came before (V7), so that its users keep theirs.
+V7_NAMES = {
+    "tap-oracle-txlog": {
+        "user": "ORACLE_USER",
+        "password": "ORACLE_PASSWORD",
+        "dsn": "ORACLE_DSN",
+        "max_records_per_run": "MAX_RECORDS_PER_RUN",
+        "mariadb_host": "MARIADB_HOST",
+        "mariadb_port": "MARIADB_PORT",
+        "mariadb_database": "MARIADB_DATABASE",
+        "mariadb_user": "MARIADB_USER",
+        "mariadb_password": "MARIADB_PASSWORD",
+        "program_name": "PROGRAM_NAME",
+        "log_level": "LOG_LEVEL",
+    },
+    "target-nats-jetstream": {
+        "mariadb_host": "MARIADB_HOST",
+        "mariadb_port": "MARIADB_PORT",
+        "mariadb_database": "MARIADB_DATABASE",
+        "mariadb_user": "MARIADB_USER",
+        "mariadb_password": "MARIADB_PASSWORD",
+        "servers": "NATS_SERVERS",
+        "program_name": "PROGRAM_NAME",
+        "batch_size": "BATCH_SIZE",
+        "log_level": "LOG_LEVEL",
+    },
+}
+PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {
+    "tap-oracle-txlog": TapOracleTxlog,
+    "target-nats-jetstream": TargetNatsJetstream,
+}
+
+
+def properties(plugin: str) -> dict[str, dict[str, Any]]:
+    """All settings of a plugin, those of the SDK included."""
+    schema = PLUGINS[plugin].config_jsonschema
+    PLUGINS[plugin].append_builtin_config(schema)
+    found: dict[str, dict[str, Any]] = schema["properties"]
+    return found
+
+
+def meltano_settings(plugin: str) -> str:
+    """The ``settings:`` of a plugin definition, and their values from V7's environment."""
+    lines = []
+    for name, schema in properties(plugin).items():
+        lines.append(f"    - name: {name}")
+        lines.append(f"      label: {json.dumps(schema.get('title') or name)}")
+        lines.append(f"      kind: {kind(schema)}")
+        if schema.get("secret"):
+            lines.append("      sensitive: true")
+        if values := [value for value in schema.get("enum", []) if value is not None]:
+            lines.append("      options:")
+            lines += [f"      - label: {value}\n        value: {value}" for value in values]
+        text = json.dumps(schema.get("description", ""), ensure_ascii=False)
+        lines.append(f"      description: {text}")
+    lines.append("    config:")
+    lines += [f"      {name}: ${env}" for name, env in V7_NAMES[plugin].items()]
+    return "\n".join(lines) + "\n"
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """Meltano's kind of a setting.
+
+    ``decimal`` cannot be used: Meltano turns such values into an object that it cannot pass on. A
+    number that may have a fraction is therefore text, which the plugins understand.
+    """
+    types = schema.get("type", "string")
+    types = [types] if isinstance(types, str) else types
+    if schema.get("enum"):
+        return "options"
+    if "array" in types and "string" in types:
+        return "string"  # a list with commas; a list in meltano.yml passes, too
+    wanted = (kind for kind in ("array", "object", "integer", "boolean") if kind in types)
+    return "string" if "number" in types else next(wanted, "string")
+
+
+def settings_table(plugin: str) -> str:
+    """The settings as a Markdown table."""
+    rows = ["| setting | default | what it does |", "|---|---|---|"]
+    for name, schema in properties(plugin).items():
+        default = schema.get("default")
+        shown = "" if default is None else f"`{json.dumps(default)}`".replace('"', "")
+        secret = " *(secret)*" if schema.get("secret") else ""
+        env = V7_NAMES[plugin].get(name)
+        also = f" In `meltano.yml` also `{env}`." if env else ""
+        text = " ".join(schema.get("description", "").split()).replace("|", "\\|")
+        rows.append(f"| `{name}`{secret} | {shown} | {text}{also} |")
+    return "\n".join(rows) + "\n"
+
+
+BLOCKS = {
+    (ROOT / "meltano.yml", f"{plugin} settings"): (meltano_settings, plugin) for plugin in PLUGINS
+} | {(ROOT / plugin / "README.md", "settings"): (settings_table, plugin) for plugin in PLUGINS}
+
+
+def with_block(text: str, name: str, block: str) -> str:
+    """``text`` with what stands between the two marks of ``name`` replaced by ``block``."""
+    begin, end = (
+        rf"([^\n]*generated: {re.escape(name)}[^\n]*\n)",
+        r"([^\n]*end of generated[^\n]*\n)",
+    )
+    found = re.search(f"{begin}.*?{end}", text, flags=re.DOTALL)
+    if found is None:
+        msg = f"no marks for {name}"
+        raise ValueError(msg)
+    return text[: found.start()] + found[1] + block + found[2] + text[found.end() :]
+
+
+def stale() -> list[str]:
+    """The files whose blocks are not what the plugins say."""
+    return [
+        f"{path.relative_to(ROOT)} ({name})"
+        for (path, name), (make, plugin) in BLOCKS.items()
+        if with_block(path.read_text(), name, make(plugin)) != path.read_text()
+    ]
+
+
+def write() -> None:
+    """Write all blocks."""
+    for (path, name), (make, plugin) in BLOCKS.items():
+        path.write_text(with_block(path.read_text(), name, make(plugin)))
+
+
+if __name__ == "__main__":
+    write()
+    sys.stdout.write("settings are up to date\n")

@@ -1,0 +1,116 @@
+"""What the command line answers, and what it does not need for that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.target import (
+    COMMAND,
+    PASSWORD,
+    ROW_CONTENT,
+    environment,
+    event,
+    pages,
+    schema,
+    state,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.support.target import Target
+
+
+def run(arguments: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env=environment() | env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("option", ["--about", "--help", "--version"])
+def test_questions_are_answered_without_loading_a_client(option: str) -> None:
+    script = f"""
+import sys
+from target_nats_jetstream.__main__ import main
+sys.argv[1:] = [{option!r}]
+try:
+    main()
+except SystemExit as ended:
+    print("ended with", ended.code, [m for m in ("nats", "sqlalchemy") if m in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "ended with 0 []"
+    assert len(done.stdout.splitlines()) > 1
+    assert done.stderr == ""
+
+
+def test_about_names_every_setting_and_marks_the_secrets() -> None:
+    about = json.loads(run(["--about", "--format", "json"]).stdout)
+    properties = about["settings"]["properties"]
+    for name in ("servers", "stream", "subject", "checkpoint_seconds", "mariadb_host"):
+        assert properties[name]["description"]
+    secret = {name for name, entry in properties.items() if entry.get("secret")}
+    assert {"password", "token", "creds", "nkey_seed", "mariadb_password", "ledger_url"} <= secret
+    assert "load_method" not in properties
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--config", "none.json"], "none.json"),
+        (["--config", "broken.json"], "config"),
+        (["--config", "list.json"], "config"),
+        (["--no-such-option"], "No such option"),
+        (["--input", "none.singer"], "none.singer"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    arguments: list[str], cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.json").write_text(f'{{"password": "{PASSWORD}", }}')
+    (tmp_path / "list.json").write_text(f'["{PASSWORD}"]')
+    done = run(arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert cause in line
+    assert "ERROR" in line
+    assert PASSWORD not in line
+
+
+def test_settings_come_from_the_environment_too(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "in.singer"
+    path.write_text(text_of(pages(1, 20, 10)))
+    prefix = "TARGET_NATS_JETSTREAM_"
+    env = {f"{prefix}{name.upper()}": value for name, value in target.config.items()}
+    done = run(["--config", "ENV", "--input", str(path)], **env, **{f"{prefix}BATCH_SIZE": "7"})
+    assert done.returncode == 0, done.stderr
+    assert target.ids() == list(range(1, 21))
+    assert done.stdout.splitlines()[-1] == json.dumps(state(20)["value"])
+
+
+def test_at_debug_a_failure_tells_where_and_still_shows_no_row_and_no_secret(
+    target: Target,
+) -> None:
+    running = target.start_on_file(schema(), event(1), state(1), "oops", log_level="DEBUG")
+    assert running.killed_or_ended() == 5
+    assert "Traceback" in running.log
+    assert "reader.py" in running.log
+    assert PASSWORD not in running.log
+    assert ROW_CONTENT not in running.log

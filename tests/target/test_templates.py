@@ -1,0 +1,69 @@
+"""Message ids and headers from templates: stable, and fit for a header whatever the data holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.message import MAX_ID_CHARACTERS, MessageBuilder
+from target_nats_jetstream.settings import TargetSettings
+from target_nats_jetstream.subject import SubjectTemplate
+from target_nats_jetstream.template import Template
+
+VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=300))
+SUBJECT = SubjectTemplate.parse("txlog.events")
+CONFIG = {
+    "subject": "txlog.events",
+    "add_trace_id": True,
+    "checkpoint_records": 1,
+    "checkpoint_seconds": 1,
+    "shutdown_timeout": 1,
+}
+
+
+def builder(**options: str) -> MessageBuilder:
+    headers = {"Origin": Template.parse(options.get("header", "{stream}/{ID}"))}
+    id_template = Template.parse(options.get("id", "{stream}:{ID}"))
+    return MessageBuilder("EVENTS", SUBJECT, ("ID",), id_template=id_template, headers=headers)
+
+
+def test_the_templates_are_filled() -> None:
+    message = builder().build({"ID": 7, "NOTE": None})
+    assert message.id == "EVENTS:7"
+    assert message.headers == {"Origin": "EVENTS/7"}
+
+
+@given(VALUES, VALUES)
+def test_any_value_makes_a_header_and_an_id_that_fit(first: object, second: object) -> None:
+    message = builder(id="{A}:{B}", header="{A}-{B}").build({"A": first, "B": second})
+    assert message.headers is not None
+    for text in (message.id, message.headers["Origin"]):
+        assert text.isascii()
+        assert text.isprintable()
+    assert len(message.id) <= MAX_ID_CHARACTERS
+
+
+@given(st.tuples(VALUES, VALUES), st.tuples(VALUES, VALUES))
+def test_other_values_make_another_id(
+    first: tuple[object, object], second: tuple[object, object]
+) -> None:
+    build = builder(id="{A}:{B}").build
+    ids = [build(dict(zip("AB", values, strict=True))).id for values in (first, second)]
+    assert (ids[0] == ids[1]) == (tuple(map(str, first)) == tuple(map(str, second)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"message_id": "{ID"},
+        {"message_id": "{}"},
+        {"headers": {"Nats-Msg-Id": "{ID}"}},
+        {"headers": {"a b": "{ID}"}},
+        {"headers": {"A": "}"}},
+    ],
+)
+def test_a_template_that_cannot_work_is_refused_at_the_start(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="setting `"):
+        TargetSettings.from_config(CONFIG | wrong)
