@@ -1,0 +1,192 @@
+"""The pair under a real ``meltano run``: what is promised holds there, too, and people see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.events import add_events, create_table, rows_in_order
+from tests.support.meltano import MeltanoProject
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+    from tests.support.nats import NatsServer
+
+pytestmark = pytest.mark.timeout(180)
+STREAM = "TXLOG_STREAM"
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = create_table(tmp_path / "events.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def project(tmp_path: Path, nats_server: NatsServer) -> MeltanoProject:
+    home = tmp_path / "project"
+    home.mkdir()
+    return MeltanoProject(
+        home,
+        {
+            "tap-oracle-txlog": {
+                "sqlalchemy_url": f"sqlite:///{tmp_path}/events.db",
+                "table": "TXLOG_EVENTS",
+                "page_size": 500,
+            },
+            "target-nats-jetstream": {
+                "servers": nats_server.url,
+                "create_stream": "if_missing",
+                "ledger_url": f"sqlite:///{tmp_path}/ledger.db",
+                "checkpoint_records": 1_000,
+            },
+        },
+    )
+
+
+def payloads(server: NatsServer) -> list[dict[str, Any]]:
+    """The records in the stream, in its order, without what the target adds."""
+    records = [json.loads(message.data) for message in server.read_stream(STREAM)]
+    return [{k: v for k, v in r.items() if k not in {"trace_id", "data_type"}} for r in records]
+
+
+def ledger_row(tmp_path: Path) -> dict[str, Any]:
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.row_factory = sqlite3.Row
+        row = connection.execute("SELECT * FROM ETL_PRMREC").fetchone()
+    connection.close()
+    return dict(row)
+
+
+def test_each_run_sends_what_is_new_and_nothing_twice(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    add_events(events, first_id=1, count=3_000)
+    first = rows_in_order(events)
+    log = project.run()
+    assert payloads(nats_server) == first
+    assert "read=3000 published=3000 duplicates=0" in log
+
+    assert "done: nothing new since" in project.run()
+    assert payloads(nats_server) == first
+
+    add_events(events, first_id=3_001, count=100, late=20)
+    project.run()
+    known = {row["ID"] for row in first}
+    assert payloads(nats_server) == first + [
+        row for row in rows_in_order(events) if row["ID"] not in known
+    ]
+    row = ledger_row(tmp_path)
+    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", 3_100)
+
+
+def test_a_quiet_run_is_a_few_lines_and_no_row_is_logged(
+    events: sa.Engine, project: MeltanoProject
+) -> None:
+    add_events(events, first_id=1, count=10)
+    log = project.run() + project.run()
+    assert "façade" not in log
+    assert "reference" not in log
+    ours = [line for line in project.run().splitlines() if "tap-oracle-txlog" in line]
+    assert len([line for line in ours if "METRIC" not in line]) <= 12, ours
+
+
+@pytest.mark.parametrize("victim", ["target-nats-jetstream", "meltano"])
+def test_nothing_is_lost_or_doubled_when_a_process_is_killed(
+    victim: str, events: sa.Engine, project: MeltanoProject, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    add_events(events, first_id=1, count=30_000)
+    running = project.start()
+    try:
+        pid = running.process.pid if victim == "meltano" else running.child(victim)
+        wait_until(lambda: nats_server.messages(STREAM) > 5_000, what="5,000 messages", seconds=40)
+        os.kill(pid, signal.SIGKILL)
+        assert running.end() != 0
+    finally:
+        running.kill()
+    project.run("--force")
+    assert payloads(nats_server) == rows_in_order(events)
+    row = ledger_row(tmp_path)
+    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", 30_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_done_before_a_signal_is_not_done_again(
+    number: signal.Signals, events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    add_events(events, first_id=1, count=30_000)
+    running = project.start()
+    try:
+        wait_until(lambda: nats_server.messages(STREAM) > 5_000, what="5,000 messages", seconds=40)
+        if number == signal.SIGINT:  # a terminal sends it to the whole group
+            os.killpg(running.process.pid, number)
+        else:
+            running.process.send_signal(number)
+        assert running.end() != 0
+    finally:
+        running.kill()
+    before = project.state()["singer_state"]["bookmarks"]["TXLOG_EVENTS"]["position"]["id"]
+    assert before is None or before >= 1_000
+    log = project.run("--force")
+    assert payloads(nats_server) == rows_in_order(events)
+    assert "duplicates=0" not in log or "read=30000" not in log
+
+
+def test_a_failure_is_one_line_without_traceback(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    add_events(events, first_id=1, count=20_000)
+    nats_server.kill()
+    project.env["TARGET_NATS_JETSTREAM_CONNECT_TIMEOUT"] = "1"
+    done = project.command("run", "tap-oracle-txlog", "target-nats-jetstream")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "cannot reach NATS" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "cannot reach NATS" in line]) <= 3
+
+
+def test_the_job_and_the_schedule_of_meltano_yml_run(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    add_events(events, first_id=1, count=50)
+    done = project.command("--environment=demo", "schedule", "run", "txlog-hourly")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert payloads(nats_server) == rows_in_order(events)
+
+
+def test_v7_environment_names_reach_the_settings(project: MeltanoProject) -> None:
+    project.env |= {
+        "ORACLE_USER": "spc_read",
+        "ORACLE_PASSWORD": "never-shown",
+        "ORACLE_DSN": "db:1521/ORCL",
+        "MAX_RECORDS_PER_RUN": "77",
+        "NATS_SERVERS": "nats://a:4222,nats://b:4222",
+        "BATCH_SIZE": "55",
+        "MARIADB_HOST": "maria",
+        "MARIADB_PORT": "3307",
+        "MARIADB_DATABASE": "etl",
+        "MARIADB_USER": "etl",
+        "MARIADB_PASSWORD": "never-shown",
+        "PROGRAM_NAME": "P7",
+        "LOG_LEVEL": "DEBUG",
+    }
+    tap = project.command("--environment=demo", "config", "print", "tap-oracle-txlog")
+    target = project.command("--environment=demo", "config", "print", "target-nats-jetstream")
+    assert "never-shown" not in tap.stdout + tap.stderr + target.stdout + target.stderr
+    found = json.loads(tap.stdout)
+    assert (found["user"], found["dsn"]) == ("spc_read", "db:1521/ORCL")
+    assert (found["max_records_per_run"], found["log_level"]) == (77, "DEBUG")
+    found = json.loads(target.stdout)
+    assert (found["batch_size"], found["mariadb_port"]) == (55, 3307)
+    assert (found["mariadb_host"], found["program_name"]) == ("maria", "P7")
