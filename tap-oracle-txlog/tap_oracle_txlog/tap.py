@@ -12,7 +12,7 @@ from singer_sdk.helpers._util import load_json
 from typing_extensions import override
 
 from tap_oracle_txlog import questions, settings
-from tap_oracle_txlog.errors import TapError
+from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.oracle import settings as oracle
 from tap_oracle_txlog.oracle.backoff import Backoff
@@ -148,6 +148,23 @@ class TapOracleTxlog(Tap):
 
     @classmethod
     @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files.
+
+        Raises:
+            ConfigurationError: One is not there, or holds no JSON object.
+        """
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it holds no JSON object"
+            reason = f"cannot read --config {', '.join(value)}: {cause}"
+            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
+
+    @classmethod
+    @override
     def invoke(  # type: ignore[override]  # as the SDK does it
         cls,
         *,
@@ -165,8 +182,8 @@ class TapOracleTxlog(Tap):
             cls,
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
-            state=None if state is None else load_json(state.read()),
-            catalog=None if catalog is None else load_json(catalog.read()),
+            state=_json_object("--state", state),
+            catalog=_json_object("--catalog", catalog),
         )
         question = questions.Question(**asked)
         if question.command:
@@ -195,6 +212,24 @@ class TapOracleTxlog(Tap):
                 raise TapError(
                     reason, "See its error; what it did not confirm is sent again"
                 ) from error
+
+
+def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+    """The content of a file that was given on the command line.
+
+    Raises:
+        DataError: It is no JSON object; to go on without it would be to begin anew.
+    """
+    if file is None:
+        return None
+    try:
+        content = load_json(file.read())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        reason = f"{option} {file.name} holds no JSON object"
+        raise DataError(reason, "Give the file that the last run has written")
+    return content
 
 
 def _bookmark(state: Mapping[str, Any] | None, stream: str) -> str:

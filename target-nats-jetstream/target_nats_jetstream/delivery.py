@@ -79,6 +79,7 @@ class Delivery:
         self._handed_over: Counter[str] = Counter()
         self._state: Mapping[str, object] | None = None
         self._counted: Mapping[str, int] = {}
+        self._sequence = 0  # up to which the runs before have counted
         self._idle_since: float | None = None
         self._ledger_failed = False
 
@@ -87,6 +88,7 @@ class Delivery:
         before = None if self._ledger is None else self._ledger.begin()
         if before is not None:
             self._report.checkpoint(before.last_successful_time)
+            self._sequence = before.stream_sequence or 0
         self._publisher.start(counted_through=counted_through(before), wait=self._stop.wait_until)
         self._report.started(self._ledger.where if self._ledger else None)
 
@@ -160,7 +162,8 @@ class Delivery:
         """
         settled = self._publisher.settled
         self._counted = settled.counts
-        progress = progress_of(self._state, settled)
+        sequence = max(self._sequence, settled.sequence)
+        progress = progress_of(self._state, settled._replace(sequence=sequence))
         self._report.checkpoint(progress.time)
         if self._ledger is None:
             return

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,6 @@ from tests.support.events import Event, EventTable, stamp
 from tests.tap.command import Run, Tap, environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.forking import ForkServer
 
 SECRET = "s3cr3t-Pa55"
@@ -380,3 +379,24 @@ def test_a_wrong_option_is_a_line_that_points_to_the_help(tap: Tap) -> None:
     (said,) = run.logged("ERROR")
     assert re.search(r"--confg.*--config.*--help", said)
     assert run.code == 2
+
+
+@pytest.mark.parametrize("content", ["[1]", "", "{oops"])
+@pytest.mark.parametrize(("option", "code"), [("--config", 2), ("--state", 5), ("--catalog", 5)])
+def test_a_file_that_holds_no_json_object_is_refused_by_name(
+    option: str, code: int, content: str, tmp_path: Path
+) -> None:
+    (tmp_path / "given.json").write_text(content)
+    (tmp_path / "config.json").write_text("{}")
+    arguments = [] if option == "--config" else ["--config", "config.json"]
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "tap-oracle-txlog"), *arguments, option, "given.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "given.json" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -48,7 +48,7 @@ class Settled(NamedTuple):
     through: int
     """Number of the last batch of the prefix."""
     sequence: int
-    """Stream sequence of the newest message of the prefix."""
+    """Stream sequence of the newest message of the prefix; 0 while there is none."""
     counts: Mapping[str, int]
     """Messages by label that are in the stream and that no run before this one has counted."""
 
@@ -62,6 +62,8 @@ class _Batch:
     label: str
     uncounted: int
     """Of its messages: those in the stream, or to come, that no run before has counted."""
+    sequence: int
+    """Stream sequence of the newest of its messages that is known to be stored."""
 
     @property
     def end(self) -> int:
@@ -74,6 +76,7 @@ class Outstanding:
     def __init__(self) -> None:
         self._batches: deque[_Batch] = deque()
         self._acked: set[int] = set()
+        self._ends: set[int] = set()
         self._number = 0
         self.floor = 0
         """Position of the first message that is not acknowledged."""
@@ -83,9 +86,17 @@ class Outstanding:
         """Number of the last batch of the unbroken prefix of done ones."""
         self.counts: Counter[str] = Counter()
         """As ``Settled.counts``."""
+        self.sequence = 0
+        """As ``Settled.sequence``."""
 
     def add(
-        self, messages: Sequence[Message], letters: int = 0, *, label: str = "", recovered: int = 0
+        self,
+        messages: Sequence[Message],
+        letters: int = 0,
+        *,
+        label: str = "",
+        recovered: int = 0,
+        sequence: int = 0,
     ) -> int:
         """Append a batch.
 
@@ -94,11 +105,15 @@ class Outstanding:
             letters: How many of the batch go another way, as dead letters.
             label: Under which the batch is counted.
             recovered: How many of the batch a killed run has stored and not counted.
+            sequence: Stream sequence of the newest of the batch that was stored before this run.
         """
         self._number += 1
         uncounted = len(messages) + recovered
-        self._batches.append(_Batch(self._number, self.end, messages, letters, label, uncounted))
+        self._batches.append(
+            _Batch(self._number, self.end, messages, letters, label, uncounted, sequence)
+        )
         self.end += len(messages)
+        self._ends.add(self.end)
         self._finish()
         return self._number
 
@@ -112,6 +127,19 @@ class Outstanding:
             if offset < len(batch.messages):
                 run += batch.messages[offset : offset + limit - len(run)]
         return run
+
+    def ends_batch(self, position: int) -> bool:
+        """Whether the message at ``position`` is the last of a batch: its place is asked for."""
+        return position + 1 in self._ends
+
+    def place(self, start: int, end: int, sequence: int) -> None:
+        """The messages from ``start`` to before ``end`` are in the stream, one after the other, the
+        last of them at ``sequence``. What lies behind the prefix must not move its sequence: the
+        next run would take for counted what is not.
+        """
+        for batch in self._batches:
+            if start < batch.end <= end:
+                batch.sequence = max(batch.sequence, sequence - (end - batch.end))
 
     def acked(self, position: int) -> bool:
         """Whether the message at ``position`` is acknowledged."""
@@ -166,5 +194,7 @@ class Outstanding:
     def _finish(self) -> None:
         while self._batches and self._batches[0].end <= self.floor and not self._batches[0].letters:
             done = self._batches.popleft()
+            self._ends.discard(done.end)
             self.counts[done.label] += done.uncounted
+            self.sequence = max(self.sequence, done.sequence)
             self.acked_through = done.number

@@ -106,7 +106,7 @@ class Work:
     def _take_batch(
         self, batch: Sequence[Message], label: str, why: Unfit | None, fitness: Fitness
     ) -> None:
-        good, bad, recovered = [], [], 0
+        good, bad, recovered, newest = [], [], 0, 0
         known = self.known or {}
         for message in batch:
             unfit = why or fitness.unfit(message)
@@ -114,6 +114,7 @@ class Work:
                 bad.append((message, unfit))
             elif message.id in known:
                 self.counts.known_from_tail += 1
+                newest = max(newest, known[message.id])
                 recovered += known[message.id] > self.counted_through
             else:
                 good.append(message)
@@ -122,7 +123,9 @@ class Work:
             return
         self.counts.bytes += sum(len(message.payload) for message in good)
         through = self.outstanding.acked_through
-        number = self.outstanding.add(good, len(bad), label=label, recovered=recovered)
+        number = self.outstanding.add(
+            good, len(bad), label=label, recovered=recovered, sequence=newest
+        )
         self.letters.extend(Letter(number, *item) for item in bad)
         self._changed_since(through)
 
@@ -140,6 +143,8 @@ class Work:
             if json.loads(answer)["seq"] <= self.counted_through:
                 self.outstanding.discount(position)
         through = self.outstanding.acked_through
+        if self.outstanding.ends_batch(position):
+            self.outstanding.place(position, position + 1, json.loads(answer)["seq"])
         self.outstanding.ack(position)
         self._changed_since(through)
 
@@ -148,6 +153,7 @@ class Work:
         self._last_answer = answer
         through = self.outstanding.acked_through
         self.counts.published += messages
+        self.outstanding.place(position - messages, position, self.last_seq)
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
@@ -190,7 +196,7 @@ class Work:
     def _changed_since(self, through: int) -> None:
         out = self.outstanding
         if out.acked_through != through:
-            self.settled = Settled(out.acked_through, self.last_seq, dict(out.counts))
+            self.settled = Settled(out.acked_through, out.sequence, dict(out.counts))
             self._on_change()
 
 
