@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 import click
@@ -21,6 +22,7 @@ def main() -> None:
             5 data, 130 and 143 after a signal.
     """
     code = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # before a run there is nothing to save
     try:
         code = _run()
     except click.ClickException as error:
@@ -35,6 +37,8 @@ def main() -> None:
         logger.error("%s", message)  # noqa: TRY400 - one line
         logger.debug("where it happened", exc_info=True)
     finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_IGN)  # it is ending already
         _close_stdout()
     sys.exit(code)
 
