@@ -111,7 +111,7 @@ async def connect(
     try:
         async with asyncio.timeout(seconds):
             if "tls" in options and not settings.tls_first:
-                await _demand_tls(server)
+                await _check_tls(server, certificate=settings.tls_cert is not None)
             await client.connect(
                 server,
                 error_cb=raise_or_report,
@@ -124,8 +124,12 @@ async def connect(
     connected = True
 
 
-async def _demand_tls(server: str) -> None:
-    """Look at the server's first line: nats-py logs in without TLS where the server has none."""
+async def _check_tls(server: str, *, certificate: bool) -> None:
+    """Look at what the server's first line says of TLS.
+
+    nats-py logs in without TLS where the server has none. And with TLS 1.3 a client that brings no
+    certificate hears of it after the handshake, or finds the connection closed: it depends on time.
+    """
     address = urlsplit(server)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
@@ -139,6 +143,9 @@ async def _demand_tls(server: str) -> None:
         raise ConfigurationError(
             reason, "Take the tls_* settings and tls:// away, or turn on TLS there"
         )
+    if info.get("tls_verify") and not certificate:
+        reason = f"NATS at {server} demands a client certificate"
+        raise AccessDeniedError(reason, "Set `tls_cert` and `tls_key`")
 
 
 def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
