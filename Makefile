@@ -32,7 +32,7 @@ settings: .venv/ready
 
 ## simulate: what different ways of polling lose, repeat and delay
 simulate: .venv/ready
-	@$(BIN)/python -m bench.simulate
+	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG))
 
 setup: .venv/ready .venv-meltano/ready
 

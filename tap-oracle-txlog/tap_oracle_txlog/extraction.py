@@ -81,6 +81,8 @@ class Extraction:
         self._sleep = sleep
         self._page_size = settings.page_size
         self._announced: set[str] = set()
+        self._late: LateRows | None = None
+        self._late_before = 0
         self.emitted = 0
 
     def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
@@ -96,6 +98,11 @@ class Extraction:
             if not self._settings.poll_interval or until is not None or self.is_capped:
                 return
             self._sleep(self._settings.poll_interval)
+
+    @property
+    def late(self) -> int:
+        """Rows of this run that an earlier pass could not see although their time was before it."""
+        return self._late_before + (self._late.rows if self._late is not None else 0)
 
     @property
     def is_capped(self) -> bool:
@@ -120,6 +127,7 @@ class Extraction:
     def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
         watermark = self._read(self._watermark)
         scan = progress.scan(watermark, until=until, max_ranges=self._settings.max_ranges)
+        self._late_before, self._late = self.late, scan.late
 
         def next_page(source: Source, size: int) -> Page:
             return source.page(scan.after, size, until=until)

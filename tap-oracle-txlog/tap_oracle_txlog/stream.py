@@ -85,7 +85,10 @@ class EventStream(Stream):
                     else:
                         yield from batch.rows
                     counter.increment(len(batch.rows))
-                    self._bookmark(state, batch.progress, write_messages=write_messages)
+                    bookmark = batch.progress.to_bookmark()
+                    if extraction.late:  # for the last line of the target
+                        bookmark["late"] = extraction.late
+                    self._bookmark(state, bookmark, write_messages=write_messages)
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
@@ -143,10 +146,12 @@ class EventStream(Stream):
                 for row in rows:
                     self._write_record_message(row)
 
-    def _bookmark(self, state: dict[str, Any], progress: Progress, *, write_messages: bool) -> None:
+    def _bookmark(
+        self, state: dict[str, Any], bookmark: dict[str, object], *, write_messages: bool
+    ) -> None:
         kept: dict[str, Any] = {n: state[n] for n in ("context", "partitions") if n in state}
         state.clear()
-        state.update(kept, **progress.to_bookmark())
+        state.update(kept, **bookmark)
         self.state_manager.is_flushed = False
         if write_messages:
             with self._tap.stop.held_back():

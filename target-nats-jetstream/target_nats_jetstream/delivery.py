@@ -165,6 +165,7 @@ class Delivery:
         sequence = max(self._sequence, settled.sequence)
         progress = progress_of(self._state, settled._replace(sequence=sequence))
         self._report.checkpoint(progress.time)
+        self._report.late = late_rows(self._state)
         if self._ledger is None:
             return
         try:
@@ -255,6 +256,14 @@ def progress_of(state: Mapping[str, object] | None, settled: Settled) -> LedgerP
         state_json=None if encoded is None else encoded.decode(),
         sequence=settled.sequence,
     )
+
+
+def late_rows(state: Mapping[str, object] | None) -> int:
+    """How many rows came late in the run of ``state``, as our tap notes it; 0 for other taps."""
+    found = (state or {}).get("bookmarks")
+    bookmarks = found.values() if isinstance(found, dict) else ()
+    counts = [each.get("late", 0) for each in bookmarks if isinstance(each, dict)]
+    return sum(count for count in counts if isinstance(count, int))
 
 
 def _bookmark_text(bookmark: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def test_each_run_sends_what_is_new_and_nothing_twice(
     assert payloads(nats_server) == first
 
     add_events(events, first_id=3_001, count=100, late=20)
-    project.run()
+    assert "late=20" in project.run()
     known = {row["ID"] for row in first}
     assert payloads(nats_server) == first + [
         row for row in rows_in_order(events) if row["ID"] not in known
@@ -190,3 +191,30 @@ def test_v7_environment_names_reach_the_settings(project: MeltanoProject) -> Non
     found = json.loads(target.stdout)
     assert (found["batch_size"], found["mariadb_port"]) == (55, 3307)
     assert (found["mariadb_host"], found["program_name"]) == ("maria", "P7")
+
+
+def test_a_runner_that_loses_its_disk_goes_on_from_the_ledger(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    project.env |= {
+        "TAP_ORACLE_TXLOG_STATE_FROM_LEDGER": "true",
+        "TAP_ORACLE_TXLOG_LEDGER_URL": f"sqlite:///{tmp_path}/ledger.db",
+    }
+    add_events(events, first_id=1, count=500)
+    project.run()
+    shutil.rmtree(project.home / ".meltano")
+    add_events(events, first_id=501, count=50, late=10)
+    assert "read=50 published=50 duplicates=0" in project.run()
+    assert sorted(row["ID"] for row in payloads(nats_server)) == list(range(1, 551))
+
+
+def test_a_run_that_meltano_ends_by_its_timeout_keeps_its_progress(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    project.env["TAP_ORACLE_TXLOG_POLL_INTERVAL_SECONDS"] = "0.2"
+    add_events(events, first_id=1, count=500)
+    done = project.command("run", "--timeout", "12", "tap-oracle-txlog", "target-nats-jetstream")
+    assert done.returncode != 0
+    assert payloads(nats_server) == rows_in_order(events)
+    del project.env["TAP_ORACLE_TXLOG_POLL_INTERVAL_SECONDS"]
+    assert "done: nothing new since" in project.run("--force")
