@@ -30,6 +30,10 @@ format: .venv/ready
 settings: .venv/ready
 	@$(BIN)/python -m tests.contract.generated
 
+## bench: the publisher beside V7's way of publishing, read back from the stream
+bench: .venv/ready
+	@$(BIN)/python -m bench.publisher
+
 ## simulate: what different ways of polling lose, repeat and delay
 simulate: .venv/ready
 	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG))
