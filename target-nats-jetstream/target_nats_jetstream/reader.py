@@ -1,4 +1,4 @@
-"""Reads Singer messages from stdin, fast and exact, and wakes by time.
+"""Reads Singer messages, fast and exact, wakes by time, and explains what is wrong with them.
 
 An SDK reader blocks in ``readline``: while the tap is silent, nothing that is due by time can
 happen and no signal is noticed. This one waits for input, a wake-up or a deadline, in the same
@@ -16,10 +16,11 @@ from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
+from singer_sdk import exceptions
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import DataError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,3 +122,23 @@ def _refuse(number: int, line: bytes | str) -> NoReturn:
     raise DataError(
         reason, "Look at what the tap prints to stdout; what came before this line is safe"
     )
+
+
+def explain(error: Exception) -> TargetError:
+    """The error that an operator can act on; the SDK's own texts show whole records."""
+    match error:
+        case TargetError():
+            return error
+        case exceptions.RecordsWithoutSchemaException():
+            reason = "a RECORD came before the SCHEMA of its stream"
+        case exceptions.MissingKeyPropertiesError():
+            reason = "a record lacks a key property of its stream"
+        case exceptions.InvalidJSONSchema():
+            reason = f"a SCHEMA is no JSON schema: {error}"
+        case exceptions.InvalidInputLine():
+            reason = "a Singer message lacks a member that the specification demands"
+        case _:
+            return TargetError(
+                f"unexpected {type(error).__name__}: {error}", "Set log_level DEBUG to see where"
+            )
+    return DataError(reason, "Mend the tap; what came before it is safe")

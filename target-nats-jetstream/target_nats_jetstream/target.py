@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
-from singer_sdk import Target, exceptions, metrics
+from singer_sdk import Target, metrics
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
@@ -26,7 +26,7 @@ from target_nats_jetstream.errors import ConfigurationError, DataError, TargetEr
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.message import MessageBuilder
 from target_nats_jetstream.publisher.settings import NatsSettings
-from target_nats_jetstream.reader import SingerReader, discard
+from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.report import Report
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
@@ -319,23 +319,3 @@ def _write_state(state: Mapping[str, object]) -> None:
         cause = "stdout is closed" if isinstance(error, BrokenPipeError) else error.strerror
         reason = f"cannot write STATE: {cause}"
         raise TargetError(reason, "What no STATE confirms is sent again by the next run") from error
-
-
-def explain(error: Exception) -> TargetError:
-    """The error that an operator can act on; the SDK's own texts show whole records."""
-    match error:
-        case TargetError():
-            return error
-        case exceptions.RecordsWithoutSchemaException():
-            reason = "a RECORD came before the SCHEMA of its stream"
-        case exceptions.MissingKeyPropertiesError():
-            reason = "a record lacks a key property of its stream"
-        case exceptions.InvalidJSONSchema():
-            reason = f"a SCHEMA is no JSON schema: {error}"
-        case exceptions.InvalidInputLine():
-            reason = "a Singer message lacks a member that the specification demands"
-        case _:
-            return TargetError(
-                f"unexpected {type(error).__name__}: {error}", "Set log_level DEBUG to see where"
-            )
-    return DataError(reason, "Mend the tap; what came before it is safe")
