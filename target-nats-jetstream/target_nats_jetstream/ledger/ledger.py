@@ -120,16 +120,6 @@ class Ledger:
         """The pipeline's row and those of its streams, also without a run; raises as ``begin``."""
         return self._database.read(self._select_all)
 
-    def previous_state(self) -> str | datetime | None:
-        """Where a job begins that was given no state.
-
-        Returns:
-            The Singer state as JSON; or, where the table has no SINGER_STATE, a time: all before it
-            is done, but perhaps not all that carries it; or None, when nothing is known.
-        """
-        row = self._database.read(lambda connection: self._find(connection, self._program))
-        return None if row is None else row.singer_state or row.last_successful_time
-
     def _write(self, work: Callable[[sa.Connection], None]) -> None:
         def in_own_row(connection: sa.Connection) -> None:
             if self._program not in self._counts_before:

@@ -37,7 +37,6 @@ def test_a_pipeline_that_never_ran_has_no_row_and_no_state(
     ledger = open_ledger(place)
 
     assert ledger.rows() == []
-    assert ledger.previous_state() is None
     assert ledger.begin() is None
 
 
@@ -292,7 +291,7 @@ def test_the_state_of_the_last_run_is_there_for_a_job_that_has_none(
     ledger.record(progress(1, "2026-01-02", state))
     ledger.close()
 
-    assert open_ledger(place).previous_state() == state
+    assert only_row(open_ledger(place)).singer_state == state
 
 
 def test_a_missing_table_is_not_created_against_the_will_of_its_owner(
@@ -347,7 +346,7 @@ class TestV7Table:
     ) -> None:
         ledger = open_ledger(place, program_name="P")
 
-        assert ledger.previous_state() == at("2026-01-02T03:04:05")
+        assert only_row(ledger).last_successful_time == at("2026-01-02T03:04:05")
 
     def test_its_row_is_taken_over_and_counted_on(
         self, place: Place, open_ledger: OpenLedger
