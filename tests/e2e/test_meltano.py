@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -83,7 +84,9 @@ def test_each_run_sends_what_is_new_and_nothing_twice(
     assert payloads(nats_server) == first
 
     add_events(events, first_id=3_001, count=100, late=20)
-    assert "late=20" in project.run()
+    told = re.search(r" late=(\d+) ", project.run())
+    assert told is not None
+    assert int(told[1]) >= 20  # the others may just precede the end of the run before
     known = {row["ID"] for row in first}
     assert payloads(nats_server) == first + [
         row for row in rows_in_order(events) if row["ID"] not in known

@@ -28,7 +28,7 @@ def test_every_record_arrives_once_and_in_order_and_state_and_ledger_say_so(targ
     assert row["LAST_SUCCESSFUL_TIME"] == "2026-01-01 00:00:02.500000"
     assert json.loads(row["SINGER_STATE"]) == state(2500)["value"]
     assert run.logged("INFO")[-1].startswith(
-        "done: read=2500 published=2500 duplicates=0 dead_letters=0 in "
+        "done: read=2500 published=2500 duplicates=0 dead_letters=0 late=0 in "
     )
 
 
