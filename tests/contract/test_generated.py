@@ -1,0 +1,41 @@
+"""The settings that people read are those that the plugins have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.contract.generated import PLUGINS, ROOT, V7_NAMES, properties, stale
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def definition(plugin: str) -> dict[str, Any]:
+    plugins = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]
+    found = [p for kind in plugins.values() for p in kind if p["name"] == plugin]
+    assert len(found) == 1
+    one: dict[str, Any] = found[0]
+    return one
+
+
+def test_meltano_yml_and_the_readmes_are_up_to_date() -> None:
+    assert stale() == [], "run `make settings`"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_meltano_knows_every_setting_and_hides_every_secret(plugin: str) -> None:
+    settings = {setting["name"]: setting for setting in definition(plugin)["settings"]}
+    assert settings.keys() == properties(plugin).keys()
+    secrets = {name for name, schema in properties(plugin).items() if schema.get("secret")}
+    assert {name for name, setting in settings.items() if setting.get("sensitive")} == secrets
+
+
+def test_every_name_of_v7_is_in_env_example_and_leads_to_a_setting() -> None:
+    example = (ROOT / ".env.example").read_text()
+    for plugin, names in V7_NAMES.items():
+        for setting, variable in names.items():
+            assert f"\n{variable}=" in example
+            assert definition(plugin)["config"][setting] == f"${variable}"
