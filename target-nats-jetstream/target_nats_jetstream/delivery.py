@@ -174,6 +174,11 @@ class Delivery:
             self._ledger_failed = True  # ending the run must not try it all over again
             raise
 
+    def _record_rest(self) -> None:
+        """Tell the ledger of records that no STATE came after."""
+        if self._publisher.settled.counts != self._counted:
+            self._record()
+
     def _settle(self, deadline: float = math.inf) -> None:
         """Hold the newest STATE and wait until everything is acknowledged."""
         self._hold()
@@ -189,8 +194,7 @@ class Delivery:
     def finish(self) -> None:
         """The input has ended: everything is acknowledged and told when this returns."""
         self._settle()
-        if self._publisher.settled.counts != self._counted:  # records that no STATE came after
-            self._record()
+        self._record_rest()
         if self._ledger is not None:
             self._ledger.succeed()
         self._report.done(self._handed_over.total(), self._publisher.counts)
@@ -209,7 +213,7 @@ class Delivery:
         self._save(str(error), time.monotonic() + SETTLE_SECONDS)
 
     def _save(self, reason: str, deadline: float) -> None:
-        steps: list[Callable[[], None]] = [lambda: self._settle(deadline), self._release]
+        steps = [lambda: self._settle(deadline), self._release, self._record_rest]
         for step in () if self._ledger_failed else steps:
             try:
                 step()
