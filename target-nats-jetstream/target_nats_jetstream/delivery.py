@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -77,6 +77,7 @@ class Delivery:
         self._pending = pending
         self._write_state = write_state
         self._handed_over: Counter[str] = Counter()
+        self._after_ack: deque[tuple[int, Callable[[], None]]] = deque()
         self._state: Mapping[str, object] | None = None
         self._counted: Mapping[str, int] = {}
         self._sequence = 0  # up to which the runs before have counted
@@ -109,6 +110,12 @@ class Delivery:
         self._wait(lambda: self._publisher.has_room)
         self._publisher.submit_dead([message], stream, "invalid", detail)
         self._handed_over[stream] += 1
+
+    def after_ack(self, act: Callable[[], None]) -> None:
+        """Call ``act`` once all that was taken before is acknowledged; raises as ``publish``."""
+        self._flush()
+        self._after_ack.append((self._publisher.submitted, act))
+        self.go_on()
 
     def note(self, state: Mapping[str, object]) -> None:
         """Take a STATE from the input."""
@@ -151,6 +158,8 @@ class Delivery:
             raise self._publisher.failure
 
     def _release(self) -> None:
+        while self._after_ack and self._after_ack[0][0] <= self._publisher.acked_through:
+            self._after_ack.popleft()[1]()
         for checkpoint in self._checkpoints.release(self._publisher.acked_through):
             self._state = checkpoint.state
             self._record()

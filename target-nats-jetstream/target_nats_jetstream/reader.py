@@ -13,7 +13,7 @@ import os
 import time
 from collections import Counter
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk import exceptions
@@ -40,6 +40,14 @@ def discard(fd: int, readable: Callable[[int, float], bool], deadline: float) ->
         pass
 
 
+class Envelope(msgspec.Struct):
+    """What has to be known of a line to send a record on its way: the record stays JSON."""
+
+    type: str
+    stream: str | None = None
+    record: msgspec.Raw = msgspec.Raw(b"")
+
+
 class SingerReader(GenericSingerReader[bytes]):
     """Gives each message to its callback.
 
@@ -49,6 +57,8 @@ class SingerReader(GenericSingerReader[bytes]):
         start: Called once, before anything is read.
         idle: Called whenever there is nothing to read; does what is due and returns when
             (time.monotonic) it wants to be called again at the latest.
+        taker: The function that takes the records of a stream as JSON, None where the SDK has to
+            see them as messages. It returns False when it leaves a record to the SDK.
     """
 
     default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _lines
@@ -58,8 +68,10 @@ class SingerReader(GenericSingerReader[bytes]):
         readable: Callable[[int, float], bool],
         start: Callable[[], None],
         idle: Callable[[], float],
+        taker: Callable[[str | None], Callable[[bytes], bool] | None],
     ) -> None:
         super().__init__()
+        self._taker = taker
         self._readable = readable
         self._start = start
         self._idle = idle
@@ -78,17 +90,27 @@ class SingerReader(GenericSingerReader[bytes]):
         """
         self._start()
         counts = dict.fromkeys(callbacks, 0)
+        open_envelope = msgspec.json.Decoder(Envelope).decode
+        taker = self._taker
         for number, line in enumerate(self._lines(file_input), 1):
             try:
-                message = self._decode(line)
-                callback = callbacks[message["type"]]
-            except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-                if line.strip():
-                    _refuse(number, line)
+                envelope = open_envelope(line)
+                kind = envelope.type
+                counts[kind] += 1
+            except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+                _refuse_unless_blank(number, line)
                 continue
-            counts[message["type"]] += 1
-            callback(message)
+            take = taker(envelope.stream) if kind == "RECORD" else None
+            if take is None or not take(bytes(envelope.record)):
+                callbacks[kind](self._whole(number, line))
         return Counter(counts)
+
+    def _whole(self, number: int, line: bytes | str) -> dict[str, Any]:
+        try:
+            return self._decode(line)  # type: ignore[no-any-return]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _refuse_unless_blank(number, line)
+            raise
 
     def _lines(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[bytes | str]:
         try:
@@ -112,16 +134,32 @@ class SingerReader(GenericSingerReader[bytes]):
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        return self._decode(line)  # type: ignore[no-any-return]
+        """A record of a BATCH file.
+
+        Raises:
+            DataError: It is no JSON object.
+        """
+        try:
+            record = self._decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            record = None
+        if isinstance(record, dict):
+            return record
+        reason = f"a line of a BATCH file is no JSON object: {_shown(line)}"
+        raise DataError(reason, "Look at what the tap writes; what came before this line is safe")
 
 
-def _refuse(number: int, line: bytes | str) -> NoReturn:
+def _refuse_unless_blank(number: int, line: bytes | str) -> None:
+    if line.strip():
+        reason = f"line {number} of the input is no Singer message: {_shown(line)}"
+        raise DataError(
+            reason, "Look at what the tap prints to stdout; what came before this line is safe"
+        )
+
+
+def _shown(line: bytes | str) -> str:
     text = line.decode(errors="replace") if isinstance(line, bytes) else line
-    start = repr(text[:SHOWN_CHARACTERS] + ("…" if len(text) > SHOWN_CHARACTERS else ""))
-    reason = f"line {number} of the input is no Singer message: {start}"
-    raise DataError(
-        reason, "Look at what the tap prints to stdout; what came before this line is safe"
-    )
+    return repr(text[:SHOWN_CHARACTERS] + ("…" if len(text) > SHOWN_CHARACTERS else ""))
 
 
 def explain(error: Exception) -> TargetError:

@@ -69,4 +69,6 @@ class SubjectTemplate:
 
     def subject(self, stream: str, record: Mapping[str, object]) -> str:
         """The subject for ``record``; a field that the record lacks counts as empty."""
+        if not self.template.fields:
+            return self.template.literals[0]
         return self.template.render(stream, record, token)

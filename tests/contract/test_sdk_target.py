@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from singer_sdk import Target, exceptions, metrics
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.sinks import BatchSink
@@ -191,7 +192,7 @@ def test_a_replaced_method_takes_what_the_sdk_gives(ours: type, base: type, name
         (Target, "process_endofpipe"),
         (BatchSink, "_parse_timestamps_in_record"),
         (BatchSink, "get_validator"),
-        (BatchSink, "process_batch_files"),
+        (Target, "_process_batch_message"),
         (GenericSingerReader, "process_lines"),
     ],
 )
@@ -203,6 +204,8 @@ def test_every_hook_is_there(base: type, name: str) -> None:
     ("call", "arguments", "keywords"),
     [
         (Target._assert_line_requires, (None, {}), {"requires": {"value"}}),
+        (Target._assert_sink_exists, (None, "s"), {}),
+        (Target._process_record_message, (None, {"stream": "s", "record": {}}), {}),
         (Target.drain_one, (None, None), {}),
         (Target.print_about, (None,), {}),
         (Target.append_builtin_config, ({},), {}),
@@ -230,7 +233,7 @@ def test_the_sinks_are_where_the_target_looks_for_them() -> None:
 
 
 def test_the_reader_is_the_one_that_is_given_and_has_no_input_by_default() -> None:
-    given = SingerReader(lambda _fd, _deadline: True, lambda: None, lambda: 0.0)
+    given = SingerReader(lambda _fd, _deadline: True, lambda: None, lambda: 0.0, lambda _: None)
     assert PlainTarget(message_reader=given).message_reader is given
     assert given.default_input is None
 
@@ -351,9 +354,24 @@ def test_no_state_is_written_that_was_not_given_to_the_sdk(
     assert capsys.readouterr().out == ""
 
 
-def test_batch_files_are_given_to_the_sink() -> None:
+def test_a_stream_without_maps_is_known_by_the_kind_of_its_only_map() -> None:
     target = PlainTarget()
-    target.read(schema(), BATCH)
+    target.read(schema())
+    (only,) = target.mapper.stream_maps["s"]
+    assert type(only) is SameRecordTransform
+    assert not only.flattening_enabled
+    assert only.stream_alias == "s"
+    assert not target.sink().include_sdc_metadata_properties
+    mapped = PlainTarget(config={"stream_maps": {"s": {"more": "1"}}})
+    mapped.read(schema())
+    assert not isinstance(mapped.mapper.stream_maps["s"][0], SameRecordTransform)
+
+
+def test_a_batch_message_reaches_its_hook_by_the_name_of_its_type() -> None:
+    """Ours reads the files itself; the SDK's hands them to the sink, past maps and validation."""
+    target = PlainTarget()
+    batch = {"type": "BATCH", "stream": "s", "encoding": {"format": "jsonl"}, "manifest": ["f"]}
+    target.read(schema(), batch)
     assert target.sink().called == ["files"]
 
 

@@ -62,6 +62,13 @@ def record(stream: str = "EVENTS", **fields: object) -> Message:
     return {"type": "RECORD", "stream": stream, "record": fields}
 
 
+def batch(
+    *manifest: str, stream: str = "EVENTS", form: str = "jsonl", compression: str | None = "none"
+) -> Message:
+    encoding = {"format": form, "compression": compression}
+    return {"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": list(manifest)}
+
+
 def moment(number: int) -> str:
     """The time of event ``number``: one every millisecond of New Year 2026."""
     seconds, millis = divmod(number, 1000)

@@ -17,6 +17,7 @@ from tests.support.target import (
     PASSWORD,
     ROW_CONTENT,
     Message,
+    batch,
     event,
     pages,
     record,
@@ -56,16 +57,17 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
         "a SCHEMA is no JSON schema",
     ),
     "STATE that is no object": ([{"type": "STATE", "value": None}], "STATE"),
-    "BATCH": (
-        [
-            {
-                "type": "BATCH",
-                "stream": "EVENTS",
-                "encoding": {"format": "jsonl", "compression": "none"},
-                "manifest": ["file:///dev/null"],
-            }
-        ],
-        "BATCH",
+    "BATCH without its file": (
+        [batch("file:///nowhere/events.jsonl")],
+        "BATCH file file:///nowhere/events.jsonl cannot be read: No such file or directory",
+    ),
+    "BATCH of another kind": (
+        [batch("file:///nowhere/events.parquet", form="parquet")],
+        "BATCH files of format parquet and compression none are not read",
+    ),
+    "BATCH before SCHEMA": (
+        [batch("file:///nowhere/other.jsonl", stream="other")],
+        "a RECORD came before the SCHEMA",
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, example, given
@@ -15,9 +16,14 @@ from target_nats_jetstream.message import (
     TRACE_NAMESPACE,
     Message,
     MessageBuilder,
+    encode,
+    trace_id,
 )
 from target_nats_jetstream.subject import SubjectTemplate
 from tests.target.records import RECORDS, SCALARS, VALUES, digits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SUBJECT = SubjectTemplate.parse("txlog.{stream}")
 KEYED = MessageBuilder("EVENTS", SUBJECT, keys=["ID"], replication_key="AT")
@@ -26,6 +32,14 @@ KEYLESS = MessageBuilder("EVENTS", SUBJECT)
 WITHOUT_REPLICATION_KEY = MessageBuilder("EVENTS", SUBJECT, keys=["ID"])
 KEY_TEXTS = st.text(":%3A ä", max_size=6) | st.text(max_size=300)
 BUILDERS = st.sampled_from([KEYED, TWO_KEYS, KEYLESS, WITHOUT_REPLICATION_KEY])
+
+
+def build(builder: MessageBuilder, record: Mapping[str, object]) -> Message:
+    return builder.build(record, encode(record))
+
+
+def id_of(builder: MessageBuilder, record: Mapping[str, object]) -> str:
+    return builder.message_id(record, encode(record))
 
 
 def payload_of(message: Message) -> dict[str, object]:
@@ -39,8 +53,8 @@ def test_the_same_row_makes_the_same_message(
     builder: MessageBuilder, record: dict[str, object], key: object
 ) -> None:
     record |= {"ID": key, "AT": "2026-01-01T00:00:00.000001+00:00"}
-    assert builder.build(record) == builder.build(
-        json.loads(json.dumps(record, default=repr)) | record
+    assert build(builder, record) == build(
+        builder, json.loads(json.dumps(record, default=repr)) | record
     )
 
 
@@ -49,7 +63,7 @@ def test_the_same_row_makes_the_same_message(
 @example("a%3Ab", "c", "a:b", "c")
 def test_rows_with_different_keys_never_share_an_id(a: str, b: str, c: str, d: str) -> None:
     assume((a, b) != (c, d))
-    ids = {TWO_KEYS.message_id({"A": x, "B": y, "AT": "now"}) for x, y in ((a, b), (c, d))}
+    ids = {id_of(TWO_KEYS, {"A": x, "B": y, "AT": "now"}) for x, y in ((a, b), (c, d))}
     assert len(ids) == 2
 
 
@@ -59,7 +73,7 @@ def test_rows_of_different_streams_never_share_an_id(one: str, other: str, key: 
     assume(one != other)
     record = {"ID": key, "AT": "now"}
     ids = {
-        MessageBuilder(name, SUBJECT, keys=["ID"], replication_key="AT").message_id(record)
+        id_of(MessageBuilder(name, SUBJECT, keys=["ID"], replication_key="AT"), record)
         for name in (one, other)
     }
     assert len(ids) == 2
@@ -71,7 +85,7 @@ def test_a_row_with_another_replication_value_has_another_id(
     key: object, before: str, after: str
 ) -> None:
     assume(before != after)
-    assert KEYED.message_id({"ID": key, "AT": before}) != KEYED.message_id({"ID": key, "AT": after})
+    assert id_of(KEYED, {"ID": key, "AT": before}) != id_of(KEYED, {"ID": key, "AT": after})
 
 
 @given(st.sampled_from([KEYLESS, WITHOUT_REPLICATION_KEY, KEYED]), VALUES, VALUES)
@@ -80,7 +94,7 @@ def test_where_no_replication_value_tells_a_change_the_whole_row_does(
 ) -> None:
     assume(digits(before) != digits(after))
     rows = [{"ID": 1, "AT": None, "DATA": value} for value in (before, after)]
-    assert builder.message_id(rows[0]) != builder.message_id(rows[1])
+    assert id_of(builder, rows[0]) != id_of(builder, rows[1])
 
 
 @given(BUILDERS, st.text(max_size=300), RECORDS, SCALARS)
@@ -88,7 +102,7 @@ def test_where_no_replication_value_tells_a_change_the_whole_row_does(
 def test_an_id_can_stand_in_a_header(
     builder: MessageBuilder, text: str, record: dict[str, object], key: object
 ) -> None:
-    message_id = builder.message_id(record | {"ID": text, "A": text, "B": key, "AT": text})
+    message_id = id_of(builder, record | {"ID": text, "A": text, "B": key, "AT": text})
     assert 1 <= len(message_id) <= MAX_ID_CHARACTERS
     assert message_id.isascii()
     assert message_id.isprintable()
@@ -99,7 +113,7 @@ def test_an_id_can_stand_in_a_header(
 def test_the_payload_is_the_record_and_what_was_added(
     builder: MessageBuilder, record: dict[str, object]
 ) -> None:
-    message = builder.build(record)
+    message = build(builder, record)
     payload = payload_of(message)
     assert list(payload)[: len(record)] == list(record)
     assert {name: digits(payload[name]) for name in record} == digits(record)
@@ -111,21 +125,35 @@ def test_the_trace_id_is_a_function_of_the_row(
     builder: MessageBuilder, record: dict[str, object]
 ) -> None:
     assume("trace_id" not in record)
-    message = builder.build(record)
-    trace_id = uuid.UUID(str(payload_of(message)["trace_id"]))
-    assert trace_id.version == 5
-    assert trace_id == uuid.uuid5(TRACE_NAMESPACE, message.id)
+    message = build(builder, record)
+    assert payload_of(message)["trace_id"] == trace_id(message.id)
+
+
+@given(st.text())
+def test_a_trace_id_is_a_uuid_of_version_5(message_id: str) -> None:
+    assert trace_id(message_id) == str(uuid.uuid5(TRACE_NAMESPACE, message_id))
+
+
+@given(BUILDERS, RECORDS)
+def test_the_payload_begins_with_the_bytes_that_the_tap_wrote(
+    builder: MessageBuilder, record: dict[str, object]
+) -> None:
+    written = json.dumps(record, default=float).encode()
+    assume(json.loads(written) == record)
+    message = builder.build(record, written)
+    assert message.payload.startswith(written[:-1])
+    assert json.loads(message.payload).items() >= record.items()
 
 
 def test_a_field_of_the_record_is_never_replaced_by_an_added_one() -> None:
     builder = MessageBuilder("EVENTS", SUBJECT, added={"data_type": "TXLOG", "source": "S"})
     record = {"trace_id": "mine", "data_type": None, "ID": 1}
-    assert payload_of(builder.build(record)) == {**record, "source": "S"}
+    assert payload_of(build(builder, record)) == {**record, "source": "S"}
 
 
 def test_nothing_is_added_that_is_not_wanted() -> None:
     builder = MessageBuilder("EVENTS", SUBJECT, add_trace_id=False)
-    assert builder.build({"ID": 1}).payload == b'{"ID":1}'
+    assert build(builder, {"ID": 1}).payload == b'{"ID":1}'
 
 
 @pytest.mark.parametrize(
@@ -137,7 +165,7 @@ def test_nothing_is_added_that_is_not_wanted() -> None:
     ],
 )
 def test_numbers_keep_their_digits(text: str, number: object) -> None:
-    message = MessageBuilder("EVENTS", SUBJECT, add_trace_id=False).build({"N": number})
+    message = build(MessageBuilder("EVENTS", SUBJECT, add_trace_id=False), {"N": number})
     assert message.payload == b'{"N":%s}' % text.encode()
 
 
@@ -155,7 +183,7 @@ def test_the_message_of_a_row_does_not_change_from_release_to_release() -> None:
         "EVENT_DATA": 'zähl "3.10"',
         "EVENT_TIMESTAMP": "2026-11-22T02:03:41.737077+00:00",
     }
-    assert builder.build(record) == Message(
+    assert build(builder, record) == Message(
         "txlog.events",
         "TXLOG_EVENTS:1:2026-11-22T02:03:41.737077+00:00",
         '{"ID":1,"EVENT_DATA":"zähl \\"3.10\\"",'
@@ -165,5 +193,5 @@ def test_the_message_of_a_row_does_not_change_from_release_to_release() -> None:
 
 
 def test_a_key_that_no_header_can_hold_becomes_a_hash_that_does_not_change() -> None:
-    assert KEYED.message_id({"ID": "ä", "AT": "1"}) == "775ec369ccf37e5defd033cc18afe81c"
-    assert KEYLESS.message_id({"ID": 1}) == "EVENTS:1461e5c43a30fcc2c2c3bf8670ae1ce1"
+    assert id_of(KEYED, {"ID": "ä", "AT": "1"}) == "775ec369ccf37e5defd033cc18afe81c"
+    assert id_of(KEYLESS, {"ID": 1}) == "EVENTS:1461e5c43a30fcc2c2c3bf8670ae1ce1"

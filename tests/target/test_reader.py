@@ -38,9 +38,10 @@ class Received:
     def __init__(self, stop: Stop) -> None:
         self.messages: list[dict[str, Any]] = []
         self.idle_at: list[float] = []
+        self.takers: dict[str | None, Callable[[bytes], bool]] = {}
         self.started = 0
         self.wants: Callable[[], float] = lambda: math.inf
-        self._reader = SingerReader(stop.readable, self._start, self._idle)
+        self._reader = SingerReader(stop.readable, self._start, self._idle, self.takers.get)
 
     def _start(self) -> None:
         self.started += 1
@@ -121,6 +122,37 @@ def test_the_input_may_be_cut_anywhere(
     assert received.messages == messages
     assert counts["RECORD"] == len(messages)
     assert received.started == 1
+
+
+def test_a_record_goes_to_the_taker_of_its_stream_as_the_tap_wrote_it(received: Received) -> None:
+    taken: list[bytes] = []
+
+    def take(encoded: bytes) -> bool:
+        taken.append(encoded)
+        return b"no" not in encoded
+
+    received.takers["s"] = take
+    text = (
+        b'{"type": "RECORD", "record": {"a" : 1.10}, "stream": "s", "time_extracted": "x"}\n\n'
+        b'{"type":"RECORD","stream":"s","record":{"a":"no"}}\n'
+        b'{"type":"RECORD","stream":"other","record":{"a":2}}\n'
+        b'{"type":"STATE","value":{"a":3}}\n'
+    )
+    with written(text) as file:
+        counts = received.read(file)
+    assert taken == [b'{"a" : 1.10}', b'{"a":"no"}']
+    assert [message["type"] for message in received.messages] == ["RECORD", "RECORD", "STATE"]
+    assert received.messages[0]["record"] == {"a": "no"}
+    assert (counts["RECORD"], counts["STATE"]) == (3, 1)
+
+
+def test_an_error_of_a_taker_is_not_taken_for_a_bad_line(received: Received) -> None:
+    def fail(_: bytes) -> bool:
+        raise KeyError
+
+    received.takers["s"] = fail
+    with pytest.raises(KeyError):
+        received.read(io.BytesIO(lines(record(a=1))))
 
 
 def test_a_file_is_read_as_a_pipe_is(received: Received, tmp_path: Path) -> None:
@@ -223,7 +255,7 @@ def test_an_error_of_a_callback_is_not_taken_for_a_bad_line(stop: Stop) -> None:
     def fail(_: object) -> None:
         raise KeyError
 
-    reader = SingerReader(stop.readable, lambda: None, lambda: math.inf)
+    reader = SingerReader(stop.readable, lambda: None, lambda: math.inf, lambda _: None)
     with pytest.raises(KeyError):
         reader.process_lines(io.BytesIO(lines(record(a=1))), {"RECORD": fail})
 
@@ -287,7 +319,7 @@ def test_the_start_comes_before_the_first_read(stop: Stop) -> None:
     def refuse() -> None:
         raise ConnectionRefusedError
 
-    reader = SingerReader(stop.readable, refuse, lambda: math.inf)
+    reader = SingerReader(stop.readable, refuse, lambda: math.inf, lambda _: None)
     with open(read_end, "rb") as file:  # noqa: PTH123 - it has no path
         with pytest.raises(ConnectionRefusedError):
             reader.process_lines(file, {})

@@ -22,6 +22,7 @@ from target_nats_jetstream.publisher.facts import (
 )
 from target_nats_jetstream.publisher.judge import NoBatch, NoResponders, Tight
 from target_nats_jetstream.publisher.window import STRIDE
+from target_nats_jetstream.publisher.wire import hpub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 MAX_BATCH_MESSAGES = 1000
 """The servers' own limit, unless configured otherwise (jetstream.limits.batch)."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+COMMIT = b"Nats-Batch-Commit: 1\r\n"
 NO_RESPONDERS = "503"
 
 
@@ -88,7 +90,7 @@ class Atomic:
         self._began = position = self._work.outstanding.floor
         while True:
             self._staging = batch = _Batch(next(self._ids), position, position)
-            await self._commit(batch, await self._stage(batch))
+            self._commit(batch, await self._stage(batch))
             position = batch.end
 
     async def _stage(self, batch: _Batch) -> Message:
@@ -97,7 +99,7 @@ class Atomic:
             end = batch.end
             if not batch.full:
                 await self._refill()
-                await self._grow(batch)
+                self._grow(batch)
                 await self._epoch.breathe()
             if batch.end > end:
                 continue
@@ -105,9 +107,10 @@ class Atomic:
                 return batch.last
             await self._epoch.news(unanswered=self._committed is not None)
 
-    async def _grow(self, batch: _Batch) -> None:
+    def _grow(self, batch: _Batch) -> None:
         """Add up to ``STRIDE`` messages; each new one lets the one before it go."""
         out = self._work.outstanding
+        commands = []
         for message in out.run(batch.end, min(STRIDE, self._limit - batch.size)):
             if out.acked(batch.end):
                 batch.end += 1
@@ -116,37 +119,29 @@ class Atomic:
                 batch.full = batch.last is not None
                 if batch.last is None and self._committed is None:
                     self._epoch.doubt(Tight(batch.end), batch.end, batch.end + 1)
-                return
+                break
             if batch.last is not None:
                 first = batch.size == 1 and batch.start == self._began
-                await self._send(batch, batch.last, f"{self._inbox}.first" if first else "")
+                commands.append(
+                    _command(batch, batch.last, f"{self._inbox}.first" if first else "")
+                )
             batch.last = message
             batch.end += 1
             batch.size += 1
             batch.bytes += len(message.payload)
-        batch.full = batch.size >= self._limit or batch.bytes >= MAX_BATCH_BYTES
+        else:
+            batch.full = batch.size >= self._limit or batch.bytes >= MAX_BATCH_BYTES
+        self._epoch.send(b"".join(commands))
 
     def _is_tight(self, message: Message) -> bool:
         room = self._tight - len(message.payload)
         return room < MAX_HEADER_BYTES and room < header_bytes(message)
 
-    async def _send(self, batch: _Batch, message: Message, reply: str = "", **more: str) -> None:
-        headers = {
-            "Nats-Msg-Id": message.id,
-            "Nats-Batch-Id": batch.id,
-            "Nats-Batch-Sequence": str(batch.size),
-            **more,
-        }
-        if message.headers:
-            headers |= message.headers
-        await self._epoch.publish(message.subject, message.payload, reply, headers)
-
-    async def _commit(self, batch: _Batch, last: Message) -> None:
+    def _commit(self, batch: _Batch, last: Message) -> None:
         self._committed = batch
         self._epoch.asked()
         self._work.sent = max(self._work.sent, batch.end)
-        reply = f"{self._inbox}.commit"
-        await self._send(batch, last, reply, **{"Nats-Batch-Commit": "1"})
+        self._epoch.send(_command(batch, last, f"{self._inbox}.commit", COMMIT))
 
     async def _on_answer(self, answer: Msg) -> None:
         batch = self._committed or self._staging
@@ -168,3 +163,9 @@ class Atomic:
             self._committed = None
             self._work.stored_before(batch.end, batch.size, answer.data)
             self._epoch.answered()
+
+
+def _command(batch: _Batch, message: Message, reply: str, commit: bytes = b"") -> bytes:
+    """The newest message of ``batch`` on the wire."""
+    place = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n" % (batch.id.encode(), batch.size)
+    return hpub(message, reply, place + commit)

@@ -29,22 +29,19 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 1.0
 PING_SECONDS = 20
 """A connection that is dead without a word is noticed after two of these."""
-PENDING_BYTES = 64 * 1024 * 1024
-"""More than the modes ever have in flight, so that ``publish`` never waits for the socket: where a
-server stands still, such a wait has no deadline."""
 
 
 class ConnectionLoop(asyncio.SelectorEventLoop):
-    """An event loop that can cut its connections.
+    """An event loop that knows the transports of its connections, the newest last.
 
-    nats-py keeps its transport to itself, and its ``close`` waits for what is still to be written:
-    at a server that stands still it never ends, and what it has buffered would be sent when the
-    server moves again, beside the next epoch.
+    nats-py keeps its transport to itself, sends a message a call, and its ``close`` waits for what
+    is still to be written: at a server that stands still it never ends, and what it has buffered
+    would be sent when the server moves again, beside the next epoch.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.connections: list[asyncio.BaseTransport] = []
+        self.connections: list[asyncio.WriteTransport] = []
 
     @override
     async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
@@ -53,12 +50,18 @@ class ConnectionLoop(asyncio.SelectorEventLoop):
         self.connections.append(transport)
         return transport, protocol
 
+    @override
+    async def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        """Turn a connection to TLS, and remember the transport that is to be used from now on."""
+        transport = await super().start_tls(*args, **kwargs)
+        if transport is not None:
+            self.connections.append(transport)
+        return transport
+
     async def cut(self) -> None:
         """Abort every connection and end every task but the caller's: they are all nats-py's."""
         while self.connections:
-            transport = self.connections.pop()
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+            self.connections.pop().abort()
         others = asyncio.all_tasks(self) - {asyncio.current_task(self)}
         for task in others:
             task.cancel()
@@ -167,7 +170,6 @@ def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
         "allow_reconnect": False,
         "inbox_prefix": settings.inbox_prefix,
         "ping_interval": PING_SECONDS,
-        "pending_size": PENDING_BYTES,
         **login,
     }
 

@@ -77,8 +77,7 @@ class Epoch:
         self.server = server
         self.spellings: set[str] = set()
         """Subjects as we write them: the client tells violations in lower case only."""
-        self.publish = self._client.publish
-        """Send one message; nothing is certain before its answer."""
+        self._connections = cast("ConnectionLoop", loop).connections
 
     @classmethod
     async def open(
@@ -187,27 +186,46 @@ class Epoch:
             self.doubt(Lost(f"no answer for {timeout:g} s"))
         self.check()
 
+    # Messages
+
+    def send(self, commands: bytes) -> None:
+        """Send whole commands of the protocol; nothing is certain before the answers to them.
+
+        They go to the socket at once. What nats-py has to say itself goes the same way in whole
+        commands, from the same thread, so that the two never mix.
+        """
+        self.check()
+        self._connections[-1].write(commands)
+
     async def breathe(self) -> None:
-        """Let the client write and read: sent in one go, a batch leaves the server idle meanwhile.
+        """Let answers in, and wait while too much of what was sent is still to be written.
 
         Raises:
             Doubt: The epoch is over, or nothing could be written for ``ack_timeout``.
         """
         await asyncio.sleep(0)
+        backlog = self._connections[-1].get_write_buffer_size
+        await self._until(lambda: backlog() <= MAX_BACKLOG_BYTES)
+
+    async def _until(self, written: Callable[[], bool]) -> None:
         deadline = self._clock() + self._settings.ack_timeout
-        while self._client.pending_data_size > MAX_BACKLOG_BYTES and not self._ended.done():
+        while not written() and not self._ended.done():
             if self._clock() > deadline:
                 self.doubt(Lost(f"nothing could be sent for {self._settings.ack_timeout:g} s"))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.001)
         self.check()
 
     # Questions
 
     async def inbox(self, on_answer: Callable[[Msg], Awaitable[None]]) -> str:
-        """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``."""
+        """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``.
+
+        The subscription is on its way before this returns, so that no message overtakes it.
+        """
         prefix = self._client.new_inbox()
         self.spellings.add(f"{prefix}.*")
         await self._client.subscribe(f"{prefix}.*", cb=on_answer, pending_bytes_limit=0)
+        await self._until(lambda: not self._client.pending_data_size)
         return prefix
 
     async def request(
@@ -273,7 +291,7 @@ class Epoch:
         """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""
         subject = f"{self._settings.api_prefix}.CONSUMER.MSG.NEXT.{consumer}"
         self.spellings.add(subject)
-        await self.publish(subject, json.dumps(request).encode(), reply)
+        await self._client.publish(subject, json.dumps(request).encode(), reply)
 
 
 def refusal(error: Mapping[str, Any]) -> Refused:

@@ -26,6 +26,8 @@ NANOSECONDS = 10**9
 
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
 _HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PLAIN_HEADER_BYTES = 27
+"""``NATS/1.0``, the name of the id's header, and an empty line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def consumer_filter(facts: StreamFacts, ours: Sequence[str]) -> str | None:
 
 def header_bytes(message: Message) -> int:
     """Size of the headers on the wire: ``NATS/1.0``, the id, the message's own, an empty line."""
-    size = 27 + len(message.id if message.id.isascii() else message.id.encode())
+    size = _PLAIN_HEADER_BYTES + len(message.id if message.id.isascii() else message.id.encode())
     for key, value in (message.headers or {}).items():
         size += len(key) + len(value if value.isascii() else value.encode()) + 4
     return size
@@ -186,16 +188,31 @@ class Fitness:
 
     def unfit(self, message: Message) -> Unfit | None:
         """The reason why ``message`` cannot be published, or None when it can."""
+        id_ = message.id
+        headers = _PLAIN_HEADER_BYTES + len(id_)
+        if (
+            message.headers is None
+            and message.subject in self._known_subjects
+            and id_.isascii()
+            and id_.isprintable()
+            and headers <= MAX_HEADER_BYTES
+            and headers + len(message.payload) <= self._limit
+        ):
+            return None  # nearly all messages are like this
+        return self._unfit_header(message) or self._unfit_subject(message.subject)
+
+    def _unfit_header(self, message: Message) -> Unfit | None:
         headers = header_bytes(message)
         size = headers + len(message.payload)
         if size > self._limit:
             return Unfit("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")
         if headers > MAX_HEADER_BYTES:
             return Unfit("too_large", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}")
-        if message.headers and not all(map(_HEADER_KEY.fullmatch, message.headers)):
+        own = message.headers or {}
+        if not all(map(_HEADER_KEY.fullmatch, own)):
             return Unfit("bad_header", "a header name that NATS does not allow")
-        if message.subject not in self._known_subjects:
-            return self._unfit_subject(message.subject)
+        if any("\n" in value or "\r" in value for value in (message.id, *own.values())):
+            return Unfit("bad_header", "a header value with a line break in it")
         return None
 
     def _unfit_subject(self, subject: str) -> Unfit | None:
@@ -203,6 +220,8 @@ class Fitness:
             return Unfit("bad_subject", f"subject of {len(subject):,} characters")
         if _UNUSABLE.search(subject):
             return Unfit("bad_subject", "subject with blanks, wildcards or empty tokens")
+        if subject in self._known_subjects:
+            return None
         if not any(captures(pattern, subject) for pattern in self._facts.subjects):
             return Unfit("no_stream", f"stream {self._facts.stream} does not capture {subject}")
         if len(self._known_subjects) >= 10_000:

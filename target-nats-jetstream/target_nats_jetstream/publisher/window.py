@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.publisher.epoch import refusal
 from target_nats_jetstream.publisher.judge import NoResponders, Refused
+from target_nats_jetstream.publisher.wire import hpub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,23 +63,21 @@ class Window:
             if room > 0:
                 if position == out.floor:
                     self._epoch.asked()
-                position = await self._send(inbox, position, min(room, STRIDE))
+                position = self._send(inbox, position, min(room, STRIDE))
                 await self._epoch.breathe()
             else:
                 await self._epoch.news(unanswered=position > out.floor)
 
-    async def _send(self, inbox: str, position: int, count: int) -> int:
+    def _send(self, inbox: str, position: int, count: int) -> int:
         """Send ``count`` messages from ``position`` on, but the settled ones; tells the next."""
-        publish, work = self._epoch.publish, self._work
-        settled = work.outstanding.acked
+        work = self._work
+        settled, commands = work.outstanding.acked, []
         for message in work.outstanding.run(position, count):
             if not settled(position):
-                headers = {"Nats-Msg-Id": message.id}
-                if message.headers:
-                    headers |= message.headers
-                await publish(message.subject, message.payload, f"{inbox}.{position}", headers)
+                commands.append(hpub(message, f"{inbox}.{position}"))
             position += 1
         work.sent = max(work.sent, position)
+        self._epoch.send(b"".join(commands))
         return position
 
     async def _on_answer(self, answer: Msg) -> None:

@@ -1,0 +1,196 @@
+"""Records of BATCH files go the way of all records; the files go when their records are safe."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.contrib.batch_encoder_jsonl import JSONLinesBatcher
+from singer_sdk.helpers._batch import BatchConfig
+
+from tests.support.target import batch, event, schema, state
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.support.target import Message, Target
+
+ROWS = 2_500
+
+
+def rows(first: int, last: int) -> list[dict[str, Any]]:
+    return [event(number)["record"] for number in range(first, last + 1)]
+
+
+def write(path: Path, records: Sequence[dict[str, Any]], compression: str = "none") -> str:
+    """Write a BATCH file; tells its URL."""
+    text = "".join(f"{json.dumps(record)}\n" for record in records).encode()
+    path.write_bytes(gzip.compress(text, 1) if compression == "gzip" else text)
+    return path.as_uri()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "batches"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_records_of_files_and_of_lines_arrive_in_their_order(
+    target: Target, folder: Path, compression: str
+) -> None:
+    urls = [
+        write(folder / f"{n}", rows(n * 1000 + 1, n * 1000 + 1000), compression) for n in range(2)
+    ]
+    run = target.run(
+        schema(),
+        batch(*urls, compression=compression),
+        state(2000),
+        *(event(number) for number in range(2001, ROWS + 1)),
+        state(ROWS),
+    )
+    assert run.code == 0
+    assert target.ids() == list(range(1, ROWS + 1))
+    assert run.states == [json.dumps(state(n)["value"]) for n in (2000, ROWS)]
+    assert files_in(folder) == []
+    row = target.ledger()["PIPELINE"]
+    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", ROWS)
+
+
+def test_a_file_and_its_lines_make_the_same_messages(target: Target, folder: Path) -> None:
+    url = write(folder / "1", rows(1, 50))
+    assert target.run(schema(), batch(url), state(50)).code == 0
+    again = target.run(schema(), *(event(number) for number in range(1, 51)), state(50))
+    assert "read=50 published=0 duplicates=50" in again.logged("INFO")[-1]
+    assert target.ids() == list(range(1, 51))
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_what_the_sdk_of_other_taps_writes_is_read(
+    target: Target, folder: Path, compression: str
+) -> None:
+    config = BatchConfig.from_dict(
+        {
+            "encoding": {"format": "jsonl", "compression": compression},
+            "storage": {"root": folder.as_uri(), "prefix": "tap-"},
+            "batch_size": 1000,
+        }
+    )
+    batcher = JSONLinesBatcher("tap-x", "EVENTS", config)
+    batches = [
+        batch(*urls, compression=compression) for urls in batcher.get_batches(iter(rows(1, ROWS)))
+    ]
+    assert len(batches) == 3
+    assert target.run(schema(), *batches, state(ROWS)).code == 0
+    assert target.ids() == list(range(1, ROWS + 1))
+    assert files_in(folder) == []
+
+
+def test_files_stay_until_their_records_are_acknowledged(lone_target: Target, folder: Path) -> None:
+    running = lone_target.start(max_outage=60)
+    running.feed(schema(), event(1), state(1))
+    running.until_states(1)
+    lone_target.server.kill()
+    running.feed(batch(write(folder / "1", rows(2, 500))), state(500))
+    running.until_read()
+    running.until_logged("trying again")
+    assert files_in(folder) == ["1"]
+    lone_target.server.start()
+    running.until_states(2)
+    running.end_input()
+    assert running.end().code == 0
+    assert files_in(folder) == []
+    assert lone_target.ids() == list(range(1, 501))
+
+
+def test_a_target_that_is_killed_within_a_file_completes_it_in_the_next_run(
+    target: Target, folder: Path
+) -> None:
+    messages: list[Message] = [schema(), event(1), state(1)]
+    running = target.start(batch_size=10)
+    running.feed(*messages)
+    running.until_states(1)
+    running.feed(batch(write(folder / "1", rows(2, 20_000))))
+    wait_until(lambda: target.server.messages(target.stream) > 100)
+    running.process.kill()
+    assert running.killed_or_ended() == -signal.SIGKILL
+    run = target.run(schema(), batch(write(folder / "2", rows(2, 20_000))), state(20_000))
+    assert run.code == 0
+    assert target.ids() == list(range(1, 20_001))
+    assert "2" not in files_in(folder)
+
+
+def test_stream_maps_and_validation_apply_to_files_too(target: Target, folder: Path) -> None:
+    url = write(folder / "1", [*rows(1, 3), {"ID": "four", "AT": None, "DATA": None}, *rows(5, 5)])
+    maps = {"EVENTS": {"ID": "ID", "DATA": "__NULL__", "__else__": "__NULL__"}}
+    run = target.run(
+        schema(),
+        batch(url),
+        state(5),
+        stream_maps=maps,
+        on_error="dead_letter",
+        publish_mode="sync",
+    )
+    assert run.code == 0, run.log
+    assert target.records() == [{"ID": number} for number in (1, 2, 3, 5)]
+    assert "dead_letters=1" in run.logged("INFO")[-1]
+
+
+def test_a_file_that_breaks_off_ends_the_run_after_what_could_be_read(
+    target: Target, folder: Path
+) -> None:
+    whole = write(folder / "1", rows(1, 100), "gzip")
+    broken = folder / "2"
+    write(broken, rows(101, 5_000), "gzip")
+    broken.write_bytes(broken.read_bytes()[:-2_000])
+    run = target.run(
+        schema(),
+        batch(whole, compression="gzip"),
+        state(100),
+        batch(broken.as_uri(), compression="gzip"),
+        state(5_000),
+    )
+    assert run.code == 5
+    assert f"BATCH file {broken.as_uri()} cannot be read: " in run.error
+    stored = target.ids()
+    assert stored == list(range(1, len(stored) + 1))
+    assert 100 <= len(stored) < 5_000
+    assert run.states == [json.dumps(state(100)["value"])]
+    assert files_in(folder) == ["2"]
+
+
+def test_a_line_that_is_no_record_names_itself(target: Target, folder: Path) -> None:
+    path = folder / "1"
+    path.write_bytes(json.dumps(rows(1, 1)[0]).encode() + b"\n\n[1, 2]\n")
+    run = target.run(schema(), batch(path.as_uri()))
+    assert run.code == 5
+    assert "a line of a BATCH file is no JSON object: '[1, 2]'" in run.error
+    assert target.ids() == [1]
+
+
+def test_files_can_lie_elsewhere_than_the_tap_says(target: Target, folder: Path) -> None:
+    """A volume that both mount, each in another place."""
+    write(folder / "1.jsonl", rows(1, 10))
+    storage = {
+        "encoding": {"format": "jsonl"},
+        "storage": {"root": folder.as_uri()},
+    }
+    run = target.run(schema(), batch("file:///mnt/of/the/tap/1.jsonl"), batch_config=storage)
+    assert run.code == 0
+    assert target.ids() == list(range(1, 11))
+
+
+def test_a_storage_without_its_library_is_named(target: Target) -> None:
+    run = target.run(schema(), batch("s3://bucket/1.jsonl"))
+    assert run.code == 2
+    assert "Install the fsspec package for it" in run.error
