@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
-.PHONY: setup demo test check format settings lock bench simulate clean
+.PHONY: setup demo test check format settings lock bench bench-publisher simulate clean
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -30,8 +30,15 @@ format: .venv/ready
 settings: .venv/ready
 	@$(BIN)/python -m tests.contract.generated
 
-## bench: the publisher beside V7's way of publishing, read back from the stream
-bench: .venv/ready
+## bench: the pair beside what one would take instead, read back from the stream (ROWS=, ROUNDS=)
+ROWS ?= 1000000
+ROUNDS ?= 3
+bench: setup
+	-@$(MAKE) --no-print-directory .venv-bench/ready
+	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(ONLY),--only "$(ONLY)")
+
+## bench-publisher: the publisher beside V7's way of publishing
+bench-publisher: .venv/ready
 	@$(BIN)/python -m bench.publisher
 
 ## simulate: what different ways of polling lose, repeat and delay
@@ -61,6 +68,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-target-jsonl/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-bench/ready: bench/requirements.lock
+	@echo "setting up .venv-bench"
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 ## lock: resolve all dependencies anew
 UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-annotate --custom-compile-command "make lock" --upgrade
@@ -68,6 +81,7 @@ lock: .venv/ready
 	@$(UV_LOCK) requirements.in */pyproject.toml -o requirements.lock
 	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
+	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
