@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.processes import Command
+from bench.results import BENCH_PYTHON, ROOT
 from bench.table import NAME
 from tests.support.meltano import MELTANO, PAIR, MeltanoProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ROOT = Path(__file__).parents[1]
+
 BIN = Path(sys.executable).parent
-BRIDGE_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+
 STREAM, SUBJECT = "TXLOG_STREAM", "txlog.events"
 V7 = "V7 loop"
 
@@ -128,7 +129,7 @@ def v7(place: Place) -> list[Command]:
 def bridge(place: Place) -> list[Command]:
     arguments = [str(place.table), place.servers, STREAM, SUBJECT, str(place.home)]
     script = str(Path(__file__).with_name("bridge.py"))
-    return [Command("bridge", [str(BRIDGE_PYTHON), script, *arguments])]
+    return [Command("bridge", [str(BENCH_PYTHON), script, *arguments])]
 
 
 def bridge_is_missing() -> str:

@@ -90,7 +90,7 @@ def run_pipeline(
         RunFailedError: One has failed, or the time was not enough.
     """
     begin = time.perf_counter()
-    processes = _start(commands, output, log, stdin)
+    processes = start_pipeline(commands, output=output, log=log, stdin=stdin)
     watch = _Watch({p.pid: c for p, c in zip(processes, commands, strict=True)})
     try:
         watch.until_ended(begin + seconds)
@@ -107,9 +107,10 @@ def run_pipeline(
     return usage
 
 
-def _start(
-    commands: Sequence[Command], output: Path, log: Path, stdin: Path | None
+def start_pipeline(
+    commands: Sequence[Command], *, output: Path, log: Path, stdin: Path | None = None
 ) -> list[subprocess.Popen[bytes]]:
+    """Start ``commands``, each reading from the one before; see ``run_pipeline``."""
     processes: list[subprocess.Popen[bytes]] = []
     with (
         Path(stdin or os.devnull).open("rb") as first,

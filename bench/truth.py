@@ -12,6 +12,7 @@ import socket
 from array import array
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from io import BufferedReader
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from tests.support.nats import NatsServer
+
+Message = tuple[bytes, bytes]
+"""Header block and payload."""
 
 BATCH = 20_000
 BUFFER_BYTES = 1 << 20
@@ -89,10 +93,19 @@ def compare(ids: Iterable[int], expected: Sequence[int]) -> Truth:
 def read_ids(server: NatsServer, stream: str) -> array[int]:
     """The rows' ids in the order of the stream, which must allow direct gets."""
     decode = msgspec.json.Decoder(Event).decode
-    return array("q", (decode(data).ID for data in _payloads(server, stream)))
+    return array("q", (decode(payload).ID for _, payload in _messages(server, stream)))
 
 
-def _payloads(server: NatsServer, stream: str) -> Iterator[bytes]:
+def read_times(server: NatsServer, stream: str) -> dict[int, datetime]:
+    """When the server stored each row's message."""
+    decode = msgspec.json.Decoder(Event).decode
+    return {
+        decode(payload).ID: datetime.fromisoformat(_headers(head)["Nats-Time-Stamp"])
+        for head, payload in _messages(server, stream)
+    }
+
+
+def _messages(server: NatsServer, stream: str) -> Iterator[Message]:
     with closing(socket.create_connection(("127.0.0.1", server.port), SECONDS)) as connection:
         options = {"verbose": False, "headers": True, "no_responders": True}
         hello = b"CONNECT " + json.dumps(options).encode() + b"\r\nSUB " + INBOX + b" 1\r\n"
@@ -107,16 +120,18 @@ def _payloads(server: NatsServer, stream: str) -> Iterator[bytes]:
             following = yield from _batch(lines, connection)
 
 
-def _batch(lines: BufferedReader, connection: socket.socket) -> Generator[bytes, None, int]:
-    """The payloads of one answer; returns the sequence to go on at, 0 where there is no more."""
+def _batch(
+    lines: BufferedReader[socket.SocketIO], connection: socket.socket
+) -> Generator[Message, None, int]:
+    """The messages of one answer; returns the sequence to go on at, 0 where there is no more."""
     while line := lines.readline():
         verb, *words = line.split()
         if verb == b"HMSG":
             head_size, size = int(words[-2]), int(words[-1])
             block = lines.read(size + 2)
             if block.startswith(b"NATS/1.0 "):
-                return _sequence_after(block[:head_size].decode())
-            yield block[head_size:size]
+                return _sequence_after(block[:head_size])
+            yield block[:head_size], block[head_size:size]
         elif verb == b"PING":
             connection.sendall(b"PONG\r\n")
         elif verb not in {b"INFO", b"PONG"}:
@@ -125,12 +140,16 @@ def _batch(lines: BufferedReader, connection: socket.socket) -> Generator[bytes,
     raise ConnectionError(msg)
 
 
-def _sequence_after(status: str) -> int:
-    first, *headers = status.strip().split("\r\n")
-    code = int(first.split()[1])
+def _sequence_after(head: bytes) -> int:
+    status, code = head.split(b"\r\n")[0].decode(), int(head.split()[1])
     if code == NO_MESSAGES:
         return 0
     if code != END_OF_BATCH:
-        raise ConnectionError(first)
-    fields = dict(header.split(": ", 1) for header in headers)
+        raise ConnectionError(status)
+    fields = _headers(head)
     return int(fields["Nats-Last-Sequence"]) + 1 if int(fields["Nats-Num-Pending"]) else 0
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode().strip().split("\r\n")[1:]
+    return dict(line.split(": ", 1) for line in lines)
