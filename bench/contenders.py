@@ -18,7 +18,9 @@ from bench.table import NAME
 from tests.support.meltano import MELTANO, PAIR, MeltanoProject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.support.nats import NatsServer
 
 
 BIN = Path(sys.executable).parent
@@ -33,7 +35,7 @@ class Place:
 
     home: Path
     table: Path
-    servers: str
+    server: NatsServer
 
     def write(self, name: str, content: object) -> str:
         path = self.home / name
@@ -47,12 +49,14 @@ class Contender:
 
     Attributes:
         ours: Whether it is the pair, whose failure is a failure of the benchmark.
+        profiled: Whether PROFILE=1 looks at its processes.
         missing: Why it cannot take part, empty if it can.
     """
 
     name: str
     prepare: Callable[[Place], Sequence[Command]]
     ours: bool = False
+    profiled: bool = False
     missing: Callable[[], str] = str
 
 
@@ -62,11 +66,16 @@ def tap_config(place: Place) -> dict[str, Any]:
 
 def target_config(place: Place) -> dict[str, Any]:
     ledger = f"sqlite:///{place.home}/ledger.db"
-    return {"servers": place.servers, "stream": STREAM, "subject": SUBJECT, "ledger_url": ledger}
+    return {"servers": place.server.url, "stream": STREAM, "subject": SUBJECT, "ledger_url": ledger}
 
 
 def tap_command(place: Place, **settings: object) -> Command:
     config = place.write("tap.json", tap_config(place) | settings)
+    return Command("tap", [str(BIN / "tap-oracle-txlog"), "--config", config])
+
+
+def oracle_tap_command(place: Place, login: Mapping[str, Any]) -> Command:
+    config = place.write("tap-oracle.json", login)
     return Command("tap", [str(BIN / "tap-oracle-txlog"), "--config", config])
 
 
@@ -111,7 +120,7 @@ def plain_tap(place: Place) -> Command:
 
 
 def plain_target(place: Place) -> Command:
-    config = place.write("plain-target.json", {"servers": place.servers, "subject": SUBJECT})
+    config = place.write("plain-target.json", {"servers": place.server.url, "subject": SUBJECT})
     command = [sys.executable, "-m", "bench.plain.target", "--config", config]
     return Command("target", command, folder=ROOT)
 
@@ -122,12 +131,12 @@ def plain(place: Place) -> list[Command]:
 
 def v7(place: Place) -> list[Command]:
     ledger = str(place.home / "ledger.db")
-    arguments = [str(place.table), place.servers, SUBJECT, ledger]
+    arguments = [str(place.table), place.server.url, SUBJECT, ledger]
     return [Command("loop", [sys.executable, "-m", "bench.v7", *arguments], folder=ROOT)]
 
 
 def bridge(place: Place) -> list[Command]:
-    arguments = [str(place.table), place.servers, STREAM, SUBJECT, str(place.home)]
+    arguments = [str(place.table), place.server.url, STREAM, SUBJECT, str(place.home)]
     script = str(Path(__file__).with_name("bridge.py"))
     return [Command("bridge", [str(BENCH_PYTHON), script, *arguments])]
 
@@ -138,9 +147,9 @@ def bridge_is_missing() -> str:
 
 
 CONTENDERS = (
-    Contender("pair, piped", piped, ours=True),
+    Contender("pair, piped", piped, ours=True, profiled=True),
     Contender("pair, meltano run", by_meltano, ours=True),
-    Contender("pair, BATCH files", by_batch("none"), ours=True),
+    Contender("pair, BATCH files", by_batch("none"), ours=True, profiled=True),
     Contender("pair, BATCH gzip", by_batch("gzip"), ours=True),
     Contender("plain SDK pair", plain),
     Contender("mq-bridge", bridge, missing=bridge_is_missing),

@@ -8,6 +8,7 @@ backwards.
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 SECONDS_A_ROW = 1 / 500
 SECONDS_AT_LEAST = 60
-#: As the target makes its streams.
-STREAM_CONFIG = {"allow_direct": True, "allow_atomic": True}
 SERVER = "nats-server"
 
 
@@ -69,6 +68,14 @@ def turns(rounds: int, names: Collection[str] = ()) -> Iterator[tuple[int, Conte
             yield number, contender
 
 
+@contextmanager
+def fresh_server(home: Path, table: Path) -> Iterator[Place]:
+    """A server with an empty stream, and a place for a run beside it."""
+    with NatsServer(home / "nats") as server:
+        server.add_stream(STREAM, [SUBJECT], allow_direct=True, allow_atomic=True)
+        yield Place(home, table, server)
+
+
 def measure(
     contender: Contender, number: int, table: Path, order: Sequence[int], home: Path
 ) -> Run:
@@ -76,32 +83,19 @@ def measure(
     if reason := contender.missing():
         return Run(contender.name, number, f"missing: {reason}")
     home.mkdir()
-    try:
-        with NatsServer(home / "nats") as server:
-            server.add_stream(STREAM, [SUBJECT], **STREAM_CONFIG)
-            return _measure_on(server, contender, number, table, order, home)
-    finally:
-        shutil.rmtree(home)
-
-
-def _measure_on(
-    server: NatsServer,
-    contender: Contender,
-    number: int,
-    table: Path,
-    order: Sequence[int],
-    home: Path,
-) -> Run:
-    commands = contender.prepare(Place(home, table, server.url))
     deadline = SECONDS_AT_LEAST + len(order) * SECONDS_A_ROW
-    cpu_before = cpu_of([server.pid])
     try:
-        usage = run_pipeline(commands, output=home / "out", log=home / "log", seconds=deadline)
+        with fresh_server(home, table) as place:
+            commands, server = contender.prepare(place), place.server
+            cpu_before = cpu_of([server.pid])
+            usage = run_pipeline(commands, output=home / "out", log=home / "log", seconds=deadline)
+            cpu = {role: use.cpu for role, use in usage.by_role.items()}
+            megabytes = {role: use.megabytes for role, use in usage.by_role.items()}
+            cpu[SERVER] = cpu_of([server.pid]) - cpu_before
+            megabytes[SERVER] = peak_megabytes(server.pid)
+            truth = compare(read_ids(server, STREAM), order)
     except RunFailedError as error:
         return Run(contender.name, number, f"failed: {error}")
-    cpu = {role: use.cpu for role, use in usage.by_role.items()}
-    megabytes = {role: use.megabytes for role, use in usage.by_role.items()}
-    cpu[SERVER] = cpu_of([server.pid]) - cpu_before
-    megabytes[SERVER] = peak_megabytes(server.pid)
-    truth = compare(read_ids(server, STREAM), order)
+    finally:
+        shutil.rmtree(home)
     return Run(contender.name, number, "", usage.seconds, cpu, megabytes, truth)
