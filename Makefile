@@ -6,7 +6,8 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
-.PHONY: setup demo test check format settings lock bench bench-publisher simulate clean
+.PHONY: setup demo test check format settings lock simulate clean \
+	bench bench-components bench-latency bench-empty bench-publisher
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -30,12 +31,25 @@ format: .venv/ready
 settings: .venv/ready
 	@$(BIN)/python -m tests.contract.generated
 
-## bench: the pair beside what one would take instead, read back from the stream (ROWS=, ROUNDS=)
+## bench: the pair beside what one would take instead, read back from the stream; about 20 minutes
+##   ROWS=100000 ROUNDS=3 is a short one, PROFILE=1 tells where the time goes, SAVE=1 publishes in docs/
 ROWS ?= 1000000
-ROUNDS ?= 3
+ROUNDS ?= 2
 bench: setup
 	-@$(MAKE) --no-print-directory .venv-bench/ready
-	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(ONLY),--only "$(ONLY)")
+	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(PROFILE),--profile)
+
+## bench-components: tap, target and publisher alone, in records per CPU second
+bench-components: .venv/ready
+	@$(BIN)/python -m bench.components
+
+## bench-latency: from commit to stream in follow mode
+bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
+	@$(BIN)/python -m bench.latency
+
+## bench-empty: what a run costs that finds nothing new
+bench-empty: setup
+	@$(BIN)/python -m bench.empty
 
 ## bench-publisher: the publisher beside V7's way of publishing
 bench-publisher: .venv/ready

@@ -17,7 +17,7 @@ from bench.table import fill, ids_in_order
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="one more run of the pair, sampled")
     parser.add_argument("--only", nargs="*", default=(), help="contenders beside V7, by name")
     arguments = parser.parse_args()

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 SECONDS = 1200
 PUBLISHED = 60_000
 PLAIN_TAP, PLAIN_TARGET = "plain SDK tap, SQLite", "plain SDK target"
-HEAD = "{:24} {:>14} {:>8} {:>15} {:>8} {:>11} {:>8}  {}"
-LINE = "{:24} {:14,.0f} {:8.2f} {:15,.0f} {:8.2f} {:11.2f} {:8.0f}  {}"
+HEAD = "{:29} {:>14} {:>8} {:>15} {:>8} {:>11} {:>8}  {}"
+LINE = "{:29} {:14,.0f} {:8.2f} {:15,.0f} {:8.2f} {:11.2f} {:8.0f}  {}"
 
 
 @dataclass(frozen=True)
@@ -156,30 +156,19 @@ def publishers(rounds: int) -> list[Figure]:
         for _ in range(rounds):
             for name, done in runs.items():
                 done.append(publisher.measure(servers, name, messages, 1))
-    figures = []
+    figures, base = list[Figure](), f"publisher, {publisher.V7}"
     for name, done in runs.items():
         rate = PUBLISHED / median(run.client_cpu for run in done)
         right = all(publisher.exact(run, PUBLISHED) for run in done)
         verdict = "" if right else "invalid"
-        figures.append(
-            Figure(f"publisher, {name}", f"publisher, {publisher.V7}", rate, rate, 0, 0, verdict)
-        )
+        figures.append(Figure(f"publisher, {name}", base, rate, rate, 0, 0, verdict))
     return figures
 
 
 def table(figures: Sequence[Figure]) -> str:
     rates = {one.component: one for one in figures}
-    units = (
-        "",
-        "records/CPU s",
-        "x base",
-        "beyond start-up",
-        "x base",
-        "start CPU s",
-        "peak MB",
-        "base",
-    )
-    lines = [HEAD.format(*units)]
+    units = ("", "records/CPU s", "ratio", "beyond start-up", "ratio", "start CPU s", "peak MB")
+    lines = [HEAD.format(*units, "ratio to")]
     for one in figures:
         base = rates[one.base]
         ratios = one.rate / base.rate, one.beyond_start / base.beyond_start

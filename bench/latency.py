@@ -16,7 +16,6 @@ import argparse
 import random
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +34,7 @@ from bench.truth import compare, read_ids, read_times
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
     from bench.contenders import Place
@@ -64,10 +64,10 @@ def measure(rows: int, poll: float, gap: float) -> list[float]:
 def _follow(
     place: Place, processes: Sequence[subprocess.Popen[bytes]], rows: int, gap: float
 ) -> list[float]:
+    log = place.home / "log"
+
     def stored(count: int) -> bool:
-        assert all(process.poll() is None for process in processes), (
-            place.home / "log"
-        ).read_text()
+        assert all(process.poll() is None for process in processes), log.read_text()
         return place.server.messages(STREAM) == count
 
     committed = {1: write(place.table, 1)}

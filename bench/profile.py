@@ -62,9 +62,8 @@ def tell(title: str, raw: str) -> str:
         if "importlib" in stack:
             stage = "start-up (imports)"
         stages[f"{stage}, {thread}"] += int(count)
-        functions[re.sub(r":\d+\)$", ")", frames[-1] if frames else "no Python frame")] += int(
-            count
-        )
+        innermost = frames[-1] if frames else "no Python frame"
+        functions[re.sub(r":\d+\)$", ")", innermost)] += int(count)
     total = stages.total()
     lines = [f"\nprofile of {title}: {total / RATE:.1f} s of work sampled"]
     for heading, counts, most in (("stage", stages, STAGES), ("function", functions, FUNCTIONS)):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from bench.table import row
 from tests.integration.tap_process import login
-from tests.oracle_stand_in.database import Row
 from tests.oracle_stand_in.events import txlog_events
 from tests.oracle_stand_in.server import StandIn
+
+if TYPE_CHECKING:
+    from tests.oracle_stand_in.database import Row
 
 
 def stored(number: int) -> Row:
