@@ -6,7 +6,8 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
-.PHONY: setup demo test check format settings lock bench simulate clean
+.PHONY: setup demo test check format settings lock simulate clean \
+	bench bench-components bench-latency bench-empty bench-publisher
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -30,8 +31,28 @@ format: .venv/ready
 settings: .venv/ready
 	@$(BIN)/python -m tests.contract.generated
 
-## bench: the publisher beside V7's way of publishing, read back from the stream
-bench: .venv/ready
+## bench: the pair beside what one would take instead, read back from the stream; about 20 minutes
+##   ROWS=100000 ROUNDS=3 is a short one, PROFILE=1 tells where the time goes, SAVE=1 publishes in docs/
+ROWS ?= 1000000
+ROUNDS ?= 2
+bench: setup
+	-@$(MAKE) --no-print-directory .venv-bench/ready
+	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(PROFILE),--profile)
+
+## bench-components: tap, target and publisher alone, in records per CPU second
+bench-components: .venv/ready
+	@$(BIN)/python -m bench.components
+
+## bench-latency: from commit to stream in follow mode
+bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
+	@$(BIN)/python -m bench.latency
+
+## bench-empty: what a run costs that finds nothing new
+bench-empty: setup
+	@$(BIN)/python -m bench.empty
+
+## bench-publisher: the publisher beside V7's way of publishing
+bench-publisher: .venv/ready
 	@$(BIN)/python -m bench.publisher
 
 ## simulate: what different ways of polling lose, repeat and delay
@@ -61,6 +82,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-target-jsonl/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-bench/ready: bench/requirements.lock
+	@echo "setting up .venv-bench"
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 ## lock: resolve all dependencies anew
 UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-annotate --custom-compile-command "make lock" --upgrade
@@ -68,6 +95,7 @@ lock: .venv/ready
 	@$(UV_LOCK) requirements.in */pyproject.toml -o requirements.lock
 	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
+	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis

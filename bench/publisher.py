@@ -18,7 +18,6 @@ import argparse
 import asyncio
 import itertools
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import nats
 
+from bench.processes import cpu_of
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import NatsSettings, Publisher
 from tests.support.nats import NatsServer, cluster
@@ -40,7 +40,6 @@ SUBJECT = "bench.events"
 GATHERED = 100
 BATCH = 1000
 V7 = f"gather of {GATHERED} (V7)"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -127,26 +126,18 @@ def measure(
     servers[0].add_stream(
         stream, [SUBJECT], num_replicas=replicas, allow_atomic=True, allow_direct=True
     )
-    server_cpu = cpu_of(servers)
+    pids = [server.pid for server in servers]
+    server_cpu = cpu_of(pids)
     client_cpu, start = time.process_time(), time.perf_counter()
     CONTENDERS[name](servers[0], stream, messages)
     seconds, client_cpu = time.perf_counter() - start, time.process_time() - client_cpu
-    server_cpu = cpu_of(servers) - server_cpu
+    server_cpu = cpu_of(pids) - server_cpu
     ids = [stored.id for stored in servers[0].read_stream(stream)]
     servers[0].api(f"STREAM.DELETE.{stream}")
     order = {message.id: position for position, message in enumerate(messages)}
     positions = [order[id_] for id_ in ids]
     inversions = sum(a > b for a, b in itertools.pairwise(positions))
     return Run(name, seconds, client_cpu, server_cpu, len(ids), len(set(ids)), inversions)
-
-
-def cpu_of(servers: Sequence[NatsServer]) -> float:
-    """CPU seconds of the server processes so far."""
-    total = 0
-    for server in servers:
-        fields = Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
 
 
 def report(runs: Sequence[Run], count: int) -> None:

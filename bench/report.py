@@ -1,0 +1,107 @@
+"""From single runs to one line a contender: ratios to V7 in the same round, and their medians.
+
+Only a contender whose runs were all exact gets a rank; of any other the rate is shown, marked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import mean, median
+from typing import TYPE_CHECKING, Any
+
+from bench.contenders import V7
+from bench.side_by_side import SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bench.side_by_side import Run
+
+HEAD = "{:19} {:>8} {:>6} {:>13} {:>7} {:>7} {:>7} {:>11}  {}"
+LINE = "{:19} {:8,.0f} {:6.2f} {:>13} {:7.2f} {:7.2f} {:7.2f} {:>11}  {}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All runs of one contender.
+
+    Attributes:
+        ratio: Rate divided by that of V7 in the same round; median, lowest, highest.
+        cpu: CPU seconds for 100,000 rows by role, medians.
+        megabytes: Peaks by role, the highest of all runs.
+        verdict: The first thing that was wrong, empty where every run was exact.
+    """
+
+    contender: str
+    rate: float
+    ratio: tuple[float, float, float]
+    cpu: dict[str, float]
+    megabytes: dict[str, float]
+    verdict: str
+
+    @property
+    def client_cpu(self) -> float:
+        return sum(seconds for role, seconds in self.cpu.items() if role != SERVER)
+
+
+def summarize(runs: Sequence[Run], rows: int) -> list[Summary]:
+    """One summary a contender, the fastest exact ones first, then what does not count."""
+    rounds = {run.round for run in runs}
+    base = {
+        number: mean(rows / r.seconds for r in runs if r.round == number and _is_base(r))
+        for number in rounds
+    }
+    names = dict.fromkeys(run.contender for run in runs)
+    found = [_summary([r for r in runs if r.contender == name], base, rows) for name in names]
+    return sorted(found, key=lambda s: (bool(s.verdict), -s.ratio[0]))
+
+
+def _is_base(run: Run) -> bool:
+    return run.contender == V7 and run.truth is not None
+
+
+def _summary(runs: Sequence[Run], base: Mapping[int, float], rows: int) -> Summary:
+    name, verdict = runs[0].contender, next((r.verdict for r in runs if r.verdict), "")
+    done = [run for run in runs if run.truth is not None]
+    if not done:
+        return Summary(name, 0, (0, 0, 0), {}, {}, verdict)
+    rates = [rows / run.seconds for run in done]
+    ratios = [rate / base[run.round] for rate, run in zip(rates, done, strict=True)]
+    cpu = {role: median(r.cpu[role] for r in done) / rows * 100_000 for role in done[0].cpu}
+    peaks = {role: max(r.megabytes[role] for r in done) for role in done[0].cpu}
+    spread = (median(ratios), min(ratios), max(ratios))
+    return Summary(name, median(rates), spread, cpu, peaks, verdict)
+
+
+def table(summaries: Iterable[Summary]) -> str:
+    """The lines that people read; CPU in seconds for 100,000 rows."""
+    units = ("", "rows/s", "x V7", "low-high", "cpu s", "first", "last", "peak MB", "truth")
+    lines = [HEAD.format(*units)]
+    for one in summaries:
+        if not one.rate:
+            lines.append(f"{one.contender:19} {one.verdict}")
+            continue
+        clients = [role for role in one.cpu if role != SERVER]
+        middle, low, high = one.ratio
+        peaks = "+".join(f"{one.megabytes[role]:.0f}" for role in clients)
+        truth = one.verdict or "each once, in order"
+        lines.append(
+            LINE.format(
+                one.contender,
+                one.rate,
+                middle,
+                f"{low:.2f}-{high:.2f}",
+                one.client_cpu,
+                one.cpu[clients[0]],
+                one.cpu[clients[-1]],
+                peaks,
+                truth,
+            )
+        )
+    return "\n".join(lines)
+
+
+def as_json(machine: Mapping[str, Any], rows: int, runs: Sequence[Run]) -> dict[str, Any]:
+    summaries = [asdict(summary) for summary in summarize(runs, rows)]
+    singles = [run.as_json() for run in runs]
+    return {"machine": dict(machine), "rows": rows, "summary": summaries, "runs": singles}

@@ -1,0 +1,36 @@
+"""The Oracle stand-in with the benchmark's rows: ``python -m bench.stand_in ROWS``.
+
+Prints the settings that lead to it as a line of JSON and serves until its input is closed. It is a
+process of its own so that what it costs is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from bench.table import row
+from tests.integration.tap_process import login
+from tests.oracle_stand_in.events import txlog_events
+from tests.oracle_stand_in.server import StandIn
+
+if TYPE_CHECKING:
+    from tests.oracle_stand_in.database import Row
+
+
+def stored(number: int) -> Row:
+    """The row as the stand-in keeps it: its times have a T and nine digits."""
+    *values, at, created = row(number + 1)
+    return (*values, f"{at.replace(' ', 'T')}000", f"{created.replace(' ', 'T')}000")
+
+
+def main(rows: int) -> None:
+    with StandIn() as oracle:
+        oracle.database.create(txlog_events()).generate(rows, stored)
+        print(json.dumps(login(oracle)), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
