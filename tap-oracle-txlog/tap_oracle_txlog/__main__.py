@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -14,6 +15,10 @@ from tap_oracle_txlog.stop import Stop, Stopped
 
 logger = logging.getLogger("tap_oracle_txlog")
 
+#: Objects made before Python looks for cycles. A page is tens of thousands that live a moment and
+#: are in no cycle; with the default of 700 a third of the time of a run goes into looking at them.
+UNCOLLECTED = 100_000
+
 
 def main() -> None:
     """Run the command line.
@@ -22,6 +27,7 @@ def main() -> None:
         SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
             5 data, 130 and 143 after a signal.
     """
+    gc.set_threshold(UNCOLLECTED)
     code = 1
     try:
         with Stop().installed():

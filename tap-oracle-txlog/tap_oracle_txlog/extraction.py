@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.keyset import NullKeyScan, Progress, Scan
+    from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.source import Column, Page, Source
     from tap_oracle_txlog.timestamps import Instant
     from tap_oracle_txlog.watermark import LateRows, Strategy, Watermark
@@ -53,7 +54,7 @@ class ExtractionSettings:
 class Batch(NamedTuple):
     """New rows, and what is out once they are."""
 
-    rows: Sequence[dict[str, object]]
+    rows: Sequence[Row]
     progress: Progress
 
 

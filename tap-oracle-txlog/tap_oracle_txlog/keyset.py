@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,7 +24,7 @@ from tap_oracle_txlog.timestamps import Instant, instant, parse
 from tap_oracle_txlog.watermark import LastPass, LateRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.watermark import Watermark
@@ -41,6 +42,12 @@ class Position(NamedTuple):
     def before(cls, at: Instant) -> Position:
         """The place before every row of ``at``."""
         return cls(at, None)
+
+    @classmethod
+    def of_rows(cls, ats: Iterable[Instant], ids: Iterable[int | str | None]) -> list[Position]:
+        """The places of the rows of a page."""
+        make: Callable[[tuple[object, ...]], Position] = partial(tuple.__new__, cls)
+        return list(map(make, zip(ats, ids, strict=True)))  # a third of the cost of calling `cls`
 
     def follows(self, other: Position) -> bool:
         """Whether this place is later than ``other``.

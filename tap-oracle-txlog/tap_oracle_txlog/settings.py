@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from jsonschema import Draft202012Validator
 
@@ -21,6 +20,7 @@ from tap_oracle_txlog.timestamps import BEGINNING, Instant, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
 PROPERTIES: dict[str, dict[str, Any]] = {
     "sqlalchemy_url": {
@@ -258,21 +258,6 @@ def _allowed(rule: object, value: object) -> str:
     if isinstance(value, list):
         return " or ".join("null" if item is None else str(item) for item in value)
     return f"{rule} {value}"
-
-
-def source_zone(config: Mapping[str, Any]) -> ZoneInfo | None:
-    """The zone of times that are stored without one; None for UTC.
-
-    Raises:
-        ConfigurationError: There is no zone of that name.
-    """
-    if not (name := config.get("source_timezone")):
-        return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError) as error:
-        reason = f"setting `source_timezone`: {name!r} is no time zone"
-        raise ConfigurationError(reason, "Use a name like Europe/Vienna") from error
 
 
 def _time(config: Mapping[str, Any], name: str, zone: ZoneInfo | None) -> Instant | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.errors import TapError
     from tap_oracle_txlog.keyset import Position
+    from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.timestamps import Instant
     from tap_oracle_txlog.watermark import OpenTransactions
 
@@ -89,13 +90,13 @@ class Names:
 
 
 class Page(NamedTuple):
-    """Rows in source order, JSON-ready, and beside each its position.
+    """Rows in source order and beside each its position.
 
     The rules look at positions only, the stream at rows only.
     """
 
     positions: Sequence[Position]
-    rows: Sequence[dict[str, object]]
+    rows: Sequence[Row]
 
 
 class Source(Protocol):

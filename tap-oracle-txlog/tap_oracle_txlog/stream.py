@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
+from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.keyset import Progress
 from tap_oracle_txlog.settings import TapSettings
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_oracle_txlog.extraction import Batch, Extraction
+    from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.source import Names
     from tap_oracle_txlog.tap import TapOracleTxlog
     from tap_oracle_txlog.timestamps import Instant
@@ -48,9 +53,16 @@ class EventStream(Stream):
     def apply_catalog(self, catalog: Catalog) -> None:
         """Take the selection from the catalog; key and replication key are settings, not
         choices.
+
+        Raises:
+            ConfigurationError: It asks for a way of replication that there is not.
         """
         super().apply_catalog(catalog)
         self._name_columns()
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            reason = f"the catalog asks for {self.replication_method} replication of {self.name}"
+            remedy = "Choose INCREMENTAL; to read all rows again, run without a state"
+            raise ConfigurationError(reason, remedy)
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -63,8 +75,30 @@ class EventStream(Stream):
         super().log(message, *args, level=level, **kwargs)
 
     @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Give none: the SDK would make files of rows without regard for where a STATE stands."""
+
+    @cached_property
+    def _files(self) -> BatchFiles | None:
+        """Where rows go in place of stdout, if so configured."""
+        if (config := super().get_batch_config(self.config)) is None:
+            return None
+        return BatchFiles(
+            config.storage,
+            form=config.encoding.format,
+            compression=config.encoding.compression,
+            size=config.batch_size,
+        )
+
+    @override
     def get_records(self, context: Context | None) -> Generator[dict[str, Any], None, None]:
-        return self._sync_records(context, write_messages=False)
+        """The rows alone, without messages and bookmark; a sync reads them page by page."""
+        extraction = self._extraction()
+        try:
+            for _, batch in self._batches(extraction):
+                yield from (row.record() for row in batch.rows)
+        finally:
+            extraction.close()
 
     @override
     def _sync_records(
@@ -73,22 +107,23 @@ class EventStream(Stream):
         """Write page by page: records, then the bookmark that is true once they are out.
 
         The SDK's loop would set the bookmark to each record's key, which is wrong as soon as a row
-        commits late, and would spend most of a core on bookkeeping by record. It reads the rows
-        that are yielded only to make BATCH files of them. Watched by tests/contract.
+        commits late, and would spend most of a core on bookkeeping by record. Nothing is yielded
+        but what is asked for without messages. Watched by tests/contract.
         """
+        if not write_messages:
+            yield from self.get_records(context)
+            return
         extraction = self._extraction()
         with self.get_record_counter() as counter, self.get_sync_timer():
             try:
                 for state, batch in self._batches(extraction):
-                    if write_messages:
+                    with self._tap.stop.held_back():
                         self._write_page(batch.rows)
-                    else:
-                        yield from batch.rows
                     counter.increment(len(batch.rows))
                     bookmark = batch.progress.to_bookmark()
                     if extraction.late:  # for the last line of the target
                         bookmark["late"] = extraction.late
-                    self._bookmark(state, bookmark, write_messages=write_messages)
+                    self._bookmark(state, bookmark)
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
@@ -118,7 +153,12 @@ class EventStream(Stream):
         settings = self._tap.settings.extraction
         if (limit := self.ABORT_AT_RECORD_COUNT) is not None:
             settings = dataclasses.replace(settings, page_size=min(limit, settings.page_size))
-        return self._tap.extraction(settings)
+        return self._tap.extraction(settings, self._selected_columns())
+
+    def _selected_columns(self) -> set[str]:
+        """What the SCHEMA names; nothing else is fetched."""
+        names = self.schema["properties"]
+        return {name for name in names if self.mask.get(("properties", name), True)}
 
     def _progress(
         self, state: Mapping[str, Any], start: Instant, zone: ZoneInfo | None
@@ -138,31 +178,45 @@ class EventStream(Stream):
         )
         return progress
 
-    def _write_page(self, rows: Sequence[dict[str, Any]]) -> None:
-        with self._tap.stop.held_back():
-            if self._is_plain():
-                self._tap.message_writer.write_records(self.name, rows)
-            else:
-                for row in rows:
-                    self._write_record_message(row)
+    def _write_page(self, rows: Sequence[Row]) -> None:
+        """Write messages that are RECORDs, or announce files; what is written is whole and out."""
+        writer, files = self._tap.message_writer, self._files
+        if files is not None:
+            for stream, records in self._by_stream(rows).items():
+                with files.holding(stream, records) as manifest:
+                    writer.write_batch(stream, files.encoding, manifest)
+        elif self._is_plain():
+            writer.write_records(self.name, rows)
+        else:
+            for row in rows:
+                self._write_record_message(row.record())
 
-    def _bookmark(
-        self, state: dict[str, Any], bookmark: dict[str, object], *, write_messages: bool
-    ) -> None:
+    def _by_stream(self, rows: Sequence[Row]) -> Mapping[str, Sequence[Row | dict[str, Any]]]:
+        """The rows as a target is to get them, under the streams that the maps make of this one.
+
+        The SDK leaves its maps out of BATCH files, which then do not fit the SCHEMA before them.
+        """
+        if self._is_plain():
+            return {self.name: rows} if rows else {}
+        mapped: dict[str, list[Row | dict[str, Any]]] = {}
+        for row in rows:
+            for message in self._generate_record_messages(row.record()):
+                mapped.setdefault(message.stream, []).append(message.record)
+        return mapped
+
+    def _bookmark(self, state: dict[str, Any], bookmark: dict[str, object]) -> None:
         kept: dict[str, Any] = {n: state[n] for n in ("context", "partitions") if n in state}
         state.clear()
         state.update(kept, **bookmark)
         self.state_manager.is_flushed = False
-        if write_messages:
-            with self._tap.stop.held_back():
-                self._write_state_message()
+        with self._tap.stop.held_back():
+            self._write_state_message()
 
     def _is_plain(self) -> bool:
-        """Whether rows go out as they are: all columns selected, no stream map, no flattening."""
+        """Whether rows go out as they are: no stream map, no flattening."""
         stream_map = self.stream_maps[0]
         return (
             len(self.stream_maps) == 1
             and isinstance(stream_map, SameRecordTransform)
             and not stream_map.flattening_enabled
-            and all(self.mask.get(("properties", name), True) for name in self.schema["properties"])
         )

@@ -22,7 +22,7 @@ from tap_oracle_txlog.stream import EventStream
 from tap_oracle_txlog.writer import SingerWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -50,7 +50,7 @@ class TapOracleTxlog(Tap):
     @cached_property
     def settings(self) -> settings.TapSettings:
         """The settings of the tap itself, beside those of its source."""
-        return settings.TapSettings.from_config(self.config, settings.source_zone(self.config))
+        return settings.TapSettings.from_config(self.config, oracle.source_zone(self.config))
 
     @cached_property
     def names(self) -> Names:
@@ -82,13 +82,19 @@ class TapOracleTxlog(Tap):
         finally:
             extraction.close()
 
-    def extraction(self, how: ExtractionSettings) -> Extraction:
+    def extraction(
+        self, how: ExtractionSettings, selected: Collection[str] | None = None
+    ) -> Extraction:
         """The loop that reads the table; it connects when it is asked for something."""
         waits = partial(Backoff.from_config, self.config)
-        return Extraction(self.open_source, how, waits=waits, sleep=time.sleep)
+        open_source = partial(self.open_source, selected)
+        return Extraction(open_source, how, waits=waits, sleep=time.sleep)
 
-    def open_source(self) -> Source:
+    def open_source(self, selected: Collection[str] | None = None) -> Source:
         """Connect to the database that the settings name.
+
+        Args:
+            selected: Columns that may be in rows beside key and id; None for all.
 
         Raises:
             TapError: It cannot be used as the settings say.
@@ -97,10 +103,10 @@ class TapOracleTxlog(Tap):
         if self.config.get("sqlalchemy_url"):
             from tap_oracle_txlog.embedded import EmbeddedSource  # noqa: PLC0415
 
-            return EmbeddedSource.from_config(self.config)
+            return EmbeddedSource.from_config(self.config, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
 
-        return OracleSource.from_config(self.config)
+        return OracleSource.from_config(self.config, selected)
 
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where none is given; tell when the given one is behind it."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NewType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
 Instant = NewType("Instant", str)
@@ -115,6 +117,17 @@ def render_offset(at: Instant, zone: ZoneInfo, digits: int = 9) -> str:
     """Text of a wall-clock reading of ``zone`` with its offset; of a repeated one, the first."""
     aware = _whole_seconds(at).replace(tzinfo=zone)
     return render(at, digits, aware.isoformat()[19:])
+
+
+@cache
+def offsets(zone: ZoneInfo) -> Callable[[str], str]:
+    """From a minute that a wall clock of ``zone`` shows to its offset; cheap for rows in order."""
+
+    @lru_cache(maxsize=4096)
+    def offset(minute: str) -> str:
+        return render_offset(Instant(f"{minute}:00.000000000"), zone, digits=0)[19:]
+
+    return offset
 
 
 def earliest_local(utc: Instant, zone: ZoneInfo | None) -> Instant:

@@ -1,38 +1,51 @@
 """Writes Singer messages to stdout, a page of records at a time.
 
-The SDK flushes after every record. Here records gather in a buffer; every other message is written
-together with what gathered before it and flushed, so that a STATE never waits behind Python's
-buffers and the order on stdout is the order of the calls.
+The SDK encodes, writes and flushes every record by itself. Here records are encoded a thousand at a
+time and gather in a buffer; every other message is written together with what gathered before it
+and flushed, so that a STATE never waits behind Python's buffers and the order on stdout is the
+order of the calls.
 """
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from typing import TYPE_CHECKING
 
 import msgspec
 from singer_sdk.singerlib import Message, RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from tap_oracle_txlog.row import ENCODER, pieces
 
-BUFFER_BYTES = 1 << 16
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_oracle_txlog.row import Row
+
+#: What one write hands to the operating system, at least, while there is more to write.
+BUFFER_BYTES = 1 << 18
+
+
+class RecordLine(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    """The RECORD of a row that needs no mapping; its members are written in this order."""
+
+    stream: str
+    record: Row
+    time_extracted: datetime
 
 
 class SingerWriter(GenericSingerWriter[bytes, Message]):
     """The tap's only way to stdout."""
 
     def __init__(self) -> None:
-        # Decimals are numbers with all their digits: never a float, never a string.
-        self._encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
         self._buffer = bytearray()
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        return self._encoder.encode(message.to_dict())
+        return ENCODER.encode(message.to_dict())
 
     @override
     def write_message(self, message: Message) -> None:
@@ -41,18 +54,22 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
         if not isinstance(message, RecordMessage) or len(self._buffer) >= BUFFER_BYTES:
             self.flush()
 
-    def write_records(self, stream: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Write JSON-ready ``rows`` as RECORD messages that need no mapping."""
-        extracted = self._encoder.encode(datetime.now(UTC))
-        head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
-        tail = b',"time_extracted":' + extracted + b"}\n"
-        encode_into, buffer = self._encoder.encode_into, self._buffer
-        for row in rows:
-            buffer += head
-            encode_into(row, buffer, -1)
-            buffer += tail
-            if len(buffer) >= BUFFER_BYTES:
+    def write_records(self, stream: str, rows: Sequence[Row]) -> None:
+        """Write ``rows`` as RECORD messages that need no mapping."""
+        now = datetime.now(UTC)
+        for piece in pieces(rows):
+            lines = map(RecordLine, repeat(stream), piece, repeat(now))
+            self._buffer += ENCODER.encode_lines(list(lines))
+            if len(self._buffer) >= BUFFER_BYTES:
                 self.flush()
+
+    def write_batch(
+        self, stream: str, encoding: Mapping[str, object], manifest: Sequence[str]
+    ) -> None:
+        """Write a BATCH message: the records of ``stream`` are in these files."""
+        message = {"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": manifest}
+        self._buffer += ENCODER.encode(message) + b"\n"
+        self.flush()
 
     def flush(self) -> None:
         """Hand everything to the operating system.

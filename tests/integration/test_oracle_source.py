@@ -49,7 +49,7 @@ def walk(
     while True:
         page = source.page(after, size, until=until)
         assert len(page.positions) == len(page.rows) <= size
-        found += zip(page.positions, page.rows, strict=True)
+        found += zip(page.positions, (row.record() for row in page.rows), strict=True)
         if len(page.rows) < size:
             return found
         after = page.positions[-1]
@@ -111,7 +111,7 @@ def test_rows_without_a_key_are_read_by_id(served: Served, open_served: Open) ->
     source = open_served(table=filled(served, EVENTS, *rows))
     first = source.null_key_page(None, 3)
     assert [position.id for position in first.positions] == [1, 3, 5]
-    assert {row["EVENT_TIMESTAMP"] for row in first.rows} == {None}
+    assert {row.record()["EVENT_TIMESTAMP"] for row in first.rows} == {None}
     assert [position.id for position in source.null_key_page(5, 3).positions] == [7, 9]
     assert ids(source, 3) == [0, 2, 4, 6, 8]
 

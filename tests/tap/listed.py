@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import SourceUnreachableError
 from tap_oracle_txlog.keyset import Position
+from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.source import Column, Page, SourceLostError
 from tap_oracle_txlog.timestamps import BEGINNING, Instant, instant
 from tap_oracle_txlog.watermark import NoneOpen, OpenTransactions
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BEFORE_ALL_IDS = -1
+ROW = row_type(["ID"])
 
 
 def at(second: int) -> Instant:
@@ -98,4 +100,4 @@ class ListSource:
         return self.database
 
     def _page(self, positions: list[Position]) -> Page:
-        return Page(positions, [{"ID": position.id} for position in positions])
+        return Page(positions, [ROW(position.id) for position in positions])

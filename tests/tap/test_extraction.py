@@ -80,7 +80,7 @@ def keep(batches: Iterable[Batch], seen: list[Batch]) -> None:
 
 
 def ids(batches: Iterable[Batch]) -> list[object]:
-    return [row["ID"] for batch in batches for row in batch.rows]
+    return [row.record()["ID"] for batch in batches for row in batch.rows]
 
 
 def run(

@@ -171,14 +171,3 @@ def test_a_poll_interval_may_come_as_text_as_meltano_gives_it(
 def test_a_poll_interval_that_is_no_length_of_time_is_refused(given: float | str) -> None:
     with pytest.raises(ConfigurationError, match=r"`poll_interval_seconds`.*0\.5"):
         made(poll_interval_seconds=given)
-
-
-@pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "Europe", "x\0y"])
-def test_a_zone_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="`source_timezone`"):
-        settings.source_zone({"source_timezone": name})
-
-
-def test_a_zone_is_found_by_name_and_none_is_utc() -> None:
-    assert settings.source_zone({"source_timezone": "Europe/Vienna"}) == VIENNA
-    assert settings.source_zone({}) is None

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
+from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.writer import BUFFER_BYTES, SingerWriter
 from tests.tap.command import Running, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from tap_oracle_txlog.row import Row
 
 NUMBERS = "123456789012345678901234567890.123456789"
 ROWS: list[dict[str, object]] = [
@@ -25,6 +29,14 @@ ROWS: list[dict[str, object]] = [
     {"ID": -1, "AMOUNT": Decimal(NUMBERS), "ZERO": Decimal("0.00"), "BIG": Decimal("1E+3")},
     {"ID": 0, "FLAG": True, "LIST": [1, {"a": None}], "RATIO": 0.1},
 ]
+
+
+def row(values: dict[str, object]) -> Row:
+    return row_type(list(values))(*values.values())
+
+
+def write(writer: SingerWriter, rows: Iterable[dict[str, object]]) -> None:
+    writer.write_records("T", list(map(row, rows)))
 
 
 TIME = re.compile(rb',"time_extracted":"2[-0-9T:.]+Z"')
@@ -39,7 +51,7 @@ def test_records_and_states_come_out_complete_and_in_the_order_of_the_calls(
 ) -> None:
     writer = SingerWriter()
     for page in range(3):
-        writer.write_records("T", ({"ID": page * 10 + number} for number in range(10)))
+        writer.write_records("T", [row({"ID": page * 10 + number}) for number in range(10)])
         writer.write_message(StateMessage({"page": page}))
     messages = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     ids = [one["record"]["ID"] if "record" in one else one["value"]["page"] for one in messages]
@@ -50,7 +62,7 @@ def test_a_page_gives_the_bytes_that_its_messages_would(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     writer = SingerWriter()
-    writer.write_records("T", ROWS)
+    write(writer, ROWS)
     writer.flush()
     page = capsysbinary.readouterr().out
     now = datetime.now(UTC)
@@ -67,7 +79,7 @@ def test_numbers_keep_all_their_digits_and_text_its_characters(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     writer = SingerWriter()
-    writer.write_records("T", ROWS)
+    write(writer, ROWS)
     writer.flush()
     out = capsysbinary.readouterr().out
     assert f'"AMOUNT":{NUMBERS},"ZERO":0.00,'.encode() in out
@@ -78,7 +90,7 @@ def test_numbers_keep_all_their_digits_and_text_its_characters(
 def test_every_page_says_when_it_was_read(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     before = datetime.now(UTC)
     writer = SingerWriter()
-    writer.write_records("T", ROWS)
+    write(writer, ROWS)
     writer.flush()
     for line in capsysbinary.readouterr().out.splitlines():
         assert before <= datetime.fromisoformat(json.loads(line)["time_extracted"])
@@ -88,7 +100,7 @@ def test_a_long_page_is_not_kept_in_memory(capsysbinary: pytest.CaptureFixture[b
     writer = SingerWriter()
     out = 0
     for number in range(20):
-        writer.write_records("T", [{"ID": number, "TEXT": "x" * (BUFFER_BYTES // 4)}])
+        write(writer, [{"ID": number, "TEXT": "x" * (BUFFER_BYTES // 4)}])
         out += len(capsysbinary.readouterr().out)
         assert out >= number * BUFFER_BYTES // 4 - BUFFER_BYTES
 
@@ -98,9 +110,10 @@ def test_a_state_is_in_the_pipe_before_anything_else_is_done(rows: int, tmp_path
     program = f"""
 import sys
 from singer_sdk.singerlib import StateMessage
+from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.writer import SingerWriter
 writer = SingerWriter()
-writer.write_records("T", [{{"ID": number}} for number in range({rows})])
+writer.write_records("T", list(map(row_type(["ID"]), range({rows}))))
 writer.write_message(StateMessage({{"done": True}}))
 sys.stdin.read()
 """

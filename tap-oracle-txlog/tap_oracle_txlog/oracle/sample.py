@@ -16,14 +16,13 @@ import msgspec
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.row import ENCODER
 from tap_oracle_txlog.timestamps import BEGINNING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_oracle_txlog.oracle.source import OracleSource
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def list_tables(source: OracleSource, owner: str | None) -> list[dict[str, object]]:
@@ -39,7 +38,7 @@ def write_sample(source: OracleSource, count: int, folder: Path) -> list[str]:
         ConfigurationError: They cannot be written.
     """
     columns = {column.name: column.json_schema for column in source.columns()}
-    rows = source.page(Position.before(BEGINNING), count).rows
+    rows = [row.record() for row in source.page(Position.before(BEGINNING), count).rows]
     table = source.table.selection.table
     name = table.name.replace("/", "_")
     documents = {
@@ -51,7 +50,7 @@ def write_sample(source: OracleSource, count: int, folder: Path) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, document in documents.items():
-            (folder / file).write_bytes(msgspec.json.format(_ENCODER.encode(document)))
+            (folder / file).write_bytes(msgspec.json.format(ENCODER.encode(document)))
         with sheet.open("w", encoding="utf-8", newline="") as lines:
             writer = csv.writer(lines)
             writer.writerow(columns)
@@ -66,4 +65,4 @@ def _cell(value: object) -> str:
     """Text as it is, nothing for NULL, all else as in JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else _ENCODER.encode(value).decode()
+    return value if isinstance(value, str) else ENCODER.encode(value).decode()

@@ -145,7 +145,7 @@ class OracleSettings:
             array_size=int(number(config, "array_size")),
             table=TableName.parse(_value(config, "table")),
             names=names(config),
-            source_timezone=_zone(_value(config, "source_timezone")),
+            source_timezone=source_zone(config),
         )
 
     def connect_arguments(self) -> dict[str, Any]:
@@ -173,6 +173,21 @@ def names(config: Mapping[str, Any]) -> Names:
     return Names(
         table.name, table.label, column("replication_key"), column("id_column"), tuple(columns)
     )
+
+
+def source_zone(config: Mapping[str, Any]) -> ZoneInfo | None:
+    """The zone of times that are stored without one; None for UTC. Not only Oracle's times have it.
+
+    Raises:
+        ConfigurationError: There is no zone of that name.
+    """
+    if (name := _value(config, "source_timezone")) is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
+        reason = f"setting `source_timezone`: {name!r:.60} is no time zone"
+        raise ConfigurationError(reason, "Use a name such as Europe/Vienna") from cause
 
 
 def number(config: Mapping[str, Any], name: str) -> float:
@@ -295,13 +310,3 @@ def _where(config: Mapping[str, Any]) -> str:
         return re.sub(r"\s+", "", str(dsn).partition("?")[0])[:120]
     service = _value(config, "service_name") or _value(config, "sid")
     return f"{config['host']}:{_value(config, 'port')}/{service}"
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
-        reason = f"setting `source_timezone`: {name!r:.60} is no time zone"
-        raise ConfigurationError(reason, "Use a name such as Europe/Vienna") from cause

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import oracledb
 
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import statements
 from tap_oracle_txlog.oracle.connection import close, connect
 from tap_oracle_txlog.oracle.errors import RightMissingError, classify, not_visible
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.types import OracleColumn
-from tap_oracle_txlog.source import Page, PageTooLargeError, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, instant, seconds_between
+from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
+from tap_oracle_txlog.timestamps import Instant, instant, seconds_between
 from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.statements import Statement
-    from tap_oracle_txlog.source import Column
+    from tap_oracle_txlog.source import Column, Page
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +75,9 @@ class OracleSource:
     Raises (all methods, and making it): as `Source` says.
     """
 
-    def __init__(self, settings: OracleSettings) -> None:
+    def __init__(self, settings: OracleSettings, selected: Collection[str] | None = None) -> None:
         self._settings = settings
+        self._selected = selected
         self._names = {
             "where": settings.where,
             "user": settings.user,
@@ -87,9 +88,11 @@ class OracleSource:
             self._connection = connect(settings)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> OracleSource:
+    def from_config(
+        cls, config: Mapping[str, Any], selected: Collection[str] | None = None
+    ) -> OracleSource:
         """Connect as the configuration says."""
-        return cls(OracleSettings.from_config(config))
+        return cls(OracleSettings.from_config(config), selected)
 
     def columns(self) -> Sequence[Column]:
         """The selected columns in table order; says which cannot be read."""
@@ -129,17 +132,13 @@ class OracleSource:
 
     def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
         """Up to ``limit`` rows behind ``after`` whose key is before ``until``."""
-        table = self.table
-        rows = self._fetch(statements.page(table.selection, after, limit, until), limit)
-        ids = table.ids(rows)
-        keys = [row[-1] for row in rows]
-        return Page(list(map(Position, keys, ids)), table.records(rows))
+        statement = statements.page(self.table.selection, after, limit, until)
+        return self.table.page(self._fetch(statement, limit))
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """Up to ``limit`` rows whose replication key is NULL, in the order of their id."""
-        table = self.table
-        rows = self._fetch(statements.null_key_page(table.selection, after_id, limit), limit)
-        return Page([Position(BEGINNING, id_) for id_ in table.ids(rows)], table.records(rows))
+        statement = statements.null_key_page(self.table.selection, after_id, limit)
+        return self.table.page(self._fetch(statement, limit))
 
     def close(self) -> None:
         """Log off; never raises."""
@@ -195,7 +194,7 @@ class OracleSource:
         """What is read of the table, and how."""
         if not self.described:
             raise not_visible(self._names)
-        return Table.of(self._settings, self.described)
+        return Table.of(self._settings, self.described, self._selected)
 
     def _oldest(self, rows: Rows) -> OpenTransactions:
         started, sid, user = rows[0] if rows else (None, None, None)

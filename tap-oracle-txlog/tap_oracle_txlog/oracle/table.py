@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import oracledb
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
+from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection
 from tap_oracle_txlog.oracle.types import (
     INTEGER,
@@ -23,10 +24,12 @@ from tap_oracle_txlog.oracle.types import (
     json_types,
     select_expression,
 )
-from tap_oracle_txlog.source import TXLOG_COLUMNS, Column
+from tap_oracle_txlog.row import Row, row_type
+from tap_oracle_txlog.source import TXLOG_COLUMNS, Column, Page
+from tap_oracle_txlog.timestamps import BEGINNING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_oracle_txlog.oracle.settings import OracleSettings
 
@@ -41,10 +44,16 @@ class Table:
     columns: Sequence[Column]
     unsupported: Sequence[OracleColumn]
     forms: Mapping[str, Form]
+    row: type[Row]
 
     @classmethod
-    def of(cls, settings: OracleSettings, described: Sequence[OracleColumn]) -> Table:
-        """The table as the settings want it.
+    def of(
+        cls,
+        settings: OracleSettings,
+        described: Sequence[OracleColumn],
+        selected: Collection[str] | None = None,
+    ) -> Table:
+        """The table as the settings want it; of its columns those that are ``selected``, if given.
 
         Raises:
             ConfigurationError: A column is not there, or cannot be what it is to be.
@@ -52,6 +61,9 @@ class Table:
         names, wanted = settings.names, _wanted(settings, described)
         key = _one_of(KEY_FORMS, wanted[names.replication_key], "replication_key", settings)
         id_ = _one_of(ID_TYPES, wanted[names.id_column], "id_column", settings)
+        if selected is not None:
+            kept = {*selected, key.name, id_.name}
+            wanted = {name: column for name, column in wanted.items() if name in kept}
         forms = {
             column.name: how
             for column in wanted.values()
@@ -69,6 +81,7 @@ class Table:
             columns,
             [column for column in wanted.values() if column.name not in forms],
             forms,
+            row_type(list(forms)),
         )
 
     def output_type(self, cursor: oracledb.Cursor, metadata: oracledb.FetchInfo) -> Any:  # noqa: ANN401  # the driver's protocol
@@ -87,24 +100,22 @@ class Table:
             outconverter=how.convert,  # type: ignore[arg-type]  # None is its default
         )
 
-    def ids(self, rows: Sequence[tuple[Any, ...]]) -> list[int | str]:
-        """The id of each row.
+    def page(self, fetched: Sequence[tuple[Any, ...]]) -> Page:
+        """The rows, and their positions by their ids and the text of the key, which comes last.
 
         Raises:
-            DataError: One is NULL, or a number with a fraction: rows cannot be ordered by it.
+            DataError: An id is NULL, or a number with a fraction: rows cannot be ordered by it.
         """
-        place = list(self.forms).index(self.selection.id)
-        ids = [row[place] for row in rows]
+        if not fetched:
+            return Page([], [])
+        *columns, keys = zip(*fetched, strict=True)
+        ids = columns[list(self.forms).index(self.selection.id)]
         if not set(map(type, ids)) <= {int, str}:
             what = "NULL" if None in ids else "a number with a fraction"
             reason = f"column {self.selection.id} of {self.selection.table.label} holds {what}"
             raise DataError(reason, "Set `id_column` to a column that is unique and never NULL")
-        return ids
-
-    def records(self, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, object]]:
-        """The rows as records; the text of the key, which comes last, is left out."""
-        names = tuple(self.forms)
-        return [dict(zip(names, row, strict=False)) for row in rows]
+        places = Position.of_rows((key or BEGINNING for key in keys), ids)
+        return Page(places, list(map(self.row, *columns)))
 
 
 def _wanted(settings: OracleSettings, described: Sequence[OracleColumn]) -> dict[str, OracleColumn]:

@@ -14,12 +14,11 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.oracle.statements import SECONDS, column
-from tap_oracle_txlog.timestamps import Instant, render_offset
+from tap_oracle_txlog.timestamps import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,10 +149,7 @@ def _mask(of: OracleColumn) -> str:
 
 
 def _add_offset(zone: ZoneInfo) -> Callable[[str], str]:
-    @lru_cache(maxsize=4096)
-    def offset(minute: str) -> str:
-        return render_offset(Instant(f"{minute}:00.000000000"), zone, digits=0)[19:]
-
+    offset = offsets(zone)
     return lambda text: text + offset(text[:16])
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
+from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.types import OracleColumn
 from tap_oracle_txlog.source import TXLOG_COLUMNS
+from tap_oracle_txlog.timestamps import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,12 +147,13 @@ ROW = (7, "C", "T", "{}", "2026-01-01T00:00:00.000000+00:00", None, "2026-01-01T
 
 
 def test_a_row_becomes_a_record_of_the_columns_alone() -> None:
-    (record,) = table(EVENTS).records([ROW])
-    assert record == dict(zip([one.name for one in EVENTS], ROW, strict=False))
-    assert table(EVENTS).ids([ROW]) == [7]
+    page = table(EVENTS).page([ROW])
+    (row,) = page.rows
+    assert row.record() == dict(zip([one.name for one in EVENTS], ROW, strict=False))
+    assert page.positions == [Position(Instant("2026-01-01T00:00:00.000000000"), 7)]
 
 
 @pytest.mark.parametrize(("id_", "what"), [(None, "NULL"), (1.5, "a number with a fraction")])
 def test_an_id_that_orders_nothing_is_refused(id_: object, what: str) -> None:
     with pytest.raises(DataError, match=f"column ID of SPC.TXLOG_EVENTS holds {what}"):
-        table(EVENTS).ids([ROW, (id_, *ROW[1:])])
+        table(EVENTS).page([ROW, (id_, *ROW[1:])])

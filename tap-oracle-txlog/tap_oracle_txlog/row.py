@@ -1,0 +1,59 @@
+"""Rows on their way from a source to stdout: values in the order of the columns, ready for JSON.
+
+A row knows the names of its columns, so that it is encoded as an object, but is no ``dict``: it
+costs a tenth as much to make and three quarters to encode. Where names are needed (stream maps,
+samples) ``record`` has them. Nothing here knows a database or Singer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import msgspec
+
+from tap_oracle_txlog.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Decimals are numbers with all their digits: never a float, never a string.
+ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+#: Rows that are encoded in one go: enough to be fast, few enough to fit into a processor's cache.
+PIECE_ROWS: Final = 1_000
+
+_T = TypeVar("_T")
+
+
+class Row(msgspec.Struct, gc=False):
+    """One row; ``row_type`` makes the class of each table's rows."""
+
+    def record(self) -> dict[str, object]:
+        """The values by the names of their columns."""
+        return dict(zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True))
+
+
+def row_type(names: Sequence[str]) -> type[Row]:
+    """The class of rows with these columns; called with a value for each of them, in this order.
+
+    Raises:
+        ConfigurationError: A name cannot be that of a member.
+    """
+    attributes = {f"column_{place}": name for place, name in enumerate(names)}
+    try:
+        made = msgspec.defstruct(
+            "TableRow",
+            [(attribute, object) for attribute in attributes],
+            bases=(Row,),
+            rename=attributes,
+            gc=False,  # values are trees: no row can be part of a cycle
+        )
+    except ValueError as error:
+        reason = "a column has a backslash, a double quote or a control character in its name"
+        raise ConfigurationError(reason, "List the others in `columns`") from error
+    return cast("type[Row]", made)
+
+
+def pieces(rows: Sequence[_T], size: int = PIECE_ROWS) -> Iterator[Sequence[_T]]:
+    """The rows in order, ``size`` of them at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
