@@ -4,70 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
-
-def _property(
-    kind: str | list[str], title: str, description: str, default: object = None, **more: object
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {"type": kind, "title": title, "description": description, **more}
-    if default is not None:
-        entry["default"] = default
-    return entry
+from target_nats_jetstream.config import FLAG, INTEGER, NUMBER, described
 
 
 def _secret(title: str, description: str) -> dict[str, Any]:
-    return _property("string", title, description, secret=True)
+    return described("string", title, description, secret=True)
 
-
-#: Environment variables arrive as text, so numbers may be text as well.
-INTEGER, NUMBER = ["integer", "string"], ["number", "string"]
 
 PROPERTIES: dict[str, dict[str, Any]] = {
-    "servers": _property(
+    "servers": described(
         ["string", "array"],
         "Servers",
         "URLs of the NATS servers, as a list or separated by commas. nats:// or tls://.",
         "nats://localhost:4222",
         items={"type": "string"},
     ),
-    "user": _property("string", "User", "User name."),
+    "user": described("string", "User", "User name."),
     "password": _secret("Password", "Password of the user."),
-    "password_file": _property("string", "Password file", "File that holds the password."),
+    "password_file": described("string", "Password file", "File that holds the password."),
     "token": _secret("Token", "Authentication token."),
-    "token_file": _property("string", "Token file", "File that holds the token."),
+    "token_file": described("string", "Token file", "File that holds the token."),
     "creds": _secret("Credentials", "Content of a .creds file (JWT and seed)."),
-    "creds_file": _property("string", "Credentials file", "A .creds file (JWT and seed)."),
+    "creds_file": described("string", "Credentials file", "A .creds file (JWT and seed)."),
     "nkey_seed": _secret("NKey seed", "Seed of an NKey user, beginning with SU."),
-    "nkey_seed_file": _property("string", "NKey seed file", "File that holds the NKey seed."),
-    "tls_ca": _property(
+    "nkey_seed_file": described("string", "NKey seed file", "File that holds the NKey seed."),
+    "tls_ca": described(
         "string", "TLS CA", "PEM file of the authority that signed the server's certificate."
     ),
-    "tls_cert": _property("string", "TLS certificate", "PEM file of the client certificate."),
-    "tls_key": _property("string", "TLS key", "PEM file of the client certificate's key."),
-    "tls_hostname": _property(
+    "tls_cert": described("string", "TLS certificate", "PEM file of the client certificate."),
+    "tls_key": described("string", "TLS key", "PEM file of the client certificate's key."),
+    "tls_hostname": described(
         "string", "TLS host name", "Name in the server's certificate when it is not in the URL."
     ),
-    "tls_first": _property(
-        ["boolean", "string"],
+    "tls_first": described(
+        FLAG,
         "TLS first",
         "Shake hands before the server's first line, for servers with handshake_first.",
         default=False,
     ),
-    "inbox_prefix": _property(
+    "inbox_prefix": described(
         "string",
         "Inbox prefix",
         "Subject prefix for answers, for users who may not subscribe to _INBOX.>.",
         "_INBOX",
     ),
-    "domain": _property("string", "Domain", "JetStream domain of the stream."),
-    "js_prefix": _property(
+    "domain": described("string", "Domain", "JetStream domain of the stream."),
+    "js_prefix": described(
         "string",
         "API prefix",
         "Prefix of the JetStream API where it is imported under another name.",
     ),
-    "stream": _property(
+    "stream": described(
         "string", "Stream", "JetStream stream that takes the messages.", "TXLOG_STREAM"
     ),
-    "create_stream": _property(
+    "create_stream": described(
         "string",
         "Create stream",
         "off: the stream must exist. if_missing: create it. update: create it, or bring an "
@@ -75,14 +65,14 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "off",
         enum=["off", "if_missing", "update"],
     ),
-    "stream_config": _property(
+    "stream_config": described(
         ["object", "string"],
         "Stream configuration",
         "Settings of a stream that is created or updated, in JetStream's words: subjects, storage, "
         "replicas, max_age, max_bytes, max_msgs, max_msg_size, discard, duplicate_window, "
         "compression, retention, placement, allow_atomic. Durations in seconds or like 2m, 24h.",
     ),
-    "publish_mode": _property(
+    "publish_mode": described(
         "string",
         "Publish mode",
         "auto: the fastest mode that keeps the order. atomic: batches that are stored wholly or "
@@ -90,41 +80,41 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "auto",
         enum=["auto", "atomic", "window", "sync"],
     ),
-    "batch_size": _property(
+    "batch_size": described(
         INTEGER,
         "Batch size",
         "Messages in a batch; the servers' limit for atomic ones is 1000.",
         1000,
     ),
-    "max_in_flight": _property(
+    "max_in_flight": described(
         INTEGER, "Maximum in flight", "Messages without an answer in the mode window.", 4000
     ),
-    "ack_timeout": _property(
+    "ack_timeout": described(
         NUMBER, "Acknowledgement timeout", "Seconds without any answer that end a connection.", 10
     ),
-    "connect_timeout": _property(
+    "connect_timeout": described(
         NUMBER, "Connect timeout", "Seconds in which NATS must be reached at the start.", 10
     ),
-    "max_outage": _property(
+    "max_outage": described(
         NUMBER, "Maximum outage", "Seconds without progress after which a run fails.", 300
     ),
-    "initial_backoff": _property(
+    "initial_backoff": described(
         NUMBER, "Initial backoff", "Seconds before the first new try.", 0.1
     ),
-    "max_backoff": _property(
+    "max_backoff": described(
         NUMBER, "Maximum backoff", "Longest wait between two tries, seconds.", 2
     ),
-    "backoff_multiplier": _property(
+    "backoff_multiplier": described(
         NUMBER, "Backoff multiplier", "Factor from one wait to the next.", 2
     ),
-    "dedupe_tail": _property(
+    "dedupe_tail": described(
         INTEGER,
         "Deduplication tail",
         "How many of the newest messages are read back before the first one is published, so that "
         "none of them is stored again; 0 leaves it to the stream's duplicate window.",
         50_000,
     ),
-    "on_error": _property(
+    "on_error": described(
         "string",
         "On error",
         "What happens to a message that cannot be published: fail stops the run, dead_letter puts "
@@ -132,7 +122,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "fail",
         enum=["fail", "dead_letter"],
     ),
-    "dead_letter_file": _property(
+    "dead_letter_file": described(
         "string",
         "Dead letter file",
         "JSON lines file for dead letters that NATS does not take.",

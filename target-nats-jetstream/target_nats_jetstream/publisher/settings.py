@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher.properties import INTEGER, PROPERTIES
+from target_nats_jetstream.config import Config, refuse
+from target_nats_jetstream.publisher.properties import PROPERTIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,13 +77,13 @@ class NatsSettings:
             ConfigurationError: A value is out of range, a file cannot be read, or two settings
                 contradict each other.
         """
-        read = _Reader(config)
-        servers, login = read.servers()
+        read = Config(config, PROPERTIES)
+        servers, login = _servers(read)
         own = {name: read.secret(name) for name in ("password", "token", "creds", "nkey_seed")}
         _check_keys(own)
         settings = cls(
             servers=servers,
-            stream=read.stream(),
+            stream=_stream(read),
             stream_subjects=tuple(stream_subjects),
             **_one_login({"user": read.text("user"), **own}, login),
             tls_ca=read.file("tls_ca"),
@@ -93,9 +92,9 @@ class NatsSettings:
             tls_hostname=read.text("tls_hostname"),
             tls_first=read.flag("tls_first"),
             inbox_prefix=read.needed("inbox_prefix"),
-            api_prefix=read.api_prefix(),
+            api_prefix=_api_prefix(read),
             create_stream=read.choice("create_stream"),
-            stream_config=read.stream_config(),
+            stream_config=_stream_config(read),
             publish_mode=read.choice("publish_mode"),
             batch_size=int(read.number("batch_size", 1)),
             max_in_flight=int(read.number("max_in_flight", 1)),
@@ -112,125 +111,63 @@ class NatsSettings:
         )
         if bool(settings.tls_cert) != bool(settings.tls_key):
             missing = "tls_key" if settings.tls_cert else "tls_cert"
-            _refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
+            refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
         return settings
 
 
-class _Reader:
-    """Takes single settings out of a config; every complaint names the setting, never the value."""
+def _servers(read: Config) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The URLs without user info, and the login that was in them: only URLs are shown."""
+    listed = read.value("servers")
+    urls, login = [], {}
+    for text in listed.split(",") if isinstance(listed, str) else listed:
+        url, found = _split_login(text.strip())
+        urls.append(url)
+        login.update(found)
+    return tuple(urls), login
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self._config = config
 
-    def _value(self, name: str) -> Any:  # noqa: ANN401 - whatever the config holds
-        value = self._config.get(name)
-        return PROPERTIES[name].get("default") if value is None or value == "" else value
+def _stream(read: Config) -> str:
+    name = read.needed("stream")
+    if not _STREAM_NAME.fullmatch(name):
+        refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
+    return name
 
-    def text(self, name: str) -> str | None:
-        value = self._value(name)
-        return None if value is None else str(value)
 
-    def needed(self, name: str) -> str:
-        return str(self._value(name))
+def _api_prefix(read: Config) -> str:
+    domain, prefix = read.text("domain"), read.text("js_prefix")
+    if domain and prefix:
+        refuse("domain", "and `js_prefix` are both set", "Keep one of them")
+    return f"$JS.{domain}.API" if domain else (prefix or "$JS.API").rstrip(".")
 
-    def choice(self, name: str) -> str:
-        value, allowed = self.needed(name), PROPERTIES[name]["enum"]
-        if value not in allowed:
-            _refuse(name, "is not one of its values", f"Choose {' | '.join(allowed)}")
-        return value
 
-    def flag(self, name: str) -> bool:
-        value = str(self._value(name)).lower()
-        if value not in {"true", "false", "1", "0"}:
-            _refuse(name, "is neither true nor false", "Set true or false")
-        return value in {"true", "1"}
-
-    def number(self, name: str, least: float) -> float:
-        try:
-            value = float(self._value(name))
-        except (TypeError, ValueError):
-            _refuse(name, "is no number", "Set a number")
-        whole = PROPERTIES[name]["type"] is INTEGER
-        if not least <= value < float("inf") or (whole and value != int(value)):
-            kind = "a whole number, at least" if whole else "at least"
-            _refuse(name, "is out of range", f"Set {kind} {least:g}")
-        return value
-
-    def secret(self, name: str) -> str | None:
-        """The secret itself, out of ``<name>`` or the file that ``<name>_file`` names."""
-        value, path = self.text(name), self.text(f"{name}_file")
-        if value and path:
-            _refuse(name, f"and `{name}_file` are both set", "Keep one of them")
-        if not path:
-            return value
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "no text"
-            _refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
-
-    def file(self, name: str) -> str | None:
-        path = self.text(name)
-        if path and not Path(path).is_file():
-            _refuse(name, "names no file", "Check the path")
-        return path
-
-    def servers(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """The URLs without user info, and the login that was in them: only URLs are shown."""
-        listed = self._value("servers")
-        urls, login = [], {}
-        for text in listed.split(",") if isinstance(listed, str) else listed:
-            url, found = _split_login(text.strip())
-            urls.append(url)
-            login.update(found)
-        return tuple(urls), login
-
-    def stream(self) -> str:
-        name = self.needed("stream")
-        if not _STREAM_NAME.fullmatch(name):
-            _refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
-        return name
-
-    def api_prefix(self) -> str:
-        domain, prefix = self.text("domain"), self.text("js_prefix")
-        if domain and prefix:
-            _refuse("domain", "and `js_prefix` are both set", "Keep one of them")
-        return f"$JS.{domain}.API" if domain else (prefix or "$JS.API").rstrip(".")
-
-    def stream_config(self) -> dict[str, Any]:
-        """The wishes in the words of the JetStream API: seconds become nanoseconds."""
-        value = self._value("stream_config")
-        try:
-            wishes = json.loads(value) if isinstance(value, str) else value or {}
-            wishes = dict(wishes)
-        except (ValueError, TypeError):
-            _refuse("stream_config", "is no object", "Set a mapping or a JSON object")
-        if "replicas" in wishes:
-            wishes["num_replicas"] = wishes.pop("replicas")
-        for name in {"max_age", "duplicate_window"} & wishes.keys():
-            wishes[name] = _nanoseconds(f"stream_config.{name}", wishes[name])
-        return wishes
+def _stream_config(read: Config) -> dict[str, Any]:
+    """The wishes in the words of the JetStream API: seconds become nanoseconds."""
+    value = read.value("stream_config")
+    try:
+        wishes = json.loads(value) if isinstance(value, str) else value or {}
+        wishes = dict(wishes)
+    except (ValueError, TypeError):
+        refuse("stream_config", "is no object", "Set a mapping or a JSON object")
+    if "replicas" in wishes:
+        wishes["num_replicas"] = wishes.pop("replicas")
+    for name in {"max_age", "duplicate_window"} & wishes.keys():
+        wishes[name] = _nanoseconds(f"stream_config.{name}", wishes[name])
+    return wishes
 
 
 def _check_keys(secrets: Mapping[str, str | None]) -> None:
     """Refuse what cannot be a key: nats-py searches such credentials for ever."""
     creds, seed = secrets["creds"], secrets["nkey_seed"]
     if creds and not ("BEGIN NATS USER JWT" in creds and "BEGIN USER NKEY SEED" in creds):
-        _refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
+        refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
     if seed and not _NKEY_SEED.fullmatch(seed):
-        _refuse("nkey_seed", "is no user seed", "Use a seed that begins with SU")
-
-
-def _refuse(name: str, what: str, remedy: str) -> NoReturn:
-    """Never shows the value: it may be a secret under the wrong name."""
-    reason = f"setting `{name}` {what}"
-    raise ConfigurationError(reason, remedy) from None
+        refuse("nkey_seed", "is no user seed", "Use a seed that begins with SU")
 
 
 def _nanoseconds(name: str, value: object) -> int:
     found = _DURATION.fullmatch(str(value))
     if not found:
-        _refuse(name, "is no duration", "Set seconds, or a number with ms, s, m, h or d")
+        refuse(name, "is no duration", "Set seconds, or a number with ms, s, m, h or d")
     return round(float(found[1]) * SECONDS_PER_UNIT[found[2] or "s"] * NANOSECONDS)
 
 
@@ -242,7 +179,7 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
     except ValueError:
         host, port = None, 0
     if not host or parts.scheme not in {"nats", "tls"}:
-        _refuse(
+        refuse(
             "servers", "holds something that is no URL", "Use nats://host:4222 or tls://host:4222"
         )
     url = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -258,8 +195,8 @@ def _one_login(own: Mapping[str, str | None], from_url: Mapping[str, str]) -> di
     given = {name: value for name, value in own.items() if value} or dict(from_url)
     kinds = [name for name in ("user", "token", "creds", "nkey_seed") if name in given]
     if len(kinds) > 1:
-        _refuse(kinds[0], f"and `{kinds[1]}` are both set", "Keep one way to log in")
+        refuse(kinds[0], f"and `{kinds[1]}` are both set", "Keep one way to log in")
     if ("user" in given) != ("password" in given):
         missing = "password" if "user" in given else "user"
-        _refuse(missing, "is missing: a login needs `user` and `password`", f"Set `{missing}`")
+        refuse(missing, "is missing: a login needs `user` and `password`", f"Set `{missing}`")
     return given

@@ -11,8 +11,7 @@ from jsonschema import Draft202012Validator
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.ledger import Ledger
-from target_nats_jetstream.ledger.settings import PACE, PROPERTIES, LedgerSettings, Tls
-from target_nats_jetstream.publisher import settings as publisher
+from target_nats_jetstream.ledger.settings import PROPERTIES, LedgerSettings, Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,10 +58,6 @@ def test_numbers_and_flags_may_be_text_as_environment_variables_are() -> None:
 
 def test_no_retries_are_no_waits() -> None:
     assert LedgerSettings.from_config({"max_retries": 0}).waits == ()
-
-
-def test_the_pace_is_the_publishers() -> None:
-    assert {name: publisher.PROPERTIES[name]["default"] for name in PACE} == PACE
 
 
 @pytest.mark.parametrize(
