@@ -217,4 +217,5 @@ def _cpu(pid: int, *, with_children: bool = False) -> float:
 def _cause(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line]
-    return (errors[:1] or lines[-1:] or ["it has said nothing"])[0].strip()[-300:]
+    cause = (errors[:1] or lines[-1:] or ["it has said nothing"])[0]
+    return cause.rpartition("| ")[2].strip()[-300:]

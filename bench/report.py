@@ -13,12 +13,15 @@ from bench.contenders import V7
 from bench.side_by_side import SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bench.side_by_side import Run
 
-HEAD = "{:19} {:>8} {:>6} {:>13} {:>7} {:>7} {:>7} {:>11}  {}"
-LINE = "{:19} {:8,.0f} {:6.2f} {:>13} {:7.2f} {:7.2f} {:7.2f} {:>11}  {}"
+COLUMNS = "{:18} {:>8} {:>6} {:>10} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>11}  {}"
+HEAD = (
+    *("", "rows/s", "x V7", "low-high", "cpu s", "cpu x"),
+    *("tap", "target", "rest", "server", "peak MB", "truth"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,31 +76,30 @@ def _summary(runs: Sequence[Run], base: Mapping[int, float], rows: int) -> Summa
     return Summary(name, median(rates), spread, cpu, peaks, verdict)
 
 
-def table(summaries: Iterable[Summary]) -> str:
-    """The lines that people read; CPU in seconds for 100,000 rows."""
-    units = ("", "rows/s", "x V7", "low-high", "cpu s", "first", "last", "peak MB", "truth")
-    lines = [HEAD.format(*units)]
+def table(summaries: Sequence[Summary]) -> str:
+    """The lines that people read; CPU is in seconds for 100,000 rows, ``cpu x`` V7's by one's own."""
+    loop = next((one.client_cpu for one in summaries if one.contender == V7), 0)
+    lines = [COLUMNS.format(*HEAD)]
     for one in summaries:
         if not one.rate:
-            lines.append(f"{one.contender:19} {one.verdict}")
+            lines.append(f"{one.contender:18} {one.verdict}")
             continue
-        clients = [role for role in one.cpu if role != SERVER]
         middle, low, high = one.ratio
-        peaks = "+".join(f"{one.megabytes[role]:.0f}" for role in clients)
-        truth = one.verdict or "each once, in order"
-        lines.append(
-            LINE.format(
-                one.contender,
-                one.rate,
-                middle,
-                f"{low:.2f}-{high:.2f}",
-                one.client_cpu,
-                one.cpu[clients[0]],
-                one.cpu[clients[-1]],
-                peaks,
-                truth,
-            )
+        tap, target, server = (one.cpu.get(role, 0) for role in ("tap", "target", SERVER))
+        peaks = "+".join(f"{one.megabytes[role]:.0f}" for role in one.cpu if role != SERVER)
+        cells = (
+            f"{one.rate:,.0f}",
+            f"{middle:.2f}",
+            f"{low:.2f}-{high:.2f}",
+            f"{one.client_cpu:.2f}",
+            f"{loop / one.client_cpu:.2f}",
+            f"{tap:.2f}",
+            f"{target:.2f}",
+            f"{one.client_cpu - tap - target:.2f}",
+            f"{server:.2f}",
+            peaks,
         )
+        lines.append(COLUMNS.format(one.contender, *cells, one.verdict or "each once, in order"))
     return "\n".join(lines)
 
 
