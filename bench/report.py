@@ -77,7 +77,7 @@ def _summary(runs: Sequence[Run], base: Mapping[int, float], rows: int) -> Summa
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """The lines that people read; CPU is in seconds for 100,000 rows, ``cpu x`` V7's by one's own."""
+    """The lines that people read; CPU is in seconds for 100,000 rows, ``cpu x`` relative to V7."""
     loop = next((one.client_cpu for one in summaries if one.contender == V7), 0)
     lines = [COLUMNS.format(*HEAD)]
     for one in summaries:
