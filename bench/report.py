@@ -29,7 +29,8 @@ class Summary:
     """All runs of one contender.
 
     Attributes:
-        ratio: Rate divided by that of V7 in the same round; median, lowest, highest.
+        ratio: Rate divided by that of V7 in the same round; median, lowest, highest. Zeros where
+            V7 itself failed.
         cpu: CPU seconds for 100,000 rows by role, medians.
         megabytes: Peaks by role, the highest of all runs.
         verdict: The first thing that was wrong, empty where every run was exact.
@@ -49,18 +50,14 @@ class Summary:
 
 def summarize(runs: Sequence[Run], rows: int) -> list[Summary]:
     """One summary a contender, the fastest exact ones first, then what does not count."""
-    rounds = {run.round for run in runs}
+    loops = [run for run in runs if run.contender == V7 and run.truth is not None]
     base = {
-        number: mean(rows / r.seconds for r in runs if r.round == number and _is_base(r))
-        for number in rounds
+        number: mean(rows / loop.seconds for loop in loops if loop.round == number)
+        for number in {loop.round for loop in loops}
     }
     names = dict.fromkeys(run.contender for run in runs)
     found = [_summary([r for r in runs if r.contender == name], base, rows) for name in names]
     return sorted(found, key=lambda s: (bool(s.verdict), -s.ratio[0]))
-
-
-def _is_base(run: Run) -> bool:
-    return run.contender == V7 and run.truth is not None
 
 
 def _summary(runs: Sequence[Run], base: Mapping[int, float], rows: int) -> Summary:
@@ -69,7 +66,8 @@ def _summary(runs: Sequence[Run], base: Mapping[int, float], rows: int) -> Summa
     if not done:
         return Summary(name, 0, (0, 0, 0), {}, {}, verdict)
     rates = [rows / run.seconds for run in done]
-    ratios = [rate / base[run.round] for rate, run in zip(rates, done, strict=True)]
+    beside = [run for run in done if run.round in base]
+    ratios = [rows / run.seconds / base[run.round] for run in beside] or [0.0]
     cpu = {role: median(r.cpu[role] for r in done) / rows * 100_000 for role in done[0].cpu}
     peaks = {role: max(r.megabytes[role] for r in done) for role in done[0].cpu}
     spread = (median(ratios), min(ratios), max(ratios))

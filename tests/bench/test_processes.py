@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from bench.processes import Command, RunFailedError, run_pipeline
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BUSY = "import time\nwhile time.process_time() < 1: pass\n"
 CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BUSY!r}, 'burner'])"
@@ -44,7 +42,15 @@ def test_a_failed_command_is_told_by_the_first_error_of_the_log(tmp_path: Path) 
         run_pipeline(commands, output=tmp_path / "out", log=tmp_path / "log", seconds=60)
 
 
-def test_a_command_that_does_not_end_is_killed_at_the_deadline(tmp_path: Path) -> None:
-    command = python("service", "import threading; threading.Event().wait(600)")
-    with pytest.raises(RunFailedError, match=r"^not done after 1 s"):
-        run_pipeline([command], output=tmp_path / "out", log=tmp_path / "log", seconds=1)
+def test_a_command_that_does_not_end_in_time_is_killed_with_its_children(
+    tmp_path: Path,
+) -> None:
+    wait = "import threading; print(end='x', flush=True); threading.Event().wait(600)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {wait!r}])"
+    out_of_children, log = os.pipe(), tmp_path / "log"
+    output = Path(f"/dev/fd/{out_of_children[1]}")
+    with pytest.raises(RunFailedError, match=r"^not done after 3 s"):
+        run_pipeline([python("service", child)], output=output, log=log, seconds=3)
+    os.close(out_of_children[1])
+    with os.fdopen(out_of_children[0], "rb") as written:  # ends when nobody can write any more
+        assert written.read() == b"x"

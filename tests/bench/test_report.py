@@ -36,3 +36,9 @@ def test_a_slow_round_changes_no_ratio() -> None:
     by_name = {one.contender: one for one in summarize(runs, ROWS)}
     assert by_name["pair"].ratio == pytest.approx((2, 2, 2))
     assert by_name[V7].ratio == pytest.approx((1, 1, 1))
+
+
+def test_rates_are_told_even_where_the_loop_itself_has_failed() -> None:
+    (pair, loop) = summarize([run(V7, 1, 0, None), run("pair", 1, 2)], ROWS)
+    assert (pair.rate, pair.ratio) == (500, (0, 0, 0))
+    assert loop.verdict == "failed: why"
