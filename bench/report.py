@@ -83,7 +83,9 @@ def table(summaries: Sequence[Summary]) -> str:
             lines.append(f"{one.contender:18} {one.verdict}")
             continue
         middle, low, high = one.ratio
-        tap, target, server = (one.cpu.get(role, 0) for role in ("tap", "target", SERVER))
+        known = ("tap", "target", SERVER)
+        tap, target, server = (one.cpu.get(role, 0) for role in known)
+        rest = sum(seconds for role, seconds in one.cpu.items() if role not in known)
         peaks = "+".join(f"{one.megabytes[role]:.0f}" for role in one.cpu if role != SERVER)
         cells = (
             f"{one.rate:,.0f}",
@@ -93,7 +95,7 @@ def table(summaries: Sequence[Summary]) -> str:
             f"{loop / one.client_cpu:.2f}",
             f"{tap:.2f}",
             f"{target:.2f}",
-            f"{one.client_cpu - tap - target:.2f}",
+            f"{rest:.2f}",
             f"{server:.2f}",
             peaks,
         )
