@@ -28,7 +28,8 @@ def main() -> int:
         table = Path(folder) / "events.db"
         fill(table, arguments.rows)
         runs = measure_all(table, arguments.rounds, arguments.only)
-        profiles = [profile(one, table) for one in CONTENDERS if arguments.profile and one.profiled]
+        worked = {run.contender for run in runs if run.truth} if arguments.profile else set()
+        profiles = [profile(c, table) for c in CONTENDERS if c.profiled and c.name in worked]
     print(f"\n{arguments.rows:,} rows, {arguments.rounds} rounds")
     print(report.table(report.summarize(runs, arguments.rows)))
     print(*profiles, sep="\n")

@@ -58,7 +58,7 @@ def side_by_side(result: dict[str, Any], picture: str) -> None:
             annotation_clip=False,
         )
     axes.set_yticks(range(len(bars)), [one["contender"] for one in bars])
-    axes.set_xlim(0, max(one["ratio"][2] for one in bars) * 1.75)
+    axes.set_xlim(0, max(one["ratio"][2] for one in bars) * 1.5)
     axes.tick_params(length=0)
     axes.xaxis.grid(visible=True, color=GRID, zorder=0)
     axes.set_axisbelow(True)

@@ -38,7 +38,7 @@ from bench.truth import compare, read_ids
 from tests.support.nats import cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bench.processes import Command, Use
 
@@ -53,7 +53,6 @@ LINE = "{:29} {:14,.0f} {:8.2f} {:15,.0f} {:8.2f} {:11.2f} {:8.0f}  {}"
 class Source:
     """The same rows in each of the forms that a component reads."""
 
-    rows: int
     table: Path
     login: Mapping[str, Any]
     messages: Path
@@ -77,28 +76,54 @@ class Figure:
     verdict: str = ""
 
 
+@dataclass(frozen=True)
+class Component:
+    """One half of a pair.
+
+    Attributes:
+        base: The half of the plain SDK pair that it is compared with.
+        reads: Whether it reads the messages of a tap, and fills a stream.
+    """
+
+    name: str
+    base: str
+    command: Callable[[Place, Source], Command]
+    reads: bool = False
+
+
+COMPONENTS = (
+    Component("tap, SQLite", PLAIN_TAP, lambda place, _: tap_command(place)),
+    Component(
+        "tap, Oracle stand-in", PLAIN_TAP, lambda place, of: oracle_tap_command(place, of.login)
+    ),
+    Component(PLAIN_TAP, PLAIN_TAP, lambda place, _: plain_tap(place)),
+    Component("target", PLAIN_TARGET, lambda place, _: target_command(place), reads=True),
+    Component(PLAIN_TARGET, PLAIN_TARGET, lambda place, _: plain_target(place), reads=True),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A component on all rows, and on none."""
+
+    use: Use
+    start: Use
+    verdict: str
+
+
 def measure(rows: int, rounds: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as left:
         full = left.enter_context(source(Path(folder) / "full", rows))
         empty = left.enter_context(source(Path(folder) / "empty", 0))
-        uses: dict[str, list[tuple[Use, Use, str]]] = {}
+        ended: dict[Component, list[Ended]] = {one: [] for one in COMPONENTS}
         for number in range(1, rounds + 1):
-            for name in COMPONENTS:
-                use, verdict = run(name, full, Path(folder))
-                start, _ = run(name, empty, Path(folder))
-                uses.setdefault(name, []).append((use, start, verdict))
-                print(f"round {number}: {name} {rows / use.cpu:,.0f}/CPU s {verdict}", flush=True)
-    return [figure(name, found, rows) for name, found in uses.items()]
-
-
-COMPONENTS = {
-    "tap, SQLite": PLAIN_TAP,
-    "tap, Oracle stand-in": PLAIN_TAP,
-    PLAIN_TAP: PLAIN_TAP,
-    "target": PLAIN_TARGET,
-    PLAIN_TARGET: PLAIN_TARGET,
-}
-"""Each with that of the plain SDK that it is compared with."""
+            for one, found in ended.items():
+                use, verdict = run(one, full, Path(folder))
+                start, _ = run(one, empty, Path(folder))
+                found.append(Ended(use, start, verdict))
+                told = f"{rows / use.cpu:,.0f} records/CPU s {verdict}"
+                print(f"round {number}: {one.name:24} {told}", flush=True)
+    return [figure(one, found, rows) for one, found in ended.items()]
 
 
 @contextmanager
@@ -110,42 +135,37 @@ def source(home: Path, rows: int) -> Iterator[Source]:
         log = home / "log"
         run_pipeline([tap_command(place)], output=messages, log=log, seconds=SECONDS)
     command = [sys.executable, "-m", "bench.stand_in", str(rows)]
+    # It serves until its input is closed, which leaving the block does.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as oracle:
         assert oracle.stdout is not None
-        yield Source(rows, table, json.loads(oracle.stdout.readline()), messages)
-        oracle.communicate(timeout=30)
+        yield Source(table, json.loads(oracle.stdout.readline()), messages)
 
 
-def run(name: str, source: Source, folder: Path) -> tuple[Use, str]:
+def run(one: Component, source: Source, folder: Path) -> tuple[Use, str]:
+    """What it used, and what is wrong in the stream that it filled."""
     with tempfile.TemporaryDirectory(dir=folder) as home, ExitStack() as left:
         place = left.enter_context(fresh_server(Path(home), source.table))
-        command, stdin = command_of(name, place, source)
-        log, null = Path(home) / "log", Path(os.devnull)
-        usage = run_pipeline([command], output=null, log=log, seconds=SECONDS, stdin=stdin)
+        command = one.command(place, source)
+        usage = run_pipeline(
+            [command],
+            output=Path(os.devnull),
+            log=Path(home) / "log",
+            seconds=SECONDS,
+            stdin=source.messages if one.reads else None,
+        )
         verdict = ""
-        if stdin:
+        if one.reads:
             truth = compare(read_ids(place.server, STREAM), ids_in_order(source.table))
             verdict = "" if truth.exact else f"invalid: {truth}"
         return usage.by_role[command.role], verdict
 
 
-def command_of(name: str, place: Place, source: Source) -> tuple[Command, Path | None]:
-    """The command, and what it reads: taps read nothing."""
-    if name == "tap, Oracle stand-in":
-        return oracle_tap_command(place, source.login), None
-    taps = {"tap, SQLite": tap_command, PLAIN_TAP: plain_tap}
-    if name in taps:
-        return taps[name](place), None
-    return {"target": target_command, PLAIN_TARGET: plain_target}[name](place), source.messages
-
-
-def figure(name: str, found: Sequence[tuple[Use, Use, str]], rows: int) -> Figure:
-    cpu = median(use.cpu for use, _, _ in found)
-    start = median(use.cpu for _, use, _ in found)
-    peak = max(use.megabytes for use, _, _ in found)
-    verdict = next((verdict for _, _, verdict in found if verdict), "")
-    base = COMPONENTS[name]
-    return Figure(name, base, rows / cpu, rows / (cpu - start), start, peak, verdict)
+def figure(one: Component, found: Sequence[Ended], rows: int) -> Figure:
+    cpu = median(ended.use.cpu for ended in found)
+    start = median(ended.start.cpu for ended in found)
+    peak = max(ended.use.megabytes for ended in found)
+    verdict = next((ended.verdict for ended in found if ended.verdict), "")
+    return Figure(one.name, one.base, rows / cpu, rows / (cpu - start), start, peak, verdict)
 
 
 def publishers(rounds: int) -> list[Figure]:

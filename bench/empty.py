@@ -3,7 +3,9 @@
     python -m bench.empty [--rounds R]
 
 What Meltano itself costs is ``meltano run`` of two shell scripts with the same capabilities, which
-answer at once and do nothing; the difference is what the pair adds. All wall time, in turns.
+answer at once and do nothing; the difference is what the pair adds. Meltano looks up each setting
+that a plugin has, which takes time of its own: so the scripts also run with the pair's
+settings. All wall time, in turns.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from bench.contenders import by_meltano, piped, tap_command, target_command
 from bench.processes import run_pipeline
 from bench.side_by_side import fresh_server
 from bench.table import fill
-from tests.support.meltano import MELTANO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from bench.processes import Command, Usage
 
 ROWS, SECONDS = 1_000, 300
-TRIVIAL, PAIR = "meltano run of two empty scripts", "meltano run of the pair"
-TRIVIAL_TAP = """#!/bin/sh
+SCRIPTS = "meltano run of two scripts"
+WITH_SETTINGS = "the same with the pair's settings"
+PAIR = "meltano run of the pair"
+TAP = """#!/bin/sh
 case "$*" in *--discover*) echo '{"streams": []}' ;; *) echo '{"type":"STATE","value":{}}' ;; esac
 """
-TRIVIAL_TARGET = "#!/bin/sh\nexec cat\n"
+TARGET = "#!/bin/sh\nexec cat\n"
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ def measure(rounds: int) -> list[Figure]:
 def prepare(place: Place) -> Mapping[str, tuple[Command, Path | None]]:
     """Load the table once in each way; the commands that come after it, and what they read."""
     (meltano,) = by_meltano(place)
-    trivial = trivial_project(place, meltano)
-    for command in (meltano, trivial):
+    scripts = of_scripts(place, meltano, settings=False)
+    with_settings = of_scripts(place, meltano, settings=True)
+    for command in (meltano, scripts, with_settings):
         run(place, [command], Path(os.devnull))
     run(place, piped(place), place.home / "states")
     state = place.home / "state.json"
@@ -81,39 +85,29 @@ def prepare(place: Place) -> Mapping[str, tuple[Command, Path | None]]:
     return {
         "tap": (tap, None),
         "target": (target_command(place), messages),
-        TRIVIAL: (trivial, None),
+        SCRIPTS: (scripts, None),
+        WITH_SETTINGS: (with_settings, None),
         PAIR: (meltano, None),
     }
 
 
-def trivial_project(place: Place, like: Command) -> Command:
-    """``meltano run`` of two scripts, in a project of their own."""
-    home = place.home / "trivial"
+def of_scripts(place: Place, like: Command, *, settings: bool) -> Command:
+    """``meltano run`` of two scripts in the place of the pair, with its settings or with none."""
+    assert like.folder is not None
+    home = place.home / ("scripts-with-settings" if settings else "scripts")
     home.mkdir()
-    for name, text in (("tap-trivial", TRIVIAL_TAP), ("target-trivial", TRIVIAL_TARGET)):
-        (home / name).write_text(text)
-        (home / name).chmod(0o755)
-    tap = {
-        "name": "tap-trivial",
-        "namespace": "tap_trivial",
-        "executable": f"{home}/tap-trivial",
-        "capabilities": ["catalog", "discover", "state"],
-    }
-    target = {
-        "name": "target-trivial",
-        "namespace": "target_trivial",
-        "executable": f"{home}/target-trivial",
-    }
-    project = {
-        "version": 1,
-        "default_environment": "demo",
-        "environments": [{"name": "demo"}],
-        "send_anonymous_usage_stats": False,
-        "plugins": {"extractors": [tap], "loaders": [target]},
-    }
+    project = yaml.safe_load((like.folder / "meltano.yml").read_text())
+    plugins = project["plugins"]
+    for plugin, text in ((plugins["extractors"][0], TAP), (plugins["loaders"][0], TARGET)):
+        script = home / plugin["name"]
+        script.write_text(text)
+        script.chmod(0o755)
+        plugin["executable"] = str(script)
+        if not settings:
+            for member in ("settings", "settings_group_validation", "config"):
+                plugin.pop(member, None)
     (home / "meltano.yml").write_text(yaml.safe_dump(project))
-    argv = [str(MELTANO), "run", "tap-trivial", "target-trivial"]
-    return replace(like, argv=argv, folder=home)
+    return replace(like, folder=home)
 
 
 def run(
@@ -140,8 +134,9 @@ def main() -> int:
         spread = f"{one.lowest:.2f}-{one.highest:.2f}"
         print(f"{one.command:33} {one.seconds:7.2f} {spread:>12} {one.cpu:6.2f}")
     seconds = {one.command: one.seconds for one in figures}
-    added = seconds[PAIR] - seconds[TRIVIAL]
-    print(f"the pair adds {added:.2f} s to Meltano")
+    added = {base: seconds[PAIR] - seconds[base] for base in (SCRIPTS, WITH_SETTINGS)}
+    for base, difference in added.items():
+        print(f"the pair adds {difference:.2f} s to {base}")
     result = {"machine": facts, "figures": [asdict(one) for one in figures], "added": added}
     results.keep("empty", result)
     return 0

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from bench import results
 from bench.contenders import STREAM, tap_command, target_command
-from bench.processes import start_pipeline
+from bench.processes import end, start_pipeline
 from bench.side_by_side import fresh_server
 from bench.table import INSERT, fill, ids_in_order, row
 from bench.truth import compare, read_ids, read_times
@@ -56,9 +56,7 @@ def measure(rows: int, poll: float, gap: float) -> list[float]:
             try:
                 return _follow(place, processes, rows, gap)
             finally:
-                for process in processes:
-                    process.kill()
-                    process.wait()
+                end(processes)
 
 
 def _follow(

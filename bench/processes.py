@@ -2,13 +2,14 @@
 
 CPU and memory are the kernel's own counts in /proc. A process that was started here is read once
 more when it has ended and before it is reaped, so that nothing is missed; its children, which
-others reap, are looked at fifty times a second.
+others reap, are looked at twenty times a second.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import time
 from collections import defaultdict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 TICKS = os.sysconf("SC_CLK_TCK")
-LOOK_MILLISECONDS = 20
+LOOK_MILLISECONDS = 50
 
 
 class RunFailedError(Exception):
@@ -97,9 +98,7 @@ def run_pipeline(
         took = time.perf_counter() - begin
         usage = Usage(took, watch.by_role())
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        end(processes)
     codes = [process.returncode for process in processes]
     if any(codes):
         cause = f"not done after {seconds:.0f} s; " if watch.running else ""
@@ -128,6 +127,7 @@ def start_pipeline(
                     stderr=err,
                     env=command.env,
                     cwd=command.folder,
+                    start_new_session=True,
                 )
             )
             if given != first.fileno():
@@ -136,6 +136,14 @@ def start_pipeline(
                 given = os.dup(pipe.fileno())
                 pipe.close()
     return processes
+
+
+def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Leave nothing behind of a pipeline, children included."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 class _Watch:
@@ -217,4 +225,5 @@ def _cpu(pid: int, *, with_children: bool = False) -> float:
 def _cause(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line]
-    return (errors[:1] or lines[-1:] or ["it has said nothing"])[0].strip()[-300:]
+    cause = (errors[:1] or lines[-1:] or ["it has said nothing"])[0]
+    return cause.rpartition("| ")[2].strip()[-300:]

@@ -7,6 +7,7 @@ backwards.
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -32,6 +33,7 @@ class Run:
 
     Attributes:
         problem: Why it failed or is missing.
+        load: The machine's load when it began, that of the run before included.
         cpu: CPU seconds by role.
         megabytes: Peaks of the resident memory by role.
     """
@@ -39,6 +41,7 @@ class Run:
     contender: str
     round: int
     problem: str = ""
+    load: float = 0
     seconds: float = 0
     cpu: dict[str, float] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
@@ -83,6 +86,7 @@ def measure(
     if reason := contender.missing():
         return Run(contender.name, number, f"missing: {reason}")
     home.mkdir()
+    load = os.getloadavg()[0]
     deadline = SECONDS_AT_LEAST + len(order) * SECONDS_A_ROW
     try:
         with fresh_server(home, table) as place:
@@ -98,4 +102,4 @@ def measure(
         return Run(contender.name, number, f"failed: {error}")
     finally:
         shutil.rmtree(home)
-    return Run(contender.name, number, "", usage.seconds, cpu, megabytes, truth)
+    return Run(contender.name, number, "", load, usage.seconds, cpu, megabytes, truth)
