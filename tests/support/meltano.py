@@ -44,7 +44,6 @@ class MeltanoProject:
         project = yaml.safe_load((ROOT / "meltano.yml").read_text())
         project["environments"] = [{"name": "demo"}]
         for plugin in (*project["plugins"]["extractors"], *project["plugins"]["loaders"]):
-            del plugin["pip_url"]
             plugin["executable"] = str(Path(sys.executable).parent / plugin["executable"])
             plugin["config"] |= config.get(plugin["name"], {})
         (home / "meltano.yml").write_text(yaml.safe_dump(project))
