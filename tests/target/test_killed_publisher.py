@@ -7,139 +7,31 @@ once, or when the stream has forgotten all ids, so that only reading back tells 
 
 from __future__ import annotations
 
-import json
-import random
-import secrets
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.target import moment, pages, text_of
-from tests.support.waiting import wait_until
+from tests.support.target import pages
+from tests.target.killing import forgetful, kill_until_done, until_forgotten
 
 if TYPE_CHECKING:
-    from tests.support.target import Running, Target
+    from tests.support.target import Target
 
-PAGE = 100
-#: A run can have stored 16 batches, a checkpoint and a page since its last STATE, 2,200 rows. Some
-#: more are read back; with the 50,000 of the default fifty starts would cost a minute.
-SETTINGS = {"batch_size": 100, "checkpoint_records": 500, "dedupe_tail": 2_500}
-SHORTEST_WINDOW = 100_000_000  # nanoseconds: nats-server allows no shorter one
+both_modes = pytest.mark.parametrize("mode", ["atomic", "window"])
 
 
-class Feed:
-    """What a tap sends of so many rows, made once; a run gets what comes after a STATE."""
-
-    def __init__(self, rows: int) -> None:
-        self._schema, *self._lines = text_of(pages(1, rows, PAGE)).splitlines(keepends=True)
-        self._row_at = {moment(row): row for row in range(PAGE, rows + 1, PAGE)}
-
-    def complete(self, printed: str) -> int:
-        """Up to which row a STATE is complete; without one, none is."""
-        if not printed:
-            return 0
-        return self._row_at[json.loads(printed)["bookmarks"]["EVENTS"]["replication_key_value"]]
-
-    def start(self, target: Target, printed: str, **settings: object) -> Running:
-        row = self.complete(printed)
-        rest = self._lines[row + row // PAGE :]
-        return target.start_on_file("".join([self._schema, *rest]).rstrip("\n"), **settings)
-
-
-def forgetful(target: Target) -> None:
-    """Give the target a stream that knows an id for a tenth of a second only."""
-    subjects = [f"{target.stream}.>", probes(target)]
-    target.server.add_stream(
-        target.stream, subjects, duplicate_window=SHORTEST_WINDOW, allow_atomic=True
-    )
-
-
-def probes(target: Target) -> str:
-    return f"probes.{target.stream}"
-
-
-def until_forgotten(target: Target) -> None:
-    """Return when the stream knows none of its ids any more.
-
-    It forgets them in their order. So a message is sent after all others, and then again until its
-    id is taken for a new one. Last bytes of the killed run may come in between: then once more.
-    """
-    first, again = 0, 0
-    while again != first + 1:
-        name = secrets.token_hex(4)
-        first = target.server.store(probes(target), name)["seq"]
-        again = taken_for_new(target, name)
-    target.server.api(f"STREAM.PURGE.{target.stream}", {"filter": probes(target)})
-
-
-def taken_for_new(target: Target, name: str) -> int:
-    """Send a message with this id until it is stored; its place in the stream."""
-    answers: list[dict[str, int]] = []
-
-    def is_new() -> bool:
-        answers.append(target.server.store(probes(target), name))
-        return "duplicate" not in answers[-1]
-
-    wait_until(is_new, what="the stream has forgotten an id")
-    return answers[-1]["seq"]
-
-
-def kill_at(goal: int, target: Target, running: Running) -> None:
-    """Kill the run as soon as the stream holds so many messages."""
-    process, stream = running.process, target.stream
-    wait_until(
-        lambda: target.server.messages(stream) >= goal or process.poll() is not None,
-        what=f"{goal} messages are stored",
-    )
-    process.kill()
-    assert running.killed_or_ended() == -signal.SIGKILL, running.log
-
-
-def check_order_of_promises(target: Target, feed: Feed, printed: str, stored: int) -> None:
-    """First the stream, then the ledger, then STATE."""
-    kept = target.ledger()["PIPELINE"]["SINGER_STATE"]
-    assert feed.complete(printed) <= feed.complete(kept), "STATE left before the ledger knew it"
-    assert feed.complete(kept) <= stored, "the ledger was told of rows that are not stored"
-
-
+@both_modes
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("mode", "rows", "kills", "forgets"),
-    [
-        ("atomic", 100_000, 50, False),
-        ("window", 100_000, 50, False),
-        ("atomic", 20_000, 10, True),
-        ("window", 20_000, 10, True),
-    ],
-    ids=["atomic", "window", "atomic, forgotten", "window, forgotten"],
-)
-def test_killed_at_random_moments_it_stores_and_counts_each_row_once(
-    target: Target, mode: str, rows: int, kills: int, forgets: bool
+def test_fifty_kills_lose_repeat_and_reorder_no_row(target: Target, mode: str) -> None:
+    kill_until_done(target, rows=100_000, kills=50, forgets=False, publish_mode=mode)
+
+
+@both_modes
+def test_kills_are_as_harmless_when_the_stream_has_forgotten_the_ids(
+    target: Target, mode: str
 ) -> None:
-    settings = {**SETTINGS, "publish_mode": mode}
-    feed, chance, printed = Feed(rows), random.Random(mode), ""
-    stored, repeated = 0, 0
-    if forgets:
-        forgetful(target)
-    for left in range(kills, 0, -1):
-        goal = stored + chance.randrange(2 * (rows - stored) // (left + 5))
-        running = feed.start(target, printed, **settings)
-        kill_at(goal, target, running)
-        if forgets:
-            until_forgotten(target)
-        stored = target.server.messages(target.stream)
-        if running.states:
-            printed = running.states[-1]
-            check_order_of_promises(target, feed, printed, stored)
-        repeated += stored > feed.complete(printed)
-    assert repeated > kills / 2, "hardly a run had stored more than its STATE: this says nothing"
-    run = feed.start(target, printed, **settings).end()
-    assert (run.code, feed.complete(run.states[-1])) == (0, rows)
-    assert target.ids() == list(range(1, rows + 1))
-    row = target.ledger()["PIPELINE"]
-    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", rows)
-    assert feed.complete(row["SINGER_STATE"]) == rows
+    forgetful(target, allow_atomic=True)
+    kill_until_done(target, rows=20_000, kills=10, forgets=True, publish_mode=mode)
 
 
 def test_what_the_stream_has_forgotten_is_stored_again_without_reading_back(
@@ -147,7 +39,7 @@ def test_what_the_stream_has_forgotten_is_stored_again_without_reading_back(
 ) -> None:
     """The control: above it would pass for nothing if the stream still knew the ids."""
     forgetful(target)
-    assert target.run(*pages(1, 300, PAGE)).code == 0
+    assert target.run(*pages(1, 300, 100)).code == 0
     until_forgotten(target)
-    assert target.run(*pages(201, 400, PAGE), dedupe_tail=0).code == 0
+    assert target.run(*pages(201, 400, 100), dedupe_tail=0).code == 0
     assert target.ids() == [*range(1, 301), *range(201, 401)]
