@@ -46,12 +46,13 @@ def test_each_message_once_in_order_through_eight_server_kills(
         for kill in range(1, 9):
             reached(publisher, kill * 2_000)
             nats_server.restart()
-            up = time.monotonic()
+            reconnects(publisher, kill)
             goes_on(publisher)
-            assert time.monotonic() - up < 2.5, "the first ack after a restart takes too long"
+            # It waits only for a server that cannot be reached: no connection to one that can is
+            # given up and followed by a wait. `python -m bench.restart` measures the seconds.
+            assert publisher.counts.epochs == kill + 1
         sender.join(30)
         assert publisher.wait(publisher.submitted, 30), publisher.failure
-        assert publisher.counts.epochs >= 8
         assert publisher.counts.published == len(batch)
         assert publisher.mode == mode
     assert ids(nats_server) == ids_of(batch)
