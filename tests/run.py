@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 NEEDED = ("mariadbd", "mariadb-install-db")
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 #: nats-server 2.9.10 in Debian 12; ``test_old_servers`` uses it.
-DEBIAN_NATS = ROOT / ".venv-nats-debian" / "usr/sbin/nats-server"
+DEBIAN_FOLDER = ROOT / ".venv-nats-debian"
+DEBIAN_NATS = DEBIAN_FOLDER / "usr/sbin/nats-server"
 
 
 def has_mariadb() -> bool:
@@ -28,21 +29,22 @@ def has_mariadb() -> bool:
 def install_mariadb() -> None:
     """Install the server package without letting it start a service of its own."""
     print("installing mariadb-server (apt)", flush=True)
-    if os.geteuid() == 0 and apt("update", "-qq"):
+    if apt("update", "-qq"):
         apt("install", "-y", "-qq", "--no-install-recommends", "mariadb-server")
 
 
 def unpack_debian_nats() -> None:
     """Download the package, with a new list of packages where the old one does not do."""
     print("unpacking Debian's nats-server (apt)", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".venv-") as folder:
         download = ("download", "-qq", "nats-server")
         if apt(*download, folder=folder, quiet=True) or (
             os.geteuid() == 0 and apt("update", "-qq") and apt(*download, folder=folder)
         ):
             (package,) = Path(folder).glob("nats-server_*.deb")
-            unpack = ["dpkg", "-x", str(package), str(ROOT / ".venv-nats-debian")]
-            subprocess.run(unpack, check=True)
+            unpacked = Path(folder) / "unpacked"
+            subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)
+            unpacked.rename(DEBIAN_FOLDER)
 
 
 def apt(*arguments: str, folder: str | None = None, quiet: bool = False) -> bool:
@@ -59,7 +61,7 @@ def missing() -> list[str]:
     """What is not there after all, and what that leaves out."""
     lines = []
     has_apt = bool(shutil.which("apt-get"))
-    if not has_mariadb() and has_apt:
+    if not has_mariadb() and has_apt and os.geteuid() == 0:
         install_mariadb()
     if not has_mariadb():
         lines.append("mariadbd is missing: apt-get install mariadb-server, or brew install mariadb")
