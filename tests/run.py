@@ -1,7 +1,8 @@
 """``make test``: sees to it that the real servers are there, then runs pytest.
 
-nats-server comes with the development environment. MariaDB is a package of the system: where it is
-missing and can be installed, it is; elsewhere this says what to install and what is left out.
+A current nats-server comes with the development environment. MariaDB is a package of the system:
+where it is missing and can be installed, it is. Debian's nats-server, an old one, is unpacked into
+a folder of its own and never installed. What cannot be had is named, and left out.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 NEEDED = ("mariadbd", "mariadb-install-db")
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+#: nats-server 2.9.10 in Debian 12; ``test_old_servers`` uses it.
+DEBIAN_FOLDER = ROOT / ".venv-nats-debian"
+DEBIAN_NATS = DEBIAN_FOLDER / "usr/sbin/nats-server"
 
 
 def has_mariadb() -> bool:
@@ -23,31 +29,61 @@ def has_mariadb() -> bool:
 def install_mariadb() -> None:
     """Install the server package without letting it start a service of its own."""
     print("installing mariadb-server (apt)", flush=True)
+    if apt("update", "-qq"):
+        apt("install", "-y", "-qq", "--no-install-recommends", "mariadb-server")
+
+
+def unpack_debian_nats() -> None:
+    """Download the package, with a new list of packages where the old one does not do."""
+    print("unpacking Debian's nats-server (apt)", flush=True)
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".venv-") as folder:
+        download = ("download", "-qq", "nats-server")
+        if apt(*download, folder=folder, quiet=True) or (
+            os.geteuid() == 0 and apt("update", "-qq") and apt(*download, folder=folder)
+        ):
+            (package,) = Path(folder).glob("nats-server_*.deb")
+            unpacked = Path(folder) / "unpacked"
+            subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)
+            unpacked.rename(DEBIAN_FOLDER)
+
+
+def apt(*arguments: str, folder: str | None = None, quiet: bool = False) -> bool:
+    """Whether apt-get did what it was asked to."""
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    install = ("install", "-y", "-qq", "--no-install-recommends", "mariadb-server")
-    for arguments in (("update", "-qq"), install):
-        command = ["apt-get", *arguments]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(done.stdout[-2000:] + done.stderr[-2000:])
-            return
+    command = ["apt-get", *arguments]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    if done.returncode and not quiet:
+        print(done.stdout[-2000:] + done.stderr[-2000:])
+    return not done.returncode
+
+
+def missing() -> list[str]:
+    """What is not there after all, and what that leaves out."""
+    lines = []
+    has_apt = bool(shutil.which("apt-get"))
+    if not has_mariadb() and has_apt and os.geteuid() == 0:
+        install_mariadb()
+    if not has_mariadb():
+        lines.append("mariadbd is missing: apt-get install mariadb-server, or brew install mariadb")
+    if not DEBIAN_NATS.exists() and has_apt:
+        unpack_debian_nats()
+    if not DEBIAN_NATS.exists():
+        lines.append("Debian's nats-server is missing: apt-get download nats-server")
+    return lines
 
 
 def main() -> int:
-    if not has_mariadb() and shutil.which("apt-get") and os.geteuid() == 0:
-        install_mariadb()
-    if not has_mariadb():
-        print("mariadbd is missing: apt-get install mariadb-server, or brew install mariadb")
+    if lines := missing():
+        print(*lines, sep="\n")
         if os.environ.get("CI"):
             print("with CI set nothing may be left out")
             return 1
-        print("the tests of the ledger on MariaDB are left out")
-    root = Path(__file__).parents[1]
+        print("the tests that need it are left out")
     command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal"]
     if "ORACLE_TEST_DSN" not in os.environ:
         command += ["-m", "not oracle"]  # what needs a real Oracle runs where there is one
     command += sys.argv[1:]
-    return subprocess.run(command, cwd=root, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -201,6 +201,18 @@ class NatsServer:
 
         return self.run(ask)
 
+    def store(self, subject: str, message_id: str) -> dict[str, Any]:
+        """Publish an empty message, and what its stream answers."""
+
+        async def ask(client: Client) -> dict[str, Any]:
+            headers = {"Nats-Msg-Id": message_id}
+            answer = await client.request(subject, timeout=10, headers=headers)
+            reply: dict[str, Any] = json.loads(answer.data)
+            assert "error" not in reply, reply
+            return reply
+
+        return self.run(ask)
+
     def add_stream(self, name: str, subjects: list[str], **config: object) -> dict[str, Any]:
         """Create a stream; ``config`` in JetStream's own words (durations in nanoseconds)."""
         answer = self.api(

@@ -6,6 +6,7 @@ and what an outage has left in doubt, is recognised here, however long ago it wa
 
 from __future__ import annotations
 
+import math
 import secrets
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,16 @@ async def newest_ids(
         async with _consumer(epoch, facts, start, only) as (consumer, pending):
             if pending >= newest or start <= facts.first_seq:
                 return dict((await _read(epoch, facts.stream, consumer, pending))[-newest:])
-        span *= 4  # messages of others lie between ours
+        span = _wider(span, newest / max(pending, 1))
+
+
+def _wider(span: int, factor: float) -> int:
+    """The next span to try where messages of others, or gaps, lie between ours.
+
+    What it holds is read wholly, so it grows by what is missing, as if ours were spread evenly; and
+    by a quarter at least, because they may not be.
+    """
+    return math.ceil(span * min(max(factor * 1.05, 1.25), 4))
 
 
 async def ids_after(

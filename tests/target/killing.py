@@ -1,0 +1,147 @@
+"""Killing a target at random moments and giving the next run the last STATE, as a runner does."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import signal
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tests.support.target import moment, pages, text_of
+from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.target import Running, Target
+
+PAGE = 100
+#: A run can have stored 16 batches, a checkpoint and a page since its last STATE, 2,200 rows. Some
+#: more are read back; with the 50,000 of the default fifty starts would cost a minute.
+SETTINGS = {"batch_size": 100, "checkpoint_records": 500, "dedupe_tail": 2_500}
+SHORTEST_WINDOW = 100_000_000  # nanoseconds: nats-server allows no shorter one
+
+
+class Tap:
+    """What a tap sends of so many rows, made once; a run gets what comes after a STATE."""
+
+    def __init__(self, rows: int) -> None:
+        self._schema, *self._lines = text_of(pages(1, rows, PAGE)).splitlines()
+        self._row_at = {moment(row): row for row in range(PAGE, rows + 1, PAGE)}
+
+    def complete(self, printed: str) -> int:
+        """Up to which row a STATE is complete; without one, none is."""
+        if not printed:
+            return 0
+        return self._row_at[json.loads(printed)["bookmarks"]["EVENTS"]["replication_key_value"]]
+
+    def after(self, printed: str) -> list[str]:
+        """The lines that a tap sends when it is given this STATE."""
+        row = self.complete(printed)
+        return [self._schema, *self._lines[row + row // PAGE :]]
+
+
+def forgetful(target: Target, **config: object) -> None:
+    """Give the target a stream that knows an id for a tenth of a second only."""
+    subjects = [f"{target.stream}.>", probes(target)]
+    target.server.add_stream(target.stream, subjects, duplicate_window=SHORTEST_WINDOW, **config)
+
+
+def probes(target: Target) -> str:
+    return f"probes.{target.stream}"
+
+
+def until_forgotten(target: Target) -> None:
+    """Return when the stream knows none of its ids any more.
+
+    It forgets them in their order. So a message is sent after all others, and then again until its
+    id is taken for a new one. Last bytes of the killed run may come in between: then once more.
+    """
+    first, again = 0, 0
+    while again != first + 1:
+        name = secrets.token_hex(4)
+        first = target.server.store(probes(target), name)["seq"]
+        again = taken_for_new(target, name)
+    target.server.api(f"STREAM.PURGE.{target.stream}", {"filter": probes(target)})
+
+
+def taken_for_new(target: Target, name: str) -> int:
+    """Send a message with this id until it is stored; its place in the stream."""
+    answers: list[dict[str, int]] = []
+
+    def is_new() -> bool:
+        answers.append(target.server.store(probes(target), name))
+        return "duplicate" not in answers[-1]
+
+    wait_until(is_new, what="the stream has forgotten an id")
+    return answers[-1]["seq"]
+
+
+def run_until_killed(
+    target: Target, lines: list[str], goal: int, settings: dict[str, Any]
+) -> list[str]:
+    """Kill a run as soon as the stream holds so many messages; the STATEs that it has printed.
+
+    Its input does not end, so that it cannot be quicker than the kill.
+    """
+    running = target.start(**settings)
+    feeder = threading.Thread(target=feed, args=(running, lines))
+    feeder.start()
+    wait_until(
+        lambda: target.server.messages(target.stream) >= goal or running.process.poll() is not None,
+        what=f"{goal} messages are stored",
+    )
+    running.process.kill()
+    assert running.killed_or_ended() == -signal.SIGKILL, running.log
+    feeder.join()
+    running.end_input()
+    return running.states
+
+
+def feed(running: Running, lines: list[str]) -> None:
+    with suppress(BrokenPipeError):  # the kill
+        for start in range(0, len(lines), PAGE):
+            running.feed(*lines[start : start + PAGE])
+
+
+def check_order_of_promises(target: Target, tap: Tap, printed: str, stored: int) -> None:
+    """First the stream, then the ledger, then STATE."""
+    kept = target.ledger()["PIPELINE"]["SINGER_STATE"]
+    assert tap.complete(printed) <= tap.complete(kept), "STATE left before the ledger knew it"
+    assert tap.complete(kept) <= stored, "the ledger was told of rows that are not stored"
+
+
+def kill_until_done(
+    target: Target, *, rows: int, kills: int, forgets: bool, **more: object
+) -> None:
+    """Kill runs at random moments and let the last one end: each row is stored and counted once.
+
+    Args:
+        target: With a stream that ``forgetful`` made, where it is to forget.
+        rows: How many the tap has.
+        kills: How many runs are killed.
+        forgets: Whether the stream has to forget its ids before the next run.
+        more: Settings of the target.
+    """
+    settings: dict[str, Any] = {**SETTINGS, **more}
+    tap, chance, printed = Tap(rows), random.Random(rows), ""
+    stored, repeated = 0, 0
+    for left in range(kills, 0, -1):
+        goal = stored + chance.randint(0, 2 * (rows - stored) // (left + 5))
+        states = run_until_killed(target, tap.after(printed), goal, settings)
+        if forgets:
+            until_forgotten(target)
+        stored = target.server.messages(target.stream)
+        if states:
+            printed = states[-1]
+            check_order_of_promises(target, tap, printed, stored)
+        repeated += stored > tap.complete(printed)
+    assert repeated >= kills // 3, "too few runs had stored more than their STATE tells"
+    run = target.run(*tap.after(printed), **settings)
+    assert run.code == 0
+    assert tap.complete([printed, *run.states][-1]) == rows
+    assert target.ids() == list(range(1, rows + 1))
+    row = target.ledger()["PIPELINE"]
+    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", rows)
+    assert tap.complete(row["SINGER_STATE"]) == rows
