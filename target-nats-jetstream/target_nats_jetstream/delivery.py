@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: How long messages that fill no batch wait for more input before they are sent (seconds).
-LINGER_SECONDS = 0.05
+LINGER_SECONDS = 0.01
 #: What a failing run leaves to the messages in flight, so that STATE is as new as it can be
 #: (seconds).
 SETTLE_SECONDS = 10.0
