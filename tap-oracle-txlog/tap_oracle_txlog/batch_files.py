@@ -47,13 +47,16 @@ class BatchFiles:
     """Writes rows to files of at most ``size`` rows.
 
     Raises:
-        ConfigurationError: The encoding is one that this tap does not write.
+        ConfigurationError: The encoding is one that this tap does not write, or ``size`` is none.
     """
 
     def __init__(self, storage: Storage, *, form: str, compression: str | None, size: int) -> None:
         if form != "jsonl" or compression not in _SUFFIXES:
             reason = f"`batch_config` asks for {form} files with compression {compression}"
             raise ConfigurationError(reason, "This tap writes jsonl, with gzip or none")
+        if size < 1:
+            reason = f"`batch_config` has a batch_size of {size}"
+            raise ConfigurationError(reason, "A file has one row or more")
         self.encoding = {"format": form, "compression": compression or "none"}
         self._storage = storage
         self._size = size
