@@ -74,6 +74,8 @@ def test_a_page_gives_the_bytes_that_its_messages_would(
     single = capsysbinary.readouterr().out
     assert without_time(page) == without_time(single)
     assert TIME.findall(page)
+    begins = b'{"type":"RECORD","stream":"T","record":{"ID":'  # targets know a record by this
+    assert all(line.startswith(begins) for line in page.splitlines())
     assert page.count(b"\n") == len(ROWS)
 
 
