@@ -10,7 +10,7 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from singer_sdk import BatchSink, Target
@@ -39,8 +39,7 @@ def batch_config(folder: Path, compression: str = "gzip", **more: object) -> dic
 
 
 def path_of(url: str) -> Path:
-    assert urlsplit(url).scheme == "file"
-    return Path(unquote(urlsplit(url).path))
+    return Path(url.removeprefix("file://"))
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -133,11 +132,15 @@ class KeepingTarget(Target):
 
 
 @COMPRESSIONS
+@pytest.mark.parametrize("root", ["file://{}/files", "file://{}/a b/%20", "{}/a b/%20", "files"])
 def test_a_target_of_the_sdk_reads_them(
-    tap: Tap, table: EventTable, tmp_path: Path, compression: str
+    tap: Tap, table: EventTable, tmp_path: Path, compression: str, root: str
 ) -> None:
     fill(table, 9)
-    run = tap.run(page_size=4, batch_config=batch_config(tmp_path / "files", compression))
+    config = batch_config(tmp_path, compression)
+    config["storage"]["root"] = root.format(tmp_path)
+    run = tap.run(page_size=4, batch_config=config)
+    assert all(tmp_path in path_of(url).parents for one in batches(run) for url in one["manifest"])
     KeepingSink.kept.clear()
     KeepingTarget().listen(io.StringIO(run.stdout.decode()))
     assert KeepingSink.kept == table.records()
