@@ -13,7 +13,6 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from tap_oracle_txlog.errors import ConfigurationError
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
 #: zlib's fastest: three times as fast as its default, for files that live a few seconds.
 GZIP_LEVEL: Final = 1
 
+_FILE: Final = "file://"
 _SUFFIXES: Final = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
 
 
 class Storage(Protocol):
     """Where files go: the SDK's ``StorageTarget``, for local files and any URL of fsspec."""
 
+    root: str
     prefix: str | None
 
     def get_url(self, filename: str) -> str:
@@ -47,13 +48,16 @@ class BatchFiles:
     """Writes rows to files of at most ``size`` rows.
 
     Raises:
-        ConfigurationError: The encoding is one that this tap does not write.
+        ConfigurationError: The encoding is one that this tap does not write, or ``size`` is none.
     """
 
     def __init__(self, storage: Storage, *, form: str, compression: str | None, size: int) -> None:
         if form != "jsonl" or compression not in _SUFFIXES:
             reason = f"`batch_config` asks for {form} files with compression {compression}"
             raise ConfigurationError(reason, "This tap writes jsonl, with gzip or none")
+        if size < 1:
+            reason = f"`batch_config` has a batch_size of {size}"
+            raise ConfigurationError(reason, "A file has one row or more")
         self.encoding = {"format": form, "compression": compression or "none"}
         self._storage = storage
         self._size = size
@@ -65,15 +69,16 @@ class BatchFiles:
         Raises:
             ConfigurationError: A file cannot be written.
         """
-        urls: list[str] = []
+        names: list[str] = []
         try:
             for part in pieces(rows, self._size):
-                urls.append(self._write(self._new_name(stream), part))  # noqa: PERF401  # some may be there when one fails
-            yield urls
+                name = self._new_name(stream)
+                self._write(name, part)
+                names.append(name)
+            yield [self._url(name) for name in names]
         except BaseException:
-            for url in urls:
-                if (path := _local(url)) is not None:
-                    path.unlink(missing_ok=True)
+            for path in filter(None, map(self._path, names)):
+                path.unlink(missing_ok=True)
             raise
 
     def _new_name(self, stream: str) -> str:
@@ -81,10 +86,19 @@ class BatchFiles:
         suffix = _SUFFIXES[self.encoding["compression"]]
         return f"{self._storage.prefix or ''}tap-oracle-txlog--{plain}-{uuid4()}{suffix}"
 
-    def _write(self, name: str, rows: Sequence[Row | dict[str, object]]) -> str:
+    def _path(self, name: str) -> Path | None:
+        """Where the file is on this machine; None for one in other storage."""
+        root = self._storage.root.removeprefix(_FILE)
+        return None if "://" in root else Path(root).absolute() / name
+
+    def _url(self, name: str) -> str:
+        """As readers of the SDK understand it: the path of a file stands in it as it is."""
+        path = self._path(name)
+        return self._storage.get_url(name) if path is None else f"{_FILE}{path}"
+
+    def _write(self, name: str, rows: Sequence[Row | dict[str, object]]) -> None:
+        path = self._path(name)
         try:
-            url = self._storage.get_url(name)
-            path = _local(url)
             with _replacing(path) if path else self._storage.open(name, "wb") as file:
                 self._fill(file, rows)
         except (OSError, ImportError, ValueError) as error:  # as the storage's package has them
@@ -92,7 +106,6 @@ class BatchFiles:
             raise ConfigurationError(
                 reason, "Check its root and params, space and rights"
             ) from error
-        return url
 
     def _fill(self, file: IO[bytes], rows: Sequence[Row | dict[str, object]]) -> None:
         if self.encoding["compression"] == "none":
@@ -122,9 +135,3 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 def _cause(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
-def _local(url: str) -> Path | None:
-    """The path of a file on this machine; None for one in other storage."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None

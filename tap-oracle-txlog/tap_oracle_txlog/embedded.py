@@ -7,39 +7,35 @@ look-back.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime as dt
 import decimal
 import logging
-from functools import partial
 from itertools import starmap
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from tap_oracle_txlog.embedded_types import (
+    SQLITE_FORM,
+    form,
+    json_schema,
+    python_type,
+    sort_as_text,
+)
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.settings import source_zone
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.source import Column, Page, SourceLostError
-from tap_oracle_txlog.timestamps import END, Instant, from_datetime, offsets, parse, to_datetime
+from tap_oracle_txlog.timestamps import END, Instant, from_datetime, parse, to_datetime
 from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
 logger = logging.getLogger(__name__)
-
-#: From the values of a column, as the driver gives them, to their JSON-ready form.
-Form: TypeAlias = "Callable[[Sequence[Any]], Sequence[object]]"
-
-#: How SQLAlchemy stores a DATETIME in SQLite: text of fixed width, so that text order is time
-#: order.
-SQLITE_FORM = "YYYY-MM-DD HH:MM:SS.ffffff"
-_DIGITS = str.maketrans("123456789", "000000000")
-_DIGITLESS = "0000-00-00 00:00:00.000000"
 
 #: SQLite's words for a file that somebody else is writing to.
 _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -99,7 +95,7 @@ class EmbeddedSource:
     def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
         self._table = self._reflect(table)
         self._key = self._column(replication_key)
-        if _python_type(self._key.type) is not dt.datetime:
+        if python_type(self._key.type) is not dt.datetime:
             reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
             raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
         self._id = self._column(id_column)
@@ -119,7 +115,10 @@ class EmbeddedSource:
             names &= set(selected)
         names |= {self._key.name, self._id.name}
         self._columns = _readable([one for one in self._table.columns if one.name in names])
-        self._forms = [self._form(column, zone or dt.UTC) for column in self._columns]
+        self._forms = [
+            form(column.type, zone or dt.UTC, times_are_text=self._by_storage)
+            for column in self._columns
+        ]
         read = [str(column.name) for column in self._columns]  # SQLAlchemy has a type of its own
         self._row = row_type(read)
         self._key_place, self._id_place = map(read.index, (self._key.name, self._id.name))
@@ -141,7 +140,7 @@ class EmbeddedSource:
 
     def columns(self) -> Sequence[Column]:
         """See ``source.Source``."""
-        schemas = (_json_schema(column.type) for column in self._columns)
+        schemas = (json_schema(column.type) for column in self._columns)
         names = (column.name for column in self._columns)
         return list(starmap(Column, zip(names, schemas, strict=True)))
 
@@ -163,7 +162,7 @@ class EmbeddedSource:
         at = self._key_value(after.at)
         behind: sa.ColumnElement[bool] = self._key >= at
         if after.id is not None and _is_whole(after.at):
-            behind &= (self._key > at) | (self._id > after.id)
+            behind &= (self._key > at) | (self._as_stored(self._id) > after.id)
         if until is not None:
             behind &= self._key < self._key_value(until)
         return self._read(behind, limit)
@@ -172,7 +171,7 @@ class EmbeddedSource:
         """See ``source.Source``."""
         behind: sa.ColumnElement[bool] = self._key.is_(None)
         if after_id is not None:
-            behind &= self._id > after_id
+            behind &= self._as_stored(self._id) > after_id
         return self._read(behind, limit)
 
     def close(self) -> None:
@@ -206,7 +205,7 @@ class EmbeddedSource:
         """Column by column, which costs half of what it would row by row."""
         columns = list(zip(*fetched, strict=True))
         keys, ids = self._instants(columns[self._key_place]), _whole(columns[self._id_place])
-        values = [form(column) for form, column in zip(self._forms, columns, strict=True)]
+        values = [convert(column) for convert, column in zip(self._forms, columns, strict=True)]
         return Page(Position.of_rows(keys, ids), list(map(self._row, *values)))
 
     def _instants(self, keys: Sequence[Any]) -> Sequence[Instant]:
@@ -214,24 +213,15 @@ class EmbeddedSource:
             return [NO_KEY] * len(keys)
         if not self._by_storage:
             return list(map(from_datetime, keys))
-        if not _sort_as_text(keys):
-            raise self._does_not_sort(next(key for key in keys if not _sort_as_text([key])))
+        if not sort_as_text(keys):
+            raise self._does_not_sort(next(key for key in keys if not sort_as_text([key])))
         return [Instant(key.replace(" ", "T") + "000") for key in keys]
-
-    def _form(self, column: sa.Column[Any], zone: dt.tzinfo) -> Form:
-        """From the values that are fetched for the column to those of the records."""
-        kind = _python_type(column.type)
-        if kind is not dt.datetime:
-            return partial(_each, _FORMS[kind]) if kind in _FORMS else _as_they_are
-        if self._by_storage:
-            return partial(_sqlite_times, zone=zone)
-        return partial(_each, partial(_time_text, zone=zone))
 
     def _as_stored(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
         """The column; in SQLite as it is there, where SQLAlchemy would round a decimal and make an
         object of each time.
         """
-        kind = _python_type(column.type)
+        kind = python_type(column.type)
         if self._by_storage and kind in {decimal.Decimal, dt.datetime}:
             return sa.type_coerce(column, sa.types.NullType())
         return column
@@ -293,22 +283,9 @@ def _raise_if_lost(error: Exception, reason: str) -> None:
 def _readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:
     """The columns that have a JSON form."""
     for column in columns:
-        if not _json_schema(column.type):
+        if not json_schema(column.type):
             logger.warning("column %s of type %s is left out", column, column.type)
-    return [column for column in columns if _json_schema(column.type)]
-
-
-def _python_type(kind: sa.types.TypeEngine[Any]) -> type:
-    if isinstance(kind, sa.JSON):
-        return dict  # SQLAlchemy 2.1 does not say so any more
-    try:
-        return kind.python_type
-    except NotImplementedError:
-        return object
-
-
-def _json_schema(kind: sa.types.TypeEngine[Any]) -> dict[str, object]:
-    return _SCHEMAS.get(_python_type(kind), {})
+    return [column for column in columns if json_schema(column.type)]
 
 
 def _whole(ids: Sequence[Any]) -> Sequence[Any]:
@@ -316,65 +293,3 @@ def _whole(ids: Sequence[Any]) -> Sequence[Any]:
     if decimal.Decimal not in set(map(type, ids)):
         return ids
     return [int(one) if one == one.to_integral_value() else one for one in ids]
-
-
-def _as_they_are(values: Sequence[Any]) -> Sequence[object]:
-    return values
-
-
-def _each(convert: Callable[[Any], object], values: Sequence[Any]) -> Sequence[object]:
-    return [None if value is None else convert(value) for value in values]
-
-
-def _sort_as_text(times: Sequence[Any]) -> bool:
-    """Whether all are text of SQLITE_FORM, so that their order is that of time.
-
-    All at once, as a match for each would cost as much as reading it.
-
-    Raises:
-        ValueError: One has that form and names no time.
-    """
-    if set(map(type, times)) != {str}:
-        return False
-    if "\n".join(times).translate(_DIGITS) != "\n".join([_DIGITLESS] * len(times)):
-        return False
-    for _ in map(dt.datetime.fromisoformat, times):
-        pass
-    return True
-
-
-def _sqlite_times(values: Sequence[Any], zone: dt.tzinfo) -> Sequence[object]:
-    """ISO text of times that SQLite holds as text, mostly in the form in which they sort."""
-    if not _sort_as_text(values):
-        return _each(lambda text: _time_text(dt.datetime.fromisoformat(text), zone), values)
-    if zone is dt.UTC:
-        return [text.replace(" ", "T") + "+00:00" for text in values]
-    offset = offsets(zone)
-    return [f"{text[:10]}T{text[11:]}{offset(text[:16])}" for text in values]
-
-
-def _time_text(value: dt.datetime, zone: dt.tzinfo) -> str:
-    """ISO text with an offset: that of ``zone`` for a time that was stored without one."""
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).isoformat(
-        timespec="microseconds"
-    )
-
-
-_SCHEMAS: dict[type, dict[str, object]] = {
-    int: {"type": ["integer", "null"]},
-    str: {"type": ["string", "null"]},
-    bool: {"type": ["boolean", "null"]},
-    float: {"type": ["number", "null"]},
-    decimal.Decimal: {"type": ["number", "null"]},
-    dt.datetime: {"type": ["string", "null"], "format": "date-time"},
-    dt.date: {"type": ["string", "null"], "format": "date"},
-    bytes: {"type": ["string", "null"], "contentEncoding": "base64"},
-    dict: {"type": ["object", "array", "string", "number", "boolean", "null"]},
-}
-_FORMS: dict[type, Callable[[Any], object]] = {
-    decimal.Decimal: lambda value: (
-        decimal.Decimal(repr(value)) if isinstance(value, float) else value
-    ),
-    dt.date: dt.date.isoformat,
-    bytes: lambda value: base64.b64encode(value).decode(),
-}

@@ -11,10 +11,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from heapq import nlargest
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _RANGE: Final = re.compile(r"(-?[0-9]{1,60})(?:-(-?[0-9]{1,60}))?", re.ASCII)
 
@@ -29,15 +30,27 @@ class IdRanges:
     _lows: list[int] = field(default_factory=list)
     _highs: list[int] = field(default_factory=list)
 
-    def add(self, value: int) -> None:
-        """Put one id in; nothing happens when it is there."""
-        if not self._highs or value > self._highs[-1] + 1:
-            self._lows.append(value)
-            self._highs.append(value)
-        elif value == self._highs[-1] + 1:
-            self._highs[-1] = value
-        else:
-            self._insert(value)
+    @classmethod
+    def of(cls, ids: Iterable[int]) -> IdRanges:
+        """The ranges of these ids, in whatever order they come."""
+        values = sorted(ids)
+        if not values:
+            return cls()
+        starts = [at for at, (a, b) in enumerate(pairwise(values), 1) if b - a > 1]
+        return cls(
+            [values[0], *(values[at] for at in starts)],
+            [*(values[at - 1] for at in starts), values[-1]],
+        )
+
+    def __or__(self, other: IdRanges) -> IdRanges:
+        """The ids of both."""
+        joined = IdRanges()
+        for low, high in sorted([*self.ranges(), *other.ranges()]):
+            if joined._highs and low <= joined._highs[-1] + 1:
+                joined._highs[-1] = max(joined._highs[-1], high)
+            else:
+                joined._append(low, high)
+        return joined
 
     def discard(self, value: int) -> None:
         """Take one id out; nothing happens when it is not there."""
@@ -101,23 +114,6 @@ class IdRanges:
         """Index of the last range that starts at or before ``value``; -1 when none does."""
         return bisect_right(self._lows, value) - 1
 
-    def _insert(self, value: int) -> None:
-        at = self._range_from(value)
-        if at >= 0 and value <= self._highs[at]:
-            return
-        joins_left = at >= 0 and self._highs[at] == value - 1
-        joins_right = at + 1 < len(self._lows) and self._lows[at + 1] == value + 1
-        if joins_left and joins_right:
-            self._highs[at] = self._highs.pop(at + 1)
-            del self._lows[at + 1]
-        elif joins_left:
-            self._highs[at] = value
-        elif joins_right:
-            self._lows[at + 1] = value
-        else:
-            self._lows.insert(at + 1, value)
-            self._highs.insert(at + 1, value)
-
     def _append(self, low: int, high: int) -> None:
         if low > high or (self._highs and low <= self._highs[-1] + 1):
             msg = f"the range {low}-{high} is not above the one before it"
@@ -157,7 +153,15 @@ class EmittedIds:
 
     def admit(self, ids: Sequence[int | str | None]) -> list[bool]:
         """Which of ``ids`` are new; they are going to be read again, so remember them."""
-        new = [self._admit_one(value) for value in ids]
+        page = IdRanges.of(value for value in ids if isinstance(value, int))
+        joined = self.ranges | page
+        fresh = joined.count - self.ranges.count
+        if fresh in {0, len(ids)} and page.count == len(ids):
+            new = [fresh > 0] * len(ids)
+        else:
+            new = self._admit_each(ids)
+        self.ranges = joined
+        self._seen |= page
         self._bound(self.ranges)
         self._bound(self._seen)
         return new
@@ -172,14 +176,17 @@ class EmittedIds:
         self.ranges.discard(value)
         return False
 
-    def _admit_one(self, value: int | str | None) -> bool:
-        if not isinstance(value, int):
-            self.memory = Memory.IDS_NOT_INTEGERS
-            return True
-        is_new = value not in self.ranges
-        self.ranges.add(value)
-        self._seen.add(value)
-        return is_new
+    def _admit_each(self, ids: Sequence[int | str | None]) -> list[bool]:
+        first = set[int]()
+        new = []
+        for value in ids:
+            if isinstance(value, int):
+                new.append(value not in self.ranges and value not in first)
+                first.add(value)
+            else:
+                self.memory = Memory.IDS_NOT_INTEGERS
+                new.append(True)
+        return new
 
     def _bound(self, ranges: IdRanges) -> None:
         if len(ranges) > self._max_ranges:

@@ -1,8 +1,8 @@
 """Signals: the tap ends at once, but never in the middle of a line.
 
 Whatever it does, its state is out already: a STATE follows each page. So a signal may interrupt a
-query or a wait anywhere; only the writing of a page is finished first, because half a RECORD line
-would be an error to the target. The handler raises, as a flag alone would leave a blocked call
+query or a wait anywhere; only the writing of a page and its STATE is finished first: half a RECORD
+line would be an error to the target. The handler raises, as a flag alone would leave a blocked call
 blocked (PEP 475). Under ``meltano run`` one Ctrl+C arrives as SIGINT and SIGTERM: the second signal
 changes nothing.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
@@ -43,6 +42,7 @@ class EventStream(Stream):
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
         self._tap: TapOracleTxlog = tap
         self._names = names
+        self._files = self._batch_files()
         self._name_columns()
 
     def _name_columns(self) -> None:
@@ -78,10 +78,15 @@ class EventStream(Stream):
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """Give none: the SDK would make files of rows without regard for where a STATE stands."""
 
-    @cached_property
-    def _files(self) -> BatchFiles | None:
+    def _batch_files(self) -> BatchFiles | None:
         """Where rows go in place of stdout, if so configured."""
-        if (config := super().get_batch_config(self.config)) is None:
+        try:
+            config = super().get_batch_config(self.config)
+        except TypeError as error:  # the SDK makes objects of what the config holds
+            reason = f"`batch_config` is not complete: {error}"
+            remedy = "It has an encoding with format and compression, and a storage with root"
+            raise ConfigurationError(reason, remedy) from error
+        if config is None:
             return None
         return BatchFiles(
             config.storage,
@@ -117,13 +122,13 @@ class EventStream(Stream):
         with self.get_record_counter() as counter, self.get_sync_timer():
             try:
                 for state, batch in self._batches(extraction):
-                    with self._tap.stop.held_back():
-                        self._write_page(batch.rows)
-                    counter.increment(len(batch.rows))
                     bookmark = batch.progress.to_bookmark()
                     if extraction.late:  # for the last line of the target
                         bookmark["late"] = extraction.late
-                    self._bookmark(state, bookmark)
+                    with self._tap.stop.held_back():
+                        self._write_page(batch.rows)
+                        self._bookmark(state, bookmark)
+                    counter.increment(len(batch.rows))
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
@@ -209,8 +214,7 @@ class EventStream(Stream):
         state.clear()
         state.update(kept, **bookmark)
         self.state_manager.is_flushed = False
-        with self._tap.stop.held_back():
-            self._write_state_message()
+        self._write_state_message()
 
     def _is_plain(self) -> bool:
         """Whether rows go out as they are: no stream map, no flattening."""

@@ -206,6 +206,7 @@ class TapOracleTxlog(Tap):
         """
         if level := self.config.get("log_level"):
             logging.getLogger().setLevel(level)
+        self.message_writer.widen_pipe()
         with self.stop.installed():
             try:
                 if self.config["state_from_ledger"]:

@@ -20,6 +20,7 @@ from singer_sdk.mapper import (
 )
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Message
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
@@ -29,7 +30,6 @@ from tap_oracle_txlog.writer import SingerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
 
     from singer_sdk.helpers.types import Context
 
@@ -189,6 +189,7 @@ def test_a_replaced_method_takes_what_the_sdk_gives(ours: type, base: type, name
         (Stream, "get_replication_key_signpost"),
         (Stream, "apply_catalog"),
         (Stream, "log"),
+        (Stream, "get_batch_config"),
         (Tap, "_validate_config"),
         (Tap, "_setup_signal_handlers"),
         (Tap, "get_singer_command"),
@@ -204,6 +205,7 @@ def test_every_hook_is_there(base: type, name: str) -> None:
     [
         (Stream._write_state_message, (None,), {}),
         (Stream._write_record_message, (None, {}), {}),
+        (Stream._generate_record_messages, (None, {}), {}),
         (Stream._check_max_record_limit, (None, 1), {}),
         (Stream.get_context_state, (None, {"start": "x"}), {}),
         (Stream.get_record_counter, (None,), {}),
@@ -271,15 +273,58 @@ def test_a_bookmark_of_a_slice_is_kept_in_the_partitions_by_its_context() -> Non
     assert tap.state["bookmarks"]["plain"] == BOOKMARK | {"partitions": slices}
 
 
-def test_batch_files_are_made_of_records_that_are_not_written_themselves(
-    tmp_path: Path,
+BATCH_CONFIG = {
+    "encoding": {"format": "jsonl", "compression": "gzip"},
+    "storage": {"root": "file:///tmp/x y", "prefix": "p"},
+    "batch_size": 7,
+}
+
+
+def test_a_stream_that_has_no_batch_config_is_synced_by_its_records_whatever_is_configured(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    storage = {"root": tmp_path.as_uri()}
-    encoding = {"format": "jsonl", "compression": "gzip"}
-    tap = PlainTap(config={"batch_config": {"encoding": encoding, "storage": storage}})
+    """This is why ``EventStream.get_batch_config`` gives none."""
+    monkeypatch.setattr(PlainStream, "get_batch_config", lambda _self, _config: None)
+    tap = PlainTap(config={"batch_config": BATCH_CONFIG})
     tap.sync_all()
-    assert tap.stream.driven == [(None, False)]
-    assert tap.types == ["SCHEMA", "BATCH", "STATE"]
+    assert tap.stream.driven == [(None, True)]
+    assert tap.types == ["SCHEMA", "STATE"]
+
+
+def test_a_batch_config_has_the_members_that_the_files_are_made_by() -> None:
+    config = PlainTap().stream.get_batch_config({"batch_config": BATCH_CONFIG})
+    assert config is not None
+    assert (config.encoding.format, config.encoding.compression) == ("jsonl", "gzip")
+    assert (config.batch_size, config.storage.prefix) == (7, "p")
+    assert config.storage.get_url("name") == "file:///tmp/x y/name"
+    inspect.signature(config.storage.open).bind("name", "wb")
+    assert PlainTap().stream.get_batch_config({}) is None
+
+
+@pytest.mark.parametrize(
+    "lacking", [{"encoding": {}}, {"encoding": {"format": "jsonl"}}, {"storage": {}}]
+)
+def test_a_batch_config_that_is_not_complete_is_a_type_error(lacking: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        PlainTap().stream.get_batch_config({"batch_config": lacking})
+
+
+def test_the_records_of_a_row_come_with_the_streams_that_the_maps_name() -> None:
+    maps = {"plain": {"__filter__": "ID > 1", "__alias__": "some"}, "all": {"__source__": "plain"}}
+    stream = PlainTap(config={"stream_maps": maps}).stream
+    messages = {
+        (message.stream, message.record["ID"])
+        for number in (1, 2)
+        for message in stream._generate_record_messages({"ID": number, "AT": "x"})
+    }
+    assert messages == {("all", 1), ("all", 2), ("some", 2)}
+
+
+def test_the_replication_method_is_what_the_catalog_asks_for() -> None:
+    assert PlainTap().stream.replication_method == REPLICATION_INCREMENTAL
+    catalog = PlainTap().catalog_dict
+    catalog["streams"][0]["replication_method"] = "FULL_TABLE"
+    assert PlainTap(catalog=catalog).stream.replication_method == "FULL_TABLE"
 
 
 def test_a_dry_run_ends_at_its_limit_after_the_state_is_written_and_counts_as_success() -> None:

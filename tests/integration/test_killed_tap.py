@@ -43,8 +43,8 @@ def test_a_tap_killed_at_thirty_moments_loses_no_row_and_repeats_only_those_behi
 ) -> None:
     """Half of the rows are complete, the others lie beyond the watermark.
 
-    Moments are numbers of lines read from a pipe that holds a few hundred, so that the tap is never
-    far ahead: it is hit in the middle of pages, between pages, and while it starts.
+    Moments are numbers of lines read from a pipe that holds a few thousand, so that the tap is
+    never far ahead: it is hit in the middle of pages, between pages, and while it starts.
     """
     table = oracle.database.tables["SPC.TXLOG_EVENTS"]
     table.generate(ROWS, numbered)  # four in each millisecond

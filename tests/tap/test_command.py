@@ -183,6 +183,46 @@ def test_columns_that_the_catalog_leaves_out_are_not_sent_but_key_and_time_alway
     assert tap.run_from(run.states[-1]).ids == []
 
 
+def test_what_the_catalog_leaves_out_is_not_even_fetched(tap: Tap, table: EventTable) -> None:
+    fill(table, 4)
+    table.execute("UPDATE TXLOG_EVENTS SET EVENT_DATA = CAST(x'ff' AS TEXT)")  # fails when fetched
+    catalog = select_all_but(tap, table, ["properties", "EVENT_DATA"])
+    run = tap.run("--catalog", catalog)
+    assert (run.code, run.ids) == (0, [0, 1, 2, 3])
+
+
+def test_columns_that_the_schema_does_not_name_are_in_no_record(
+    tap: Tap, table: EventTable
+) -> None:
+    table.execute("ALTER TABLE TXLOG_EVENTS ADD COLUMN EXTRA TEXT DEFAULT 'x'")
+    fill_extra = "INSERT INTO TXLOG_EVENTS (ID, EVENT_TIMESTAMP) VALUES (?, ?)"
+    table.execute_with(fill_extra, (1, stamp(1)))
+    run = tap.run()
+    (record,) = run.records
+    assert list(record) == list(run.messages[0]["schema"]["properties"])
+    assert "EXTRA" not in record
+
+
+@pytest.mark.parametrize("asked", ["FULL_TABLE", "LOG_BASED"])
+@pytest.mark.parametrize("place", ["entry", "metadata"])
+def test_a_way_of_replication_that_there_is_not_is_refused(
+    tap: Tap, table: EventTable, asked: str, place: str
+) -> None:
+    fill(table, 4)
+    catalog = json.loads(tap.run("--discover").stdout)
+    (entry,) = catalog["streams"]
+    if place == "entry":
+        entry["replication_method"] = asked
+    else:
+        entry.pop("replication_method", None)
+        (root,) = [each for each in entry["metadata"] if not each["breadcrumb"]]
+        root["metadata"]["forced-replication-method"] = asked
+    run = tap.run("--catalog", tap.file("catalog.json", catalog))
+    (said,) = run.logged("ERROR")
+    assert re.search(rf"catalog asks for {asked}.*TXLOG_EVENTS.*INCREMENTAL", said), said
+    assert (run.code, run.messages) == (2, [])
+
+
 def test_a_stream_that_the_catalog_leaves_out_is_not_read(tap: Tap, table: EventTable) -> None:
     fill(table, 4)
     run = tap.run("--catalog", select_all_but(tap, table, []))

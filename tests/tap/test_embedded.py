@@ -371,3 +371,57 @@ def test_closing_twice_is_once(table: EventTable) -> None:
     source = source_of(table)
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize("stored", ["2026-02-30 00:00:00.000000", "2026-01-01 24:00:01.000000"])
+@pytest.mark.parametrize("column", ["EVENT_TIMESTAMP", "CREATED_AT"])
+def test_a_time_that_the_calendar_does_not_have_is_refused_in_any_column(
+    table: EventTable, open_source: Open, column: str, stored: str
+) -> None:
+    table.add(Event(1, stamp(1)), Event(2, stamp(2)))
+    table.execute_with(f"UPDATE TXLOG_EVENTS SET {column} = ? WHERE ID = 2", (stored,))
+    with pytest.raises(DataError, match="Check that its values are of their column's type"):
+        open_source(table).page(START, 9)
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ("2026-01-01", "2026-01-01T00:00:00.000000"),
+        ("2026-01-01T01:02:03", "2026-01-01T01:02:03.000000"),
+        ("2026-01-01 01:02:03.5", "2026-01-01T01:02:03.500000"),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("zone", [None, VIENNA])
+def test_times_beside_the_key_may_be_in_any_iso_form_and_come_out_in_one(
+    table: EventTable,
+    open_source: Open,
+    stored: str | None,
+    written: str | None,
+    zone: ZoneInfo | None,
+) -> None:
+    table.add(Event(1, stamp(1)), Event(2, stamp(2)))
+    table.execute_with("UPDATE TXLOG_EVENTS SET CREATED_AT = ? WHERE ID = 2", (stored,))
+    rows = records(open_source(table, zone=zone).page(START, 9))
+    offset = "+00:00" if zone is None else "+01:00"
+    expected = written and f"{written}{offset}"
+    assert [row["CREATED_AT"] for row in rows] == [f"2026-01-01T00:00:00.000000{offset}", expected]
+
+
+def test_what_is_not_selected_is_in_no_row_but_id_and_key_always_are(
+    table: EventTable, open_source: Open
+) -> None:
+    table.add(Event(1, stamp(1), "x"))
+    source = open_source(table, selected={"EVENT_TYPE", "NOT_THERE"})
+    assert list(records(source.page(START, 9))[0]) == ["ID", "EVENT_TYPE", "EVENT_TIMESTAMP"]
+
+
+def test_a_column_whose_name_no_record_can_have_is_an_error_with_the_remedy(
+    tmp_path: Path,
+) -> None:
+    table = table_of(tmp_path, '"A\\B" TEXT, C TEXT', ("x", "y"))
+    with pytest.raises(ConfigurationError, match=r"backslash.*`columns`"):
+        source_of(table)
+    with closing(source_of(table, columns=["C"])) as source:
+        assert records(source.page(START, 9))[0]["C"] == "y"

@@ -13,8 +13,8 @@ from tests.support.events import Event, EventTable, stamp
 if TYPE_CHECKING:
     from tests.tap.command import Run, Tap
 
-ROWS = 3_000
-PAGE = 1_000  # several times what a pipe takes
+ROWS = 12_000
+PAGE = 4_000  # more than a pipe takes
 
 
 @pytest.fixture

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from tap_oracle_txlog.row import row_type
-from tap_oracle_txlog.writer import BUFFER_BYTES, SingerWriter
+from tap_oracle_txlog.writer import BUFFER_BYTES, PIPE_BYTES, SingerWriter
 from tests.tap.command import Running, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tap_oracle_txlog.row import Row
 
@@ -72,6 +74,8 @@ def test_a_page_gives_the_bytes_that_its_messages_would(
     single = capsysbinary.readouterr().out
     assert without_time(page) == without_time(single)
     assert TIME.findall(page)
+    begins = b'{"type":"RECORD","stream":"T","record":{"ID":'  # targets know a record by this
+    assert all(line.startswith(begins) for line in page.splitlines())
     assert page.count(b"\n") == len(ROWS)
 
 
@@ -103,6 +107,31 @@ def test_a_long_page_is_not_kept_in_memory(capsysbinary: pytest.CaptureFixture[b
         write(writer, [{"ID": number, "TEXT": "x" * (BUFFER_BYTES // 4)}])
         out += len(capsysbinary.readouterr().out)
         assert out >= number * BUFFER_BYTES // 4 - BUFFER_BYTES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe has the size it has")
+def test_a_pipe_takes_a_thousand_rows_or_more_before_the_tap_has_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if int(Path("/proc/sys/fs/pipe-max-size").read_text(encoding="ascii")) < PIPE_BYTES:
+        pytest.skip("this system does not allow as much")
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb"), open(write_end, "w", encoding="ascii") as stdout:  # noqa: PTH123  # descriptors
+        monkeypatch.setattr(sys, "stdout", stdout)
+        SingerWriter.widen_pipe()
+        assert fcntl.fcntl(write_end, fcntl.F_GETPIPE_SZ) == PIPE_BYTES
+
+
+def test_what_is_no_pipe_is_written_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "out").open("w", encoding="ascii") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        SingerWriter.widen_pipe()
+        writer = SingerWriter()
+        write(writer, ROWS)
+        writer.flush()
+    assert (tmp_path / "out").read_bytes().count(b"\n") == len(ROWS)
 
 
 @pytest.mark.parametrize("rows", [1, 1_000], ids=["small page", "large page"])

@@ -15,7 +15,7 @@ from tap_oracle_txlog.source import TXLOG_COLUMNS
 from tap_oracle_txlog.timestamps import Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 EVENTS = [
     OracleColumn("ID", "NUMBER", 19, 0, nullable=False),
@@ -28,9 +28,13 @@ EVENTS = [
 SHAPE = OracleColumn("SHAPE", "SDO_GEOMETRY")
 
 
-def table(described: Sequence[OracleColumn], **config: Any) -> Table:  # noqa: ANN401 - any setting
+def table(
+    described: Sequence[OracleColumn],
+    selected: Collection[str] | None = None,
+    **config: Any,  # noqa: ANN401 - any setting
+) -> Table:
     login = {"user": "u", "password": "p", "host": "db", "service_name": "X"}
-    return Table.of(OracleSettings.from_config(login | config), described)
+    return Table.of(OracleSettings.from_config(login | config), described, selected)
 
 
 def replaced(column: OracleColumn) -> list[OracleColumn]:
@@ -141,6 +145,13 @@ def test_a_column_that_nothing_can_read_is_left_out_and_known() -> None:
     made = table([*EVENTS, SHAPE], table="APP.LOG")
     assert made.unsupported == [SHAPE]
     assert "SHAPE" not in str(made.selection.expressions)
+
+
+def test_only_what_is_selected_is_fetched_but_id_and_key_always_are() -> None:
+    made = table(EVENTS, {"EVENT_TYPE", "NOT_THERE"})
+    assert names(made) == ["ID", "EVENT_TYPE", "EVENT_TIMESTAMP"]
+    assert len(made.selection.expressions) == 3
+    assert not any("EVENT_DATA" in one or "CASE_ID" in one for one in made.selection.expressions)
 
 
 ROW = (7, "C", "T", "{}", "2026-01-01T00:00:00.000000+00:00", None, "2026-01-01T00:00:00.000000000")

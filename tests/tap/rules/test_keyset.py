@@ -23,10 +23,7 @@ IDS = st.none() | st.integers() | st.text(max_size=8)
 
 
 def ranges_of(ids: set[int]) -> IdRanges:
-    ranges = IdRanges()
-    for value in ids:
-        ranges.add(value)
-    return ranges
+    return IdRanges.of(ids)
 
 
 RANGES = st.sets(st.integers(-20, 20) | st.integers()).map(ranges_of)
