@@ -9,6 +9,7 @@ kept for the pass.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
@@ -65,6 +66,7 @@ class Extraction:
         open_source: Connects; called again after a connection was lost.
         waits: Makes the waits between two tries, in seconds; exhausted means: give up.
         sleep: Waits; may raise when the process is asked to end.
+        clock: Seconds, from any moment on.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class Extraction:
         *,
         waits: Callable[[], Iterable[float]],
         sleep: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_source = open_source
         self._source: Source | None = None
         self._settings = settings
         self._waits = waits
         self._sleep = sleep
+        self._clock = clock
         self._page_size = settings.page_size
         self._announced: set[str] = set()
         self._late: LateRows | None = None
@@ -93,12 +97,13 @@ class Extraction:
             TapError: The source refuses, or is away for longer than the waits last.
         """
         while True:
+            next_pass = self._clock() + self._settings.poll_interval
             for batch in self._pass(progress, until):
                 progress = batch.progress
                 yield batch
             if not self._settings.poll_interval or until is not None or self.is_capped:
                 return
-            self._sleep(self._settings.poll_interval)
+            self._sleep(max(0.0, next_pass - self._clock()))
 
     @property
     def late(self) -> int:

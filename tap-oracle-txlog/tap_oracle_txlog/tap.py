@@ -19,10 +19,12 @@ from tap_oracle_txlog.oracle.backoff import Backoff
 from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
+from tap_oracle_txlog.timestamps import parse
 from tap_oracle_txlog.writer import SingerWriter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -120,7 +122,7 @@ class TapOracleTxlog(Tap):
         if not given and state:
             self.load_state(state)
             logger.info("no state is given: starting from the ledger, complete up to %s", kept)
-        elif given < kept:
+        elif _is_before(given, kept, oracle.source_zone(self.config)):
             logger.warning(
                 "the given state is complete up to %s, the ledger up to %s: rows between them are "
                 "sent again. Remove the state to start from the ledger",
@@ -240,6 +242,17 @@ def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
 
 
 def _bookmark(state: Mapping[str, Any] | None, stream: str) -> str:
-    """The bookmark of ``stream`` in ``state`` as text; texts of one form sort as times do."""
+    """The bookmark of ``stream`` in ``state`` as it is written; empty where there is none."""
     bookmark = ((state or {}).get("bookmarks") or {}).get(stream) or {}
     return str(bookmark.get("replication_key_value") or "")
+
+
+def _is_before(given: str, kept: str, zone: ZoneInfo | None) -> bool:
+    """Whether the bookmark that is given is of an earlier time than the ledger's.
+
+    One that names no time is not compared: it is refused, with its remedy, where it is used.
+    """
+    try:
+        return bool(given and kept) and parse(given, zone) < parse(kept, zone)
+    except ValueError:
+        return False

@@ -64,9 +64,10 @@ def extraction(
     *,
     waits: Iterable[float] = (),
     sleep: Callable[[float], None] = never,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> Extraction:
     connect: Callable[[], Source] = database.connect
-    return Extraction(connect, settings, waits=lambda: waits, sleep=sleep)
+    return Extraction(connect, settings, waits=lambda: waits, sleep=sleep, clock=clock)
 
 
 def beginning(bookmark: Mapping[str, object] | None = None) -> Progress:
@@ -431,6 +432,23 @@ def following(
     assert waits == [0.25] * polls
     assert database.opened == database.closed == 1
     return seen
+
+
+@pytest.mark.parametrize(("took", "left"), [(0.1, 0.15), (3.0, 0.0)])
+def test_the_poll_interval_is_counted_from_look_to_look(took: float, left: float) -> None:
+    waits: list[float] = []
+    times = iter([10.0, 10.0 + took])
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        raise Enough(15)
+
+    settings = replace(SETTINGS, poll_interval=0.25)
+    reading = extraction(filled(3, now=at(2)), settings, sleep=sleep, clock=lambda: next(times))
+    with pytest.raises(Enough):
+        keep(reading.batches(beginning()), [])
+    reading.close()
+    assert waits == [pytest.approx(left)]
 
 
 def test_following_yields_what_is_new_at_each_poll_and_a_bookmark_each_time() -> None:

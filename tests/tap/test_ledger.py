@@ -64,6 +64,23 @@ def test_a_given_state_as_far_as_the_ledger_or_further_is_no_reason_to_warn(
     assert run.logged("WARNING") == []
 
 
+@pytest.mark.parametrize(
+    ("written", "warnings"),
+    [
+        ("2026-01-01T09:00:05+09:00", 1),
+        ("2026-01-01T09:00:08+09:00", 0),
+        ("2026-01-01T00:00:08", 0),
+    ],
+)
+def test_what_is_behind_is_told_from_the_time_not_from_how_it_is_written(
+    ahead: Tap, written: str, warnings: int
+) -> None:
+    mark = {"replication_key": "EVENT_TIMESTAMP", "replication_key_value": written}
+    run = ahead.run_from({"bookmarks": {"TXLOG_EVENTS": mark}})
+    assert run.code == 0
+    assert len(run.logged("WARNING")) == warnings
+
+
 def test_without_a_state_it_goes_on_where_the_ledger_is(ahead: Tap) -> None:
     run = ahead.run()
     assert run.ids == [9, 10, 11]

@@ -21,7 +21,6 @@ from target_nats_jetstream.publisher.facts import (
     size_limit,
 )
 from target_nats_jetstream.publisher.judge import NoBatch, NoResponders, Tight
-from target_nats_jetstream.publisher.window import STRIDE
 from target_nats_jetstream.publisher.wire import hpub
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 MAX_BATCH_MESSAGES = 1000
 """The servers' own limit, unless configured otherwise (jetstream.limits.batch)."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+STRIDE = 250
+"""Messages that are sent in one write, while the server stages those before them."""
 COMMIT = b"Nats-Batch-Commit: 1\r\n"
 NO_RESPONDERS = "503"
 
