@@ -12,8 +12,10 @@ import io
 import os
 import time
 from collections import Counter
+from contextlib import suppress
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from singer_sdk import exceptions
@@ -23,7 +25,7 @@ from typing_extensions import override
 from target_nats_jetstream.errors import DataError, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 CHUNK_BYTES = 1 << 18
 SHOWN_CHARACTERS = 24
@@ -48,8 +50,11 @@ class Envelope(msgspec.Struct):
     record: msgspec.Raw = msgspec.Raw(b"")
 
 
+BLANK = Envelope("")
+
+
 class SingerReader(GenericSingerReader[bytes]):
-    """Gives each message to its callback.
+    """Gives each message to its callback, and runs of records to the taker of their stream.
 
     Args:
         readable: Waits for input on a file descriptor until a deadline; False when something else
@@ -57,24 +62,25 @@ class SingerReader(GenericSingerReader[bytes]):
         start: Called once, before anything is read.
         idle: Called whenever there is nothing to read; does what is due and returns when
             (time.monotonic) it wants to be called again at the latest.
-        taker: The function that takes the records of a stream as JSON, None where the SDK has to
-            see them as messages. It returns False when it leaves a record to the SDK.
+        taker: The function that takes records of a stream as JSON, None where the SDK has to see
+            them as messages. It returns False when it leaves them to the SDK.
     """
 
-    default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _lines
+    default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _chunks
 
     def __init__(
         self,
         readable: Callable[[int, float], bool],
         start: Callable[[], None],
         idle: Callable[[], float],
-        taker: Callable[[str | None], Callable[[bytes], bool] | None],
+        taker: Callable[[str | None], Callable[[Sequence[bytes]], bool] | None],
     ) -> None:
         super().__init__()
         self._taker = taker
         self._readable = readable
         self._start = start
         self._idle = idle
+        self._open = msgspec.json.Decoder(Envelope).decode
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
     @override
@@ -89,35 +95,60 @@ class SingerReader(GenericSingerReader[bytes]):
             DataError: A line is no Singer message; all messages before it were processed.
         """
         self._start()
-        counts = dict.fromkeys(callbacks, 0)
-        open_envelope = msgspec.json.Decoder(Envelope).decode
-        taker = self._taker
-        for number, line in enumerate(self._lines(file_input), 1):
-            try:
-                envelope = open_envelope(line)
-                kind = envelope.type
-                counts[kind] += 1
-            except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-                _refuse_unless_blank(number, line)
-                continue
-            take = taker(envelope.stream) if kind == "RECORD" else None
-            if take is None or not take(bytes(envelope.record)):
-                callbacks[kind](self._whole(number, line))
-        return Counter(counts)
+        counts = Counter(dict.fromkeys(callbacks, 0))
+        number = 1
+        for lines in self._chunks(file_input):
+            done = 0
+            for stream, group in groupby(self._opened(lines), _stream_of_record):
+                run = list(group)
+                take = self._taker(stream)
+                if take is not None and take([bytes(envelope.record) for envelope in run]):
+                    counts["RECORD"] += len(run)
+                else:
+                    for offset, line in enumerate(lines[done : done + len(run)], done):
+                        counts[self._process(number + offset, line, callbacks)] += 1
+                done += len(run)
+            if done < len(lines):
+                _refuse(number + done, lines[done])
+            number += len(lines)
+        del counts[BLANK.type]
+        return counts
 
-    def _whole(self, number: int, line: bytes | str) -> dict[str, Any]:
+    def _opened(self, lines: Sequence[bytes | str]) -> list[Envelope]:
+        """The envelopes of ``lines``, up to one that is no JSON object of a message."""
         try:
-            return self._decode(line)  # type: ignore[no-any-return]
+            return list(map(self._open, lines))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            _refuse_unless_blank(number, line)
-            raise
+            opened = []
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            for line in lines:
+                opened.append(self._open(line) if line.strip() else BLANK)  # noqa: PERF401 - those before the bad one are wanted
+        return opened
 
-    def _lines(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[bytes | str]:
+    def _process(
+        self,
+        number: int,
+        line: bytes | str,
+        callbacks: dict[str, Callable[[dict[str, Any]], None]],
+    ) -> str:
+        """Give one message to its callback; tells its type."""
+        if not line.strip():
+            return BLANK.type
+        try:
+            message = self._decode(line)
+            callback = callbacks[message["type"]]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+            _refuse(number, line)
+        callback(message)
+        return str(message["type"])
+
+    def _chunks(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[Sequence[bytes | str]]:
+        """The lines that can be had without waiting, again and again."""
         try:
             fd = 0 if file_input is None else file_input.fileno()
         except io.UnsupportedOperation:  # a file in memory is never silent
             assert file_input is not None  # noqa: S101 - stdin has a number
-            yield from file_input
+            yield list(file_input)
             return
         rest = b""
         while True:
@@ -128,9 +159,9 @@ class SingerReader(GenericSingerReader[bytes]):
                 break
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
-            yield from lines
+            yield lines
         if rest:
-            yield rest
+            yield [rest]
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -149,12 +180,15 @@ class SingerReader(GenericSingerReader[bytes]):
         raise DataError(reason, "Look at what the tap writes; what came before this line is safe")
 
 
-def _refuse_unless_blank(number: int, line: bytes | str) -> None:
-    if line.strip():
-        reason = f"line {number} of the input is no Singer message: {_shown(line)}"
-        raise DataError(
-            reason, "Look at what the tap prints to stdout; what came before this line is safe"
-        )
+def _stream_of_record(envelope: Envelope) -> str | None:
+    return envelope.stream if envelope.type == "RECORD" else None
+
+
+def _refuse(number: int, line: bytes | str) -> NoReturn:
+    reason = f"line {number} of the input is no Singer message: {_shown(line)}"
+    raise DataError(
+        reason, "Look at what the tap prints to stdout; what came before this line is safe"
+    )
 
 
 def _shown(line: bytes | str) -> str:

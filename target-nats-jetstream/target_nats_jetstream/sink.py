@@ -73,14 +73,12 @@ class JetStreamSink(BatchSink):
         self._target = target
         self._build = target.message_builder(stream_name, self.key_properties).build
         self._max_records = int(target.config["batch_size"])
-        self._keys = frozenset(self.key_properties)
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._is_valid = self._compiled.is_valid if self._compiled else _anything
         self._buries = target.config["on_error"] == "dead_letter"
         self._misfit: str | None = None
         self._messages: list[Message] = []
         self._bytes = 0
-        self._taken = 0
 
     @property
     @override
@@ -108,36 +106,39 @@ class JetStreamSink(BatchSink):
         """Whether the SDK adds nothing to the records."""
         return not self.include_sdc_metadata_properties
 
-    def take(self, encoded: bytes) -> bool:
-        """Take a record as the tap wrote it, checked like any other.
+    def take(self, encoded: Sequence[bytes]) -> bool:
+        """Take records as the tap wrote them, checked like any others.
 
-        For streams that no map touches. The SDK's way of a record is five times as long, most of
-        it copies and calls for what this target does not use; and it would encode anew what is
-        JSON already.
+        For streams that no map touches. The SDK's way of a record is many times as long, most of it
+        copies and calls for what this target does not use; and it would encode anew what is JSON
+        already.
 
         Returns:
             False, and nothing is taken, where the SDK's own way has something to do or to refuse.
         """
         try:
-            record = self._decode(encoded)
+            records = list(map(self._decode, encoded))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
         if (
-            type(record) is not dict
-            or not self._keys <= record.keys()
-            or not self._is_valid(record)
-            or b'"_sdc_' in encoded
+            set(map(type, records)) != {dict}
+            or not all(key in record for key in self.key_properties for record in records)
+            or not all(map(self._is_valid, records))
+            or any(b'"_sdc_' in text for text in encoded)
         ):
             return False
-        if encoded[encoded.find(b'":') + 2] == BLANK:  # many taps write blanks: all or none
-            encoded = msgspec.json.format(encoded, indent=-1)
-        message = self._build(record, encoded)
-        self._messages.append(message)
-        self._bytes += len(message.payload)
-        self._taken += 1
-        if len(self._messages) >= self._max_records or self._bytes >= MAX_BATCH_BYTES:
-            self._target.drain_one(self)
+        first = encoded[0]
+        if first[first.find(b'":') + 2] == BLANK:  # a tap writes blanks everywhere or nowhere
+            encoded = [msgspec.json.format(text, indent=-1) for text in encoded]
+        self._add(self._build(records, encoded))
+        self.record_counter_metric.increment(len(records))
+        while self.is_full:
+            self._hand_over()
         return True
+
+    def _add(self, messages: Sequence[Message]) -> None:
+        self._messages += messages
+        self._bytes += sum(len(message.payload) for message in messages)
 
     @override
     def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -163,24 +164,28 @@ class JetStreamSink(BatchSink):
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        message = self._build(record, encode(record))
+        messages = self._build([record], [encode(record)])
         if self._misfit is not None:
-            self._target.delivery.bury(self.stream_name, message, self._misfit)
-            return
-        self._messages.append(message)
-        self._bytes += len(message.payload)
+            self._target.delivery.bury(self.stream_name, messages[0], self._misfit)
+        else:
+            self._add(messages)
 
     @override
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Hand the batch over.
+        """Hand everything over; raises as ``Delivery.publish``."""
+        while self._messages:
+            self._hand_over()
 
-        When that is refused or a signal ends the wait for room, the messages stay here, not in
-        ``context``, which the SDK forgets: the last flush of the run hands them over.
+    def _hand_over(self) -> None:
+        """Hand a batch over.
+
+        When that is refused or a signal ends the wait for room, the messages stay here, not in the
+        SDK's context, which it forgets: the last flush of the run hands them over.
         """
-        self._target.delivery.publish(self.stream_name, self._messages)
-        self._messages, self._bytes = [], 0
-        self.record_counter_metric.increment(self._taken)
-        self._taken = 0
+        batch = self._messages[: self._max_records]
+        self._target.delivery.publish(self.stream_name, batch)
+        del self._messages[: len(batch)]
+        self._bytes -= sum(len(message.payload) for message in batch)
         self._target.delivery.go_on()
 
 

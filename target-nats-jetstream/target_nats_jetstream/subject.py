@@ -15,7 +15,7 @@ from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAX_TOKEN_CHARACTERS = 128
 _UNSAFE = re.compile(r"[\s.*>\x00-\x1f\x7f]")
@@ -67,8 +67,8 @@ class SubjectTemplate:
         """A subject that this template can make."""
         return self.pattern().replace("*", _EMPTY)
 
-    def subject(self, stream: str, record: Mapping[str, object]) -> str:
-        """The subject for ``record``; a field that the record lacks counts as empty."""
+    def subjects(self, stream: str, records: Sequence[Mapping[str, object]]) -> list[str]:
+        """The subjects for ``records``; a field that a record lacks counts as empty."""
         if not self.template.fields:
-            return self.template.literals[0]
-        return self.template.render(stream, record, token)
+            return [self.template.literals[0]] * len(records)
+        return [self.template.render(stream, record, token) for record in records]

@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from collections import Counter
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a failing target goes on reading its input before it exits (seconds).
 DISCARD_SECONDS = 2.0
+#: How many records of a BATCH file are taken at a time.
+RUN_RECORDS = 500
 
 
 class TargetNatsJetstream(Target):
@@ -73,7 +76,7 @@ class TargetNatsJetstream(Target):
         self._stop = Stop()
         self._delivery: Delivery | None = None
         self._replication_keys: dict[str, str] = {}
-        self._takers: dict[str | None, Callable[[bytes], bool]] = {}
+        self._takers: dict[str | None, Callable[[Sequence[bytes]], bool]] = {}
         super().__init__(
             config=config,
             parse_env_config=parse_env_config,
@@ -214,11 +217,11 @@ class TargetNatsJetstream(Target):
             self._assert_sink_exists(stream)
         storage = (self.config.get("batch_config") or {}).get("storage")
         files = BatchFiles.announced(message_dict["encoding"], message_dict["manifest"], storage)
-        take = self._takers.get(stream)
-        for line in files.lines():
-            if take is None or not take(line):
-                record = self.message_reader.deserialize_json(line)
-                self._process_record_message({"stream": stream, "record": record})
+        take, lines = self._takers.get(stream), files.lines()
+        while run := list(islice(lines, RUN_RECORDS)):
+            if take is None or not take(run):
+                for record in map(self.message_reader.deserialize_json, run):
+                    self._process_record_message({"stream": stream, "record": record})
         self.delivery.after_ack(files.remove)
 
     @override

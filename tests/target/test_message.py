@@ -17,7 +17,7 @@ from target_nats_jetstream.message import (
     Message,
     MessageBuilder,
     encode,
-    trace_id,
+    trace_ids,
 )
 from target_nats_jetstream.subject import SubjectTemplate
 from tests.target.records import RECORDS, SCALARS, VALUES, digits
@@ -35,11 +35,13 @@ BUILDERS = st.sampled_from([KEYED, TWO_KEYS, KEYLESS, WITHOUT_REPLICATION_KEY])
 
 
 def build(builder: MessageBuilder, record: Mapping[str, object]) -> Message:
-    return builder.build(record, encode(record))
+    (message,) = builder.build([record], [encode(record)])
+    return message
 
 
 def id_of(builder: MessageBuilder, record: Mapping[str, object]) -> str:
-    return builder.message_id(record, encode(record))
+    (message_id,) = builder.message_ids([record], [encode(record)])
+    return message_id
 
 
 def payload_of(message: Message) -> dict[str, object]:
@@ -126,12 +128,12 @@ def test_the_trace_id_is_a_function_of_the_row(
 ) -> None:
     assume("trace_id" not in record)
     message = build(builder, record)
-    assert payload_of(message)["trace_id"] == trace_id(message.id)
+    assert payload_of(message)["trace_id"] == trace_ids([message.id])[0].decode()
 
 
 @given(st.text())
 def test_a_trace_id_is_a_uuid_of_version_5(message_id: str) -> None:
-    assert trace_id(message_id) == str(uuid.uuid5(TRACE_NAMESPACE, message_id))
+    assert trace_ids([message_id]) == [str(uuid.uuid5(TRACE_NAMESPACE, message_id)).encode()]
 
 
 @given(BUILDERS, RECORDS)
@@ -140,9 +142,17 @@ def test_the_payload_begins_with_the_bytes_that_the_tap_wrote(
 ) -> None:
     written = json.dumps(record, default=float).encode()
     assume(json.loads(written) == record)
-    message = builder.build(record, written)
+    (message,) = builder.build([record], [written])
     assert message.payload.startswith(written[:-1])
     assert json.loads(message.payload).items() >= record.items()
+
+
+@given(BUILDERS, st.lists(RECORDS, max_size=8))
+def test_a_message_does_not_depend_on_those_that_are_made_with_it(
+    builder: MessageBuilder, records: list[dict[str, object]]
+) -> None:
+    together = builder.build(records, list(map(encode, records)))
+    assert together == [build(builder, record) for record in records]
 
 
 def test_a_field_of_the_record_is_never_replaced_by_an_added_one() -> None:

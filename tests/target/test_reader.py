@@ -26,7 +26,7 @@ from target_nats_jetstream.stop import Stop
 from tests.target.records import RECORDS, digits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 TYPES = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
@@ -38,7 +38,7 @@ class Received:
     def __init__(self, stop: Stop) -> None:
         self.messages: list[dict[str, Any]] = []
         self.idle_at: list[float] = []
-        self.takers: dict[str | None, Callable[[bytes], bool]] = {}
+        self.takers: dict[str | None, Callable[[Sequence[bytes]], bool]] = {}
         self.started = 0
         self.wants: Callable[[], float] = lambda: math.inf
         self._reader = SingerReader(stop.readable, self._start, self._idle, self.takers.get)
@@ -124,30 +124,51 @@ def test_the_input_may_be_cut_anywhere(
     assert received.started == 1
 
 
-def test_a_record_goes_to_the_taker_of_its_stream_as_the_tap_wrote_it(received: Received) -> None:
-    taken: list[bytes] = []
+def test_runs_of_records_go_to_the_taker_of_their_stream_as_the_tap_wrote_them(
+    received: Received,
+) -> None:
+    taken: list[list[bytes]] = []
 
-    def take(encoded: bytes) -> bool:
-        taken.append(encoded)
-        return b"no" not in encoded
+    def take(encoded: Sequence[bytes]) -> bool:
+        taken.append(list(encoded))
+        return b'{"a":"no"}' not in encoded
 
     received.takers["s"] = take
     text = (
-        b'{"type": "RECORD", "record": {"a" : 1.10}, "stream": "s", "time_extracted": "x"}\n\n'
-        b'{"type":"RECORD","stream":"s","record":{"a":"no"}}\n'
-        b'{"type":"RECORD","stream":"other","record":{"a":2}}\n'
+        b'{"type": "RECORD", "record": {"a" : 1.10}, "stream": "s", "time_extracted": "x"}\n'
+        b'{"type":"RECORD","stream":"s","record":{"a":2}}\n'
         b'{"type":"STATE","value":{"a":3}}\n'
+        b'{"type":"RECORD","stream":"other","record":{"a":4}}\n'
+        b'{"type":"RECORD","stream":"s","record":{"a":"no"}}\n'
+        b'{"type":"RECORD","stream":"s","record":{"a":5}}\n'
     )
     with written(text) as file:
         counts = received.read(file)
-    assert taken == [b'{"a" : 1.10}', b'{"a":"no"}']
-    assert [message["type"] for message in received.messages] == ["RECORD", "RECORD", "STATE"]
-    assert received.messages[0]["record"] == {"a": "no"}
-    assert (counts["RECORD"], counts["STATE"]) == (3, 1)
+    assert taken == [[b'{"a" : 1.10}', b'{"a":2}'], [b'{"a":"no"}', b'{"a":5}']]
+    assert [message["type"] for message in received.messages] == ["STATE", *["RECORD"] * 3]
+    assert [message["record"]["a"] for message in received.messages[1:]] == [4, "no", 5]
+    assert counts == Counter(RECORD=5, STATE=1)
+
+
+@pytest.mark.parametrize("bad", [b"oops", b'{"type":"ROW"}', b"[]", b'{"type":"RECORD","stream":'])
+def test_what_comes_before_a_bad_line_is_taken_and_what_comes_after_it_is_not(
+    received: Received, bad: bytes
+) -> None:
+    taken: list[bytes] = []
+
+    def take(encoded: Sequence[bytes]) -> bool:
+        taken.extend(encoded)
+        return True
+
+    received.takers["s"] = take
+    good = lines(record(a=1)).rstrip()
+    with pytest.raises(DataError, match=r"^line 4 of the input is no Singer message"):
+        received.read(io.BytesIO(b"\n".join([good, b"", good, bad, good])))
+    assert len(taken) == 2
 
 
 def test_an_error_of_a_taker_is_not_taken_for_a_bad_line(received: Received) -> None:
-    def fail(_: bytes) -> bool:
+    def fail(_: Sequence[bytes]) -> bool:
         raise KeyError
 
     received.takers["s"] = fail

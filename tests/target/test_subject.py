@@ -51,8 +51,8 @@ def test_the_pattern_covers_every_subject_that_the_template_makes(
 ) -> None:
     parsed = SubjectTemplate.parse(template)
     for subject in (
-        parsed.subject(stream, record),
-        parsed.subject(stream, {"EVENT_TYPE": stream, "a b": None, "x.y": ">", "ä": "."}),
+        *parsed.subjects(stream, [record]),
+        *parsed.subjects(stream, [{"EVENT_TYPE": stream, "a b": None, "x.y": ">", "ä": "."}]),
         parsed.sample(),
     ):
         assert covers(parsed.pattern(), subject)
@@ -76,7 +76,7 @@ def test_the_pattern_covers_every_subject_that_the_template_makes(
 def test_a_subject_is_the_template_with_its_fields_filled_in(
     template: str, record: dict[str, object], subject: str
 ) -> None:
-    assert SubjectTemplate.parse(template).subject("TXLOG", record) == subject
+    assert SubjectTemplate.parse(template).subjects("TXLOG", [record, record]) == [subject] * 2
 
 
 @pytest.mark.parametrize(

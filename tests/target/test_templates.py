@@ -30,7 +30,8 @@ def builder(**options: str) -> MessageBuilder:
 
 
 def build(builder: MessageBuilder, record: dict[str, object]) -> Message:
-    return builder.build(record, encode(record))
+    (message,) = builder.build([record], [encode(record)])
+    return message
 
 
 def test_the_templates_are_filled() -> None:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
 
+#: Bytes of headers beside the id and further lines: version, name of the id's header, empty line.
+FRAME = len(b"NATS/1.0\r\nNats-Msg-Id: \r\n\r\n")
+
 
 def hpub(message: Message, reply: str = "", more: bytes = b"") -> bytes:
     """The ``HPUB`` command of ``message``, its id in the header ``Nats-Msg-Id``.
@@ -24,14 +27,15 @@ def hpub(message: Message, reply: str = "", more: bytes = b"") -> bytes:
     """
     if own := message.headers:
         more += b"".join(b"%b: %b\r\n" % (key.encode(), own[key].encode()) for key in own)
-    headers = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n%b\r\n" % (message.id.encode(), more)
-    size, payload = len(headers), message.payload
+    id_, payload = message.id.encode(), message.payload
+    size = FRAME + len(id_) + len(more)
     # Blanks in a row are one: without a reply there are two between subject and sizes.
-    return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (
+    return b"HPUB %b %b %d %d\r\nNATS/1.0\r\nNats-Msg-Id: %b\r\n%b\r\n%b\r\n" % (
         message.subject.encode(),
         reply.encode(),
         size,
         size + len(payload),
-        headers,
+        id_,
+        more,
         payload,
     )
