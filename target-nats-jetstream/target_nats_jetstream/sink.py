@@ -124,7 +124,7 @@ class JetStreamSink(BatchSink):
             set(map(type, records)) != {dict}
             or not all(key in record for key in self.key_properties for record in records)
             or not all(map(self._is_valid, records))
-            or any(b'"_sdc_' in text for text in encoded)
+            or any(name.startswith("_sdc_") for name in set().union(*records))
         ):
             return False
         first = encoded[0]
