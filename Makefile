@@ -7,7 +7,7 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
 .PHONY: setup demo test check format settings lock simulate clean \
-	bench bench-components bench-latency bench-empty bench-publisher
+	bench bench-components bench-latency bench-empty bench-publisher bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -50,6 +50,10 @@ bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
 ## bench-empty: what a run costs that finds nothing new
 bench-empty: setup
 	@$(BIN)/python -m bench.empty
+
+## bench-stages: what each stage costs of one row, by itself
+bench-stages: .venv/ready
+	@$(BIN)/python -m bench.stages
 
 ## bench-publisher: the publisher beside V7's way of publishing
 bench-publisher: .venv/ready

@@ -127,10 +127,7 @@ class JetStreamSink(BatchSink):
             or any(name.startswith("_sdc_") for name in set().union(*records))
         ):
             return False
-        first = encoded[0]
-        if first[first.find(b'":') + 2] == BLANK:  # a tap writes blanks everywhere or nowhere
-            encoded = [msgspec.json.format(text, indent=-1) for text in encoded]
-        self._add(self._build(records, encoded))
+        self._add(self._build(records, list(map(_compact, encoded))))
         self.record_counter_metric.increment(len(records))
         while self.is_full:
             self._hand_over()
@@ -187,6 +184,15 @@ class JetStreamSink(BatchSink):
         del self._messages[: len(batch)]
         self._bytes -= sum(len(message.payload) for message in batch)
         self._target.delivery.go_on()
+
+
+def _compact(encoded: bytes) -> bytes:
+    """A record without the blanks that many taps write between its tokens.
+
+    Told from the record alone, by what follows its first name: the same row makes the same bytes.
+    """
+    has_blanks = encoded[encoded.find(b'":') + 2] == BLANK
+    return msgspec.json.format(encoded, indent=-1) if has_blanks else encoded
 
 
 def _anything(_record: object) -> bool:

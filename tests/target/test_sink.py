@@ -67,6 +67,15 @@ def test_the_bytes_of_a_record_are_kept() -> None:
     assert sink._messages[0].payload.startswith(written[:-1] + b',"data_type":"TXLOG","trace_id":"')
 
 
+def test_the_message_of_a_record_does_not_depend_on_how_its_neighbours_are_written() -> None:
+    _, sink = sink_of(schema(keys=[], replication_key=None))
+    compact, spaced = b'{"ID":1,"AT":null}', b'{"ID": 1, "AT": null}'
+    for run in ([b"{}", spaced], [spaced, b"{}"], [compact, spaced], [spaced, compact]):
+        assert sink.take(run)
+    ones = {message for message in sink._messages if b'"ID"' in message.payload}
+    assert len(ones) == 1
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
