@@ -140,9 +140,8 @@ def test_while_a_full_batch_waits_for_room(lone_target: Target) -> None:
     assert run.code == 143
     stored = lone_target.ids()
     assert stored == list(range(1, len(stored) + 1))
-    assert len(stored) % 10 == 1, "there was room for everything: the test says nothing"
-    assert len(stored) < 400
-    assert run.states == states(1, len(stored) - 1)
+    assert len(stored) < 400, "there was room for everything: the test says nothing"
+    assert run.states == states(1, (len(stored) - 1) // 5 * 5)  # the last one that had been read
     complete(lone_target, 500)
 
 
