@@ -31,11 +31,13 @@ from target_nats_jetstream.publisher import NatsSettings, Publisher
 from tests.support.nats import NatsServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.message import Message
 
 STREAM = "BENCH"
+SECONDS = 120.0
+"""After so long without what is waited for, something is broken."""
 MODES = ("atomic", "window")
 BATCH = 500
 BETWEEN = 5_000  # messages from one kill to the next
@@ -54,16 +56,37 @@ class Result:
 
 def send(publisher: Publisher, messages: Sequence[Message]) -> None:
     for start in range(0, len(messages), BATCH):
-        while not publisher.has_room:
-            time.sleep(0.001)
+        until(publisher, lambda: publisher.has_room)
         publisher.submit(messages[start : start + BATCH])
 
 
-def until_published(publisher: Publisher, count: int) -> None:
-    while publisher.counts.published < count:
+def until(publisher: Publisher, condition: Callable[[], bool]) -> None:
+    """Look every millisecond: what is measured is a tenth of a second.
+
+    Raises:
+        TargetError: The publisher has given up.
+        TimeoutError: The condition does not come true.
+    """
+    deadline = time.monotonic() + SECONDS
+    while not condition():
         if publisher.failure is not None:
             raise publisher.failure
+        if time.monotonic() > deadline:
+            raise TimeoutError
         time.sleep(0.001)
+
+
+def until_published(publisher: Publisher, count: int) -> None:
+    until(publisher, lambda: publisher.counts.published >= count)
+
+
+def first_ack(publisher: Publisher, server: NatsServer) -> float:
+    """Start the server; seconds until a message is acknowledged on a new connection."""
+    connections, start = publisher.counts.epochs, time.perf_counter()
+    server.start()
+    until(publisher, lambda: publisher.counts.epochs > connections)
+    until_published(publisher, publisher.counts.published + 1)
+    return time.perf_counter() - start
 
 
 def measure(home: Path, mode: str, restarts: int, away: float) -> Result:
@@ -80,12 +103,7 @@ def measure(home: Path, mode: str, restarts: int, away: float) -> Result:
             until_published(publisher, number * BETWEEN)
             server.kill()
             time.sleep(away)
-            connections, start = publisher.counts.epochs, time.perf_counter()
-            server.start()
-            while publisher.counts.epochs == connections:
-                time.sleep(0.001)
-            until_published(publisher, publisher.counts.published + 1)
-            waits.append(time.perf_counter() - start)
+            waits.append(first_ack(publisher, server))
         sender.join(60)
         assert publisher.wait(publisher.submitted, 60), publisher.failure
         connections = publisher.counts.epochs

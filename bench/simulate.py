@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import sys
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
@@ -159,7 +160,7 @@ def _oldest(running: Sequence[Transaction]) -> OpenTransactions:
 # The strategies
 
 
-class Strategy:
+class Strategy(ABC):
     """One way to poll. ``bookmark`` is what it knows of the polls before."""
 
     name = ""
@@ -167,8 +168,9 @@ class Strategy:
     def __init__(self) -> None:
         self.bookmark = BEGINNING
 
+    @abstractmethod
     def poll(self, view: View) -> Sequence[Position]:
-        raise NotImplementedError
+        """The rows that this poll publishes."""
 
 
 class V7(Strategy):

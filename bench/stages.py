@@ -27,6 +27,7 @@ from tap_oracle_txlog.embedded import EmbeddedSource
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.timestamps import BEGINNING
 from tap_oracle_txlog.writer import SingerWriter
+from target_nats_jetstream.__main__ import UNCOLLECTED
 from target_nats_jetstream.message import trace_ids
 from target_nats_jetstream.publisher.facts import Fitness, StreamFacts
 from target_nats_jetstream.publisher.wire import hpub
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
 
 PAGE, RUN = 10_000, 500
-UNCOLLECTED = 100_000
 PROPERTIES = {
     "ID": {"type": "integer"},
     **{

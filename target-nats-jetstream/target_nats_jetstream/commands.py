@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 
+def options() -> list[click.Parameter]:
+    """What the command line has for them."""
+    return [
+        click.Option(["--status"], is_flag=True, help="Tell how the pipeline stands."),
+        click.Option(["--json", "as_json"], is_flag=True, help="With --status: as JSON."),
+        click.Option(
+            ["--max-age"],
+            help="With --status: fail when nothing moved for so long (90s, 30m, 2h, 1d).",
+        ),
+        click.Option(
+            ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
+        ),
+    ]
+
+
 def tell_status(
     ledger_settings: LedgerSettings, nats: NatsSettings, *, as_json: bool, max_age: str | None
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import msgspec
 from singer_sdk.exceptions import InvalidJSONSchema
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sinks import BatchSink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
+    from singer_sdk.mapper import StreamMap
 
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.target import TargetNatsJetstream
@@ -82,11 +84,6 @@ class JetStreamSink(BatchSink):
 
     @property
     @override
-    def max_size(self) -> int:
-        return self._max_records
-
-    @property
-    @override
     def current_size(self) -> int:
         """Records that wait to be handed over; the SDK counts those that became dead letters."""
         return len(self._messages)
@@ -101,10 +98,14 @@ class JetStreamSink(BatchSink):
         self._compiled = CompiledValidator(self.schema) if self.validate_schema else None
         return self._compiled
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the SDK adds nothing to the records."""
-        return not self.include_sdc_metadata_properties
+    def takes_all_of(self, stream_maps: Sequence[StreamMap]) -> bool:
+        """Whether the SDK leaves the records of a stream with these maps as they are."""
+        return (
+            len(stream_maps) == 1
+            and isinstance(stream_maps[0], SameRecordTransform)
+            and not stream_maps[0].flattening_enabled
+            and not self.include_sdc_metadata_properties
+        )
 
     def take(self, encoded: Sequence[bytes]) -> bool:
         """Take records as the tap wrote them, checked like any others.

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import time
 from collections import Counter
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-import click
-import msgspec
 from singer_sdk import Target, metrics
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
@@ -33,11 +29,12 @@ from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.report import Report
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
+from target_nats_jetstream.writer import write_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from singer_sdk.mapper import StreamMap
+    import click
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_nats_jetstream.delivery import Delivery
@@ -118,7 +115,7 @@ class TargetNatsJetstream(Target):
             Report(),
             flush=self._flush,
             pending=self._pending,
-            write_state=_write_state,
+            write_state=write_state,
         )
 
     def _nats_settings(self) -> NatsSettings:
@@ -202,7 +199,7 @@ class TargetNatsJetstream(Target):
         self._takers.clear()
         for name, stream_maps in self.mapper.stream_maps.items():
             sink = self._sinks_active.get(name)
-            if isinstance(sink, JetStreamSink) and sink.is_plain and _is_plain(stream_maps):
+            if isinstance(sink, JetStreamSink) and sink.takes_all_of(stream_maps):
                 self._takers[name] = sink.take
 
     @override
@@ -256,17 +253,7 @@ class TargetNatsJetstream(Target):
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
-        command.params += [
-            click.Option(["--status"], is_flag=True, help="Tell how the pipeline stands."),
-            click.Option(["--json", "as_json"], is_flag=True, help="With --status: as JSON."),
-            click.Option(
-                ["--max-age"],
-                help="With --status: fail when nothing moved for so long (90s, 30m, 2h, 1d).",
-            ),
-            click.Option(
-                ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
-            ),
-        ]
+        command.params += commands.options()
         return command
 
     @classmethod
@@ -331,29 +318,3 @@ class TargetNatsJetstream(Target):
             with contextlib.suppress(Stopped):
                 discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
         raise SystemExit(error.exit_code) from None
-
-
-def _write_state(state: Mapping[str, object]) -> None:
-    """Write ``state`` as one line in the form of ``json.dumps``; numbers keep their digits.
-
-    Raises:
-        TargetError: stdout is closed, or its disk is full.
-    """
-    encoded = msgspec.json.Encoder(decimal_format="number").encode(state)
-    try:
-        # Past the text layer: JSON is UTF-8, whatever the locale.
-        sys.stdout.buffer.write(msgspec.json.format(encoded, indent=0) + b"\n")
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        cause = "stdout is closed" if isinstance(error, BrokenPipeError) else error.strerror
-        reason = f"cannot write STATE: {cause}"
-        raise TargetError(reason, "What no STATE confirms is sent again by the next run") from error
-
-
-def _is_plain(stream_maps: Sequence[StreamMap]) -> bool:
-    """Whether the records of a stream go out as they are."""
-    return (
-        len(stream_maps) == 1
-        and isinstance(stream_maps[0], SameRecordTransform)
-        and not stream_maps[0].flattening_enabled
-    )

@@ -7,6 +7,7 @@ time of its own host in a MySQL DATETIME.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ class Trouble:
     dies: bool = False  # killed when the rows are out and nothing is stored yet
 
 
-class Reader:
+class Reader(ABC):
     """A loop that reads ``world``, and the stream that it fills: message id to row."""
 
     def __init__(self, world: World, cap: int) -> None:
@@ -41,8 +42,9 @@ class Reader:
         self.cap = cap
         self.stream: dict[str, int] = {}
 
+    @abstractmethod
     def poll(self, trouble: Trouble) -> None:
-        raise NotImplementedError
+        """Read what is new, publish it, store how far it came."""
 
 
 class V7(Reader):
