@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(180)
 STREAM = "TXLOG_STREAM"
+#: A tap that follows the table: the run cannot end by itself before it is struck.
+FOLLOWING = {"TAP_ORACLE_TXLOG_POLL_INTERVAL_SECONDS": "0.2"}
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_nothing_is_lost_or_doubled_when_a_process_is_killed(
     victim: str, events: sa.Engine, project: MeltanoProject, nats_server: NatsServer, tmp_path: Path
 ) -> None:
     add_events(events, first_id=1, count=30_000)
-    running = project.start()
+    running = project.start(**FOLLOWING)
     try:
         pid = running.process.pid if victim == "meltano" else running.child(victim)
         wait_until(lambda: nats_server.messages(STREAM) > 5_000, what="5,000 messages", seconds=40)
@@ -130,7 +132,7 @@ def test_what_was_done_before_a_signal_is_not_done_again(
     number: signal.Signals, events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
 ) -> None:
     add_events(events, first_id=1, count=30_000)
-    running = project.start()
+    running = project.start(**FOLLOWING)
     try:
         wait_until(lambda: nats_server.messages(STREAM) > 5_000, what="5,000 messages", seconds=40)
         if number == signal.SIGINT:  # a terminal sends it to the whole group

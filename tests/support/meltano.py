@@ -66,14 +66,14 @@ class MeltanoProject:
         assert done.returncode == 0, done.stderr[-6000:]
         return done.stderr
 
-    def start(self) -> RunningPair:
-        """``meltano run`` of the pair, in a process group of its own."""
+    def start(self, **env: str) -> RunningPair:
+        """``meltano run`` of the pair with ``env`` as well, in a process group of its own."""
         log = self.home / "run.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [str(MELTANO), "run", *PAIR],
                 cwd=self.home,
-                env=self.env,
+                env=self.env | env,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
