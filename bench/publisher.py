@@ -116,6 +116,7 @@ CONTENDERS: dict[str, Callable[[NatsServer, str, Sequence[Message]], None]] = {
     V7: gather,
     "window": own("window"),
     "atomic": own("atomic"),
+    "fast": own("fast"),
 }
 
 
@@ -124,7 +125,12 @@ def measure(
 ) -> Run:
     stream = "BENCH"
     servers[0].add_stream(
-        stream, [SUBJECT], num_replicas=replicas, allow_atomic=True, allow_direct=True
+        stream,
+        [SUBJECT],
+        num_replicas=replicas,
+        allow_atomic=True,
+        allow_batched=True,
+        allow_direct=True,
     )
     pids = [server.pid for server in servers]
     server_cpu = cpu_of(pids)

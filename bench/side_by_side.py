@@ -75,7 +75,9 @@ def turns(rounds: int, names: Collection[str] = ()) -> Iterator[tuple[int, Conte
 def fresh_server(home: Path, table: Path) -> Iterator[Place]:
     """A server with an empty stream, and a place for a run beside it."""
     with NatsServer(home / "nats") as server:
-        server.add_stream(STREAM, [SUBJECT], allow_direct=True, allow_atomic=True)
+        server.add_stream(
+            STREAM, [SUBJECT], allow_direct=True, allow_atomic=True, allow_batched=True
+        )
         yield Place(home, table, server)
 
 

@@ -68,6 +68,7 @@ FACTS = StreamFacts(
     discard="old",
     retention="limits",
     allow_atomic=True,
+    allow_batched=True,
     duplicate_window=120,
     messages=0,
     first_seq=0,

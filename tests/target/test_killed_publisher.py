@@ -13,24 +13,25 @@ import pytest
 
 from tests.support.target import pages
 from tests.target.killing import forgetful, kill_until_done, until_forgotten
+from tests.target.publisher.publishing import BATCHES
 
 if TYPE_CHECKING:
     from tests.support.target import Target
 
-both_modes = pytest.mark.parametrize("mode", ["atomic", "window"])
+each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 
 
-@both_modes
+@each_mode
 @pytest.mark.timeout(300)
 def test_fifty_kills_lose_repeat_and_reorder_no_row(target: Target, mode: str) -> None:
     kill_until_done(target, rows=100_000, kills=50, forgets=False, publish_mode=mode)
 
 
-@both_modes
+@each_mode
 def test_kills_are_as_harmless_when_the_stream_has_forgotten_the_ids(
     target: Target, mode: str
 ) -> None:
-    forgetful(target, allow_atomic=True)
+    forgetful(target, **BATCHES)
     kill_until_done(target, rows=20_000, kills=10, forgets=True, publish_mode=mode)
 
 

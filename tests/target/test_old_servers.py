@@ -72,7 +72,7 @@ def test_every_message_is_stored_in_order_and_one_line_says_why_without_batches(
     assert [(s.id, s.data) for s in stored] == [(m.id, m.payload) for m in batch]
     assert not any("Nats-Batch-Id" in s.headers for s in stored)
     (line,) = (r for r in caplog.records if "in mode window" in r.message)
-    assert "atomic batches need nats-server 2.12.1" in line.message
+    assert "mode atomic needs nats-server 2.12.1" in line.message
     assert line.levelname == ("WARNING" if asked == "atomic" else "INFO")
 
 

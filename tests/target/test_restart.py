@@ -26,7 +26,7 @@ def next_page(printed: list[str]) -> int:
     return max((states[line] for line in printed), default=0) + 1
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 def test_killed_again_and_again_it_gets_to_the_end(target: Target, mode: str) -> None:
     printed: list[str] = []
     settings = {"publish_mode": mode, "batch_size": 30, "checkpoint_records": 200}

@@ -20,6 +20,7 @@ from target_nats_jetstream.publisher.connect import Unreached, words
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
 from target_nats_jetstream.publisher.epoch import Doubt, Epoch
 from target_nats_jetstream.publisher.facts import Fitness, Unfit, choose_mode, singly_mode
+from target_nats_jetstream.publisher.fast import Fast
 from target_nats_jetstream.publisher.judge import Action, Lost, Refused, Rewound, judge
 from target_nats_jetstream.publisher.notices import (
     reads_back,
@@ -77,7 +78,7 @@ class Courier:
         self._task: asyncio.Task[None] | None = None
         self._epoch: Epoch | None = None
         self._servers = deque(settings.servers)
-        self._refused: frozenset[str] = frozenset()
+        self._refused: dict[str, str] = {}
         self._singly_until = 0
         self._batch_size = settings.batch_size
         self._last_failure: Failure | None = None
@@ -190,10 +191,10 @@ class Courier:
 
     async def _deliver(self, epoch: Epoch, facts: StreamFacts) -> None:
         """Publish until there is a doubt."""
-        work, out = self._work, self._work.outstanding
+        settings, work, out = self._settings, self._work, self._work.outstanding
         if out.floor == out.end:
             self._patience.progress()
-        letters, fitness = DeadLetters(self._settings, epoch), Fitness(facts)
+        letters, fitness = DeadLetters(settings, epoch), Fitness(facts)
         work.begin_epoch(fitness)
 
         async def refill() -> None:
@@ -205,14 +206,30 @@ class Courier:
                 work.put_away(work.letters.popleft())
 
         def window(mode: str) -> Window:
-            limit = 1 if mode == "sync" else self._settings.max_in_flight
+            limit = 1 if mode == "sync" else settings.max_in_flight
             return Window(epoch, work, refill, stream=facts.stream, limit=limit)
 
-        if out.floor < self._singly_until:
-            await window(singly_mode(facts)).pump(self._singly_until)
-        if self.mode == "atomic":
-            await Atomic(epoch, work, refill, facts, limit=self._batch_size).pump()
-        await window(self.mode).pump()
+        async def singly(until: int) -> None:
+            if out.floor < until:
+                await window(singly_mode(facts)).pump(until)
+
+        await singly(self._singly_until)
+        match self.mode:
+            case "fast":
+                await Fast(
+                    epoch,
+                    work,
+                    refill,
+                    facts,
+                    singly,
+                    subjects=settings.stream_subjects,
+                    limit=settings.max_in_flight,
+                    patient=settings.publish_mode == "fast",
+                ).pump()
+            case "atomic":
+                await Atomic(epoch, work, refill, facts, limit=self._batch_size).pump()
+            case mode:
+                await window(mode).pump()
 
     async def _known(self, epoch: Epoch) -> dict[str, int]:
         """What a run before this one may have stored without its STATE: ids and sequences."""
@@ -243,7 +260,7 @@ class Courier:
             case Action.SMALLER:
                 self._batch_size = max(1, min(self._batch_size, messages) // 2)
             case Action.FALL_BACK:
-                self._refused |= {"atomic"}
+                self._refused[self.mode] = verdict.why
         return verdict
 
     def _gave_up(self, verdict: Verdict, now: float) -> TargetError:

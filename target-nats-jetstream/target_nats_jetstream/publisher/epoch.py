@@ -218,13 +218,14 @@ class Epoch:
     # Questions
 
     async def inbox(self, on_answer: Callable[[Msg], Awaitable[None]]) -> str:
-        """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``.
+        """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``,
+        be it one token or many.
 
         The subscription is on its way before this returns, so that no message overtakes it.
         """
         prefix = self._client.new_inbox()
-        self.spellings.add(f"{prefix}.*")
-        await self._client.subscribe(f"{prefix}.*", cb=on_answer, pending_bytes_limit=0)
+        self.spellings.add(f"{prefix}.>")
+        await self._client.subscribe(f"{prefix}.>", cb=on_answer, pending_bytes_limit=0)
         await self._until(lambda: not self._client.pending_data_size)
         return prefix
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ATOMIC_SINCE = (2, 12, 1)
 """2.12.0 knows atomic batches but refuses messages with an id in them (10177)."""
+FAST_SINCE = (2, 14, 0)
 MAX_HEADER_BYTES = 65_535
 MAX_SUBJECT_BYTES = 3_500
 """nats-server closes the connection at a protocol line of 4096 bytes, reply subject included."""
@@ -45,6 +47,7 @@ class StreamFacts:
     discard: str
     retention: str
     allow_atomic: bool
+    allow_batched: bool
     duplicate_window: float
     """Seconds."""
     messages: int
@@ -75,12 +78,18 @@ class StreamFacts:
             discard=config.get("discard", "old"),
             retention=config.get("retention", "limits"),
             allow_atomic=bool(config.get("allow_atomic")),
+            allow_batched=bool(config.get("allow_batched")),
             duplicate_window=config.get("duplicate_window", 0) / NANOSECONDS,
             messages=state["messages"],
             first_seq=state["first_seq"],
             last_seq=state["last_seq"],
             server=server,
         )
+
+    @property
+    def keeps_what_is_read(self) -> bool:
+        """Whether the ids of stored messages can be read: not where consuming removes them."""
+        return self.retention == "limits"
 
     @property
     def window_keeps_order(self) -> bool:
@@ -101,27 +110,54 @@ class ModeChoice:
 
 
 def choose_mode(
-    asked: str, facts: StreamFacts, refused: frozenset[str] = frozenset()
+    asked: str, facts: StreamFacts, refused: Mapping[str, str] = MappingProxyType({})
 ) -> ModeChoice:
-    """The fastest mode that keeps the order, not faster than ``asked`` and none of ``refused``."""
-    if asked == "sync":
-        return ModeChoice("sync", "as set")
-    if asked in {"auto", "atomic"}:
-        if "atomic" in refused:
-            why = "the stream refused atomic batches"
-        elif facts.version < ATOMIC_SINCE:
-            why = f"atomic batches need nats-server {'.'.join(map(str, ATOMIC_SINCE))}"
-        elif not facts.allow_atomic:
-            why = "the stream does not allow atomic batches (allow_atomic)"
-        else:
-            return ModeChoice("atomic", "stream and server allow atomic batches")
-    else:
-        return ModeChoice("window", "as set")
+    """The fastest mode that keeps the order.
+
+    Args:
+        asked: The setting; nothing faster is chosen.
+        facts: What stream and server allow.
+        refused: Modes that did not do, and why.
+    """
+    if asked in {"window", "sync"}:
+        return ModeChoice(asked, "as set")
+    missing: list[str] = []
+    for mode in _batch_modes(asked, facts):
+        if not (why := _unavailable(mode, facts, refused)):
+            return ModeChoice(mode, "; ".join(missing) or "stream and server allow it")
+        missing.append(why)
+    why = "; ".join(missing)
     if facts.window_keeps_order:
         return ModeChoice("window", why)
     return ModeChoice(
-        "sync", f"{why}, and only one message in flight keeps the order in this stream"
+        "sync", f"{why}; and only one message in flight keeps the order in this stream"
     )
+
+
+def _batch_modes(asked: str, facts: StreamFacts) -> Sequence[str]:
+    """The modes with batches that may be tried, the best one first."""
+    if asked == "atomic":
+        return ("atomic",)
+    if asked == "auto" and facts.replicas > 1:  # a batch is replicated as one
+        return ("atomic", "fast")
+    return ("fast", "atomic")
+
+
+def _unavailable(mode: str, facts: StreamFacts, refused: Mapping[str, str]) -> str:
+    """Why ``mode`` cannot be used; empty where it can."""
+    since, setting, allowed = {
+        "fast": (FAST_SINCE, "allow_batched", facts.allow_batched),
+        "atomic": (ATOMIC_SINCE, "allow_atomic", facts.allow_atomic),
+    }[mode]
+    if mode in refused:
+        return f"mode {mode} did not do, {refused[mode]}"
+    if facts.version < since:
+        return f"mode {mode} needs nats-server {'.'.join(map(str, since))}"
+    if not allowed:
+        return f"mode {mode} needs {setting} on the stream"
+    if mode == "fast" and not facts.keeps_what_is_read:
+        return f"mode {mode} needs a stream that keeps what is consumed"
+    return ""
 
 
 def singly_mode(facts: StreamFacts) -> str:

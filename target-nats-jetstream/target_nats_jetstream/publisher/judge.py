@@ -91,7 +91,19 @@ class Tight:
     position: int
 
 
-Failure = Lost | NoResponders | Forbidden | Refused | NoBatch | Rewound | Tight
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Others write to the stream, too: how far it moved does not tell what we have stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The server stores fewer messages a second than this, one by one."""
+
+    rate: int
+
+
+Failure = Lost | NoResponders | Forbidden | Refused | NoBatch | Rewound | Tight | Shared | Slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,11 @@ ACTIONS: Mapping[int, Action] = {
     10199: Action.SMALLER,  # more messages than the server allows in a batch
     10200: Action.FALL_BACK,  # invalid commit
     10201: Action.SINGLY,  # an id of the batch is known: nothing of the batch was stored
+    10205: Action.FALL_BACK,  # fast-ingest is disabled
+    10206: Action.FALL_BACK,  # its pattern is not understood
+    10207: Action.FALL_BACK,  # invalid batch id
+    10208: Action.RESEND,  # the batch was closed: ten seconds of silence
+    10209: Action.FALL_BACK,  # mirrors take no fast-ingest
 }
 
 _PASSING_CLASSES = frozenset({408, 409, 429})
@@ -151,6 +168,11 @@ def judge(  # noqa: PLR0911 - one case, one answer
             reason = f"stream {stream} ends at {last_seq}, but message {acked_seq} was acknowledged"
             remedy = "Restore the stream, or run again from an older state"
             return Verdict(Action.RESEND, reason, TargetError(reason, remedy))
+        case Shared():
+            return Verdict(Action.FALL_BACK, "others write to the stream, too")
+        case Slow(rate):
+            why = f"the server stores less than {rate:,} messages a second one by one"
+            return Verdict(Action.FALL_BACK, why)
         case Tight(position):
             return Verdict(Action.SINGLY, f"message {position} leaves no room for batch headers")
         case Refused():

@@ -35,7 +35,7 @@ def tell_mode(asked: str, choice: ModeChoice, facts: StreamFacts) -> None:
     if choice.mode == "window" and not facts.window_keeps_order:
         logger.warning(
             "mode window may change the order in stream %s when its leader changes or it is full; "
-            "mode atomic does not (allow_atomic on the stream)",
+            "modes fast and atomic do not (allow_batched, allow_atomic on the stream)",
             facts.stream,
         )
 
@@ -53,7 +53,7 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
             span(needed),
             beyond,
         )
-    elif settings.dedupe_tail and facts.retention != "limits":
+    elif settings.dedupe_tail and not facts.keeps_what_is_read:
         logger.warning(
             "stream %s removes what was consumed (%s): what is sent again after its duplicate "
             "window of %s is stored again",
@@ -64,8 +64,8 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
 
 
 def reads_back(settings: NatsSettings, facts: StreamFacts) -> bool:
-    """Whether the ids of stored messages can be read: not where consuming removes them."""
-    return settings.dedupe_tail > 0 and facts.retention == "limits"
+    """Whether the ids of stored messages are read back: where they can be, and are wanted."""
+    return settings.dedupe_tail > 0 and facts.keeps_what_is_read
 
 
 def span(seconds: float) -> str:

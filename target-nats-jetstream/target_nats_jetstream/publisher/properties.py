@@ -70,15 +70,17 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "Stream configuration",
         "Settings of a stream that is created or updated, in JetStream's words: subjects, storage, "
         "replicas, max_age, max_bytes, max_msgs, max_msg_size, discard, duplicate_window, "
-        "compression, retention, placement, allow_atomic. Durations in seconds or like 2m, 24h.",
+        "compression, retention, placement, allow_atomic, allow_batched. Durations in seconds or "
+        "like 2m, 24h.",
     ),
     "publish_mode": described(
         "string",
         "Publish mode",
-        "auto: the fastest mode that keeps the order. atomic: batches that are stored wholly or "
-        "not at all. window: many messages in flight. sync: one by one.",
+        "auto: the fastest mode that keeps the order. fast: an answer for hundreds of messages. "
+        "atomic: batches that are stored wholly or not at all. window: many messages in flight, an "
+        "answer for each. sync: one by one.",
         "auto",
-        enum=["auto", "atomic", "window", "sync"],
+        enum=["auto", "fast", "atomic", "window", "sync"],
     ),
     "batch_size": described(
         INTEGER,
@@ -87,7 +89,10 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         1000,
     ),
     "max_in_flight": described(
-        INTEGER, "Maximum in flight", "Messages without an answer in the mode window.", 4000
+        INTEGER,
+        "Maximum in flight",
+        "Messages without an answer in the modes fast and window.",
+        4000,
     ),
     "ack_timeout": described(
         NUMBER, "Acknowledgement timeout", "Seconds without any answer that end a connection.", 10

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.facts import ATOMIC_SINCE, NANOSECONDS, StreamFacts, captures
+from target_nats_jetstream.publisher.facts import (
+    ATOMIC_SINCE,
+    FAST_SINCE,
+    NANOSECONDS,
+    StreamFacts,
+    captures,
+)
 from target_nats_jetstream.publisher.judge import Refused
 
 if TYPE_CHECKING:
@@ -91,6 +97,8 @@ def default_config(
     }
     if version >= ATOMIC_SINCE:
         config["allow_atomic"] = True
+    if version >= FAST_SINCE:
+        config["allow_batched"] = True
     return config
 
 

@@ -55,15 +55,16 @@ def _wider(span: int, factor: float) -> int:
 
 async def ids_after(
     epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], seq: int
-) -> set[str]:
-    """The ids of all messages on ``subjects`` that were stored after message ``seq``.
+) -> dict[str, int]:
+    """The ids of all messages on ``subjects`` that were stored after message ``seq``, each with its
+    stream sequence.
 
     Raises:
         Doubt: The stream could not be read.
     """
     only = consumer_filter(facts, subjects)
     async with _consumer(epoch, facts, seq + 1, only) as (consumer, pending):
-        return {id_ for id_, _ in await _read(epoch, facts.stream, consumer, pending)}
+        return dict(await _read(epoch, facts.stream, consumer, pending))
 
 
 @asynccontextmanager

@@ -39,3 +39,8 @@ def hpub(message: Message, reply: str = "", more: bytes = b"") -> bytes:
         more,
         payload,
     )
+
+
+def pub(subject: str, reply: str) -> bytes:
+    """The ``PUB`` command of an empty message, which only asks for an answer."""
+    return b"PUB %b %b 0\r\n\r\n" % (subject.encode(), reply.encode())

@@ -48,6 +48,7 @@ class Work:
         self._on_change = on_change
         self._last_answer = b""
         self._last_seq = 0
+        self._began_after = 0
         self.queue: deque[tuple[Sequence[Message], str, Unfit | None]] = deque()
         self.outstanding = Outstanding()
         self.settled = Settled(0, 0, {})
@@ -81,7 +82,7 @@ class Work:
 
     def begin(self, last_seq: int) -> None:
         """Note where the stream ended before this run."""
-        self._last_seq = last_seq
+        self._last_seq = self._began_after = last_seq
 
     def fail(self, error: TargetError) -> None:
         """End the run; only the first failure counts."""
@@ -136,17 +137,23 @@ class Work:
         if b'"duplicate"' not in answer:
             self.counts.published += 1
             self._last_answer = answer
-        elif position < self.doubtful:
-            self.counts.published += 1
         else:
-            self.counts.known_to_server += 1
-            if json.loads(answer)["seq"] <= self.counted_through:
-                self.outstanding.discount(position)
+            self._known_to_server(position, json.loads(answer)["seq"])
         through = self.outstanding.acked_through
         if self.outstanding.ends_batch(position):
             self.outstanding.place(position, position + 1, json.loads(answer)["seq"])
         self.outstanding.ack(position)
         self._changed_since(through)
+
+    def _known_to_server(self, position: int, sequence: int) -> None:
+        """The id of the message at ``position`` is in the stream, at ``sequence``."""
+        in_this_run = sequence > self._began_after
+        if in_this_run and position < self.doubtful:
+            self.counts.published += 1  # its first answer was lost
+            return
+        self.counts.known_to_server += 1
+        if in_this_run or sequence <= self.counted_through:
+            self.outstanding.discount(position)  # its first coming counts
 
     def stored_before(self, position: int, messages: int, answer: bytes) -> None:
         """A batch of ``messages`` that ends before ``position`` is in the stream."""
@@ -157,15 +164,25 @@ class Work:
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
-    def recognise(self, ids: set[str]) -> None:
-        """Settle the messages that were in doubt and are among ``ids`` of the stream."""
-        out = self.outstanding
+    def recognise(self, ids: dict[str, int]) -> int:
+        """Settle the messages that were in doubt and are in the stream; tells how many.
+
+        Args:
+            ids: What was stored since the last message that was not in doubt, with sequences. An id
+                that is found is taken out: the message of a second one was not stored.
+        """
+        out, found = self.outstanding, 0
         through, start = out.acked_through, out.floor
         for position, message in enumerate(out.run(start, self.sent - start), start):
-            if message.id in ids and not out.acked(position):
-                self.counts.published += 1
+            if not out.acked(position) and (sequence := ids.pop(message.id, 0)):
+                found += 1
+                self._last_seq = max(self.last_seq, sequence)
+                if out.ends_batch(position):
+                    out.place(position, position + 1, sequence)
                 out.ack(position)
+        self.counts.published += found
         self._changed_since(through)
+        return found
 
     def divert(self, position: int, unfit: Unfit) -> None:
         """The stream refuses the message at ``position`` for good.

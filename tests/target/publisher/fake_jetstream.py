@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
 }
 SILENCE = b"silence"
 REFUSED = "a part was refused"
+FAST_SUFFIX = ".$FI"
 
 
 class FakeJetStream:
@@ -57,6 +58,7 @@ class FakeJetStream:
         self._forgets = forgets
         self.stored: list[str] = []
         self._staged: list[str] = []
+        self._open = ""
         self._late: list[tuple[str, dict[str, Any]]] = []
         self.seen: list[str] = []
         """The ids that came, stored or not."""
@@ -91,6 +93,9 @@ class FakeJetStream:
         await message.respond(json.dumps({**self._info, "state": state}).encode())
 
     async def _on_publish(self, message: Msg) -> None:
+        if message.reply.endswith(FAST_SUFFIX):
+            await self._on_fast(message)
+            return
         headers = message.headers or {}
         if headers.get("Nats-Batch-Sequence", "1") == "1":
             self._staged = []
@@ -112,6 +117,33 @@ class FakeJetStream:
             while self._late and not self._script:
                 reply, error = self._late.pop()
                 await self._client.publish(reply, json.dumps({"error": error}).encode())
+
+    async def _on_fast(self, message: Msg) -> None:
+        """A message of a fast-ingest batch, or its end; after a refusal the batch is closed."""
+        *_, batch, flow, _, number, operation, _ = message.reply.split(".")
+        if operation == "0":
+            self._open = batch
+        if batch != self._open:
+            return
+        ack: dict[str, Any] = {"stream": "EVENTS", "batch": batch, "count": int(number) - 1}
+        if operation != "3":
+            self.seen.append((message.headers or {})["Nats-Msg-Id"])
+            ack = {"type": "ack", "seq": int(number), "msgs": int(flow)}
+        answer: Any = self._script.pop(0) if self._script else None
+        if answer is not None:
+            self._open = ""
+        if isinstance(answer, dict) and "type" not in answer:
+            answer = {"type": "err", "seq": int(number), "error": answer}
+        elif answer is None and operation == "3":
+            answer = {"seq": len(self.stored), **ack}
+        elif answer is None:
+            self.stored.append(self.seen[-1])
+            if operation == "0":  # the first one tells of the flow alone
+                await self._client.publish(message.reply, json.dumps(ack | {"seq": 0}).encode())
+            answer = ack if int(number) % int(flow) == 0 else SILENCE
+        if answer != SILENCE:
+            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            await self._client.publish(message.reply, content)
 
     def _ordinary_answer(self, headers: dict[str, str]) -> dict[str, Any] | bytes:
         if REFUSED in self._staged:

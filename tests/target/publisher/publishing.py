@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 STREAM = "EVENTS"
 SUBJECT = "txlog.events"
+#: What a stream has to allow for the modes with batches.
+BATCHES = {"allow_atomic": True, "allow_batched": True}
 
 
 def settings_for(server: NatsServer | str, **config: object) -> NatsSettings:
@@ -53,6 +56,32 @@ def submit(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -
         wait_until(lambda: publisher.has_room or publisher.failure is not None, seconds=60)
         publisher.submit(batch[start : start + size])
     return publisher.submitted
+
+
+@contextmanager
+def sending(publisher: Publisher, *, size: int = 50) -> Iterator[list[Message]]:
+    """Messages are submitted without a pause until the context ends, then all are acknowledged;
+    the list has those that were submitted.
+    """
+    submitted: list[Message] = []
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.is_set() and publisher.failure is None:
+            if publisher.has_room:
+                submitted.extend(messages(500, len(submitted), size=size))
+                publisher.submit(submitted[-500:])
+            else:
+                publisher.wait(publisher.acked_through + 1, 0.1)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield submitted
+    finally:
+        over.set()
+        sender.join(30)
+    assert publisher.wait(publisher.submitted, 30), publisher.failure
 
 
 def publish(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -> None:

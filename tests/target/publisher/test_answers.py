@@ -52,15 +52,20 @@ def test_every_action_has_codes() -> None:
     assert STOPPING
 
 
-@pytest.mark.parametrize("mode", ["window", "atomic"])
+FAST = {"allow_batched": True}
+"""What a stream has to allow beside atomic batches; without it, auto is atomic."""
+each_mode = pytest.mark.parametrize("mode", ["window", "atomic", "fast"])
+
+
+@each_mode
 @pytest.mark.parametrize("refusal", [*((code, 400) for code in RESENT), (10077, 503), (1, 429)])
 def test_passing_trouble_is_waited_out_and_the_order_kept(
     plain_server: NatsServer, mode: str, refusal: tuple[int, int]
 ) -> None:
     batch = messages(20)
-    script = [None, None, None, error(*refusal)] if mode == "window" else [None, error(*refusal)]
+    before = {"window": [None, None, None], "atomic": [None], "fast": []}[mode]
     with (
-        FakeJetStream(plain_server, script) as stream,
+        FakeJetStream(plain_server, [*before, error(*refusal)], **FAST) as stream,
         publishing(plain_server, publish_mode=mode, max_in_flight=1, **QUICK) as publisher,
     ):
         publish(publisher, batch, size=20)
@@ -79,6 +84,54 @@ def test_a_server_that_refuses_atomic_batches_gets_single_messages(
         assert publisher.mode == "atomic"
         publish(publisher, messages(20), size=20)
         assert publisher.mode == "window"
+        assert stream.stored == ids_of(messages(20))
+
+
+@pytest.mark.parametrize("code", FALLING_BACK)
+def test_a_server_that_refuses_fast_batches_gets_atomic_ones(
+    plain_server: NatsServer, code: int
+) -> None:
+    with (
+        FakeJetStream(plain_server, [error(code)], **FAST) as stream,
+        publishing(plain_server, **QUICK) as publisher,
+    ):
+        assert publisher.mode == "fast"
+        publish(publisher, messages(20), size=20)
+        assert publisher.mode == "atomic"
+        assert stream.stored == ids_of(messages(20))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"stream":"EVENTS","seq":1}',  # as servers before 2.14 answer
+        b'{"stream":"OTHER","seq":20,"batch":"another","count":20}',
+        b'{"stream":"EVENTS","seq":20,"batch":"another","count":20}',
+    ],
+)
+def test_an_answer_that_is_not_of_the_fast_batch_is_not_believed(
+    plain_server: NatsServer, answer: bytes
+) -> None:
+    with (
+        FakeJetStream(plain_server, [answer], **FAST) as stream,
+        publishing(plain_server, **QUICK) as publisher,
+    ):
+        publish(publisher, messages(20), size=20)
+        assert publisher.mode == "atomic"
+        assert stream.stored == ids_of(messages(20))
+
+
+def test_a_gap_ends_the_fast_batch_and_the_next_one_begins_where_it_was(
+    plain_server: NatsServer,
+) -> None:
+    gap = {"type": "gap", "last_seq": 1, "seq": 2}
+    with (
+        FakeJetStream(plain_server, [gap], **FAST) as stream,
+        publishing(plain_server, publish_mode="fast", **QUICK) as publisher,
+    ):
+        publish(publisher, messages(20), size=20)
+        assert publisher.counts.epochs == 2
+        assert publisher.mode == "fast"
         assert stream.stored == ids_of(messages(20))
 
 
@@ -125,12 +178,12 @@ def test_a_server_with_a_smaller_limit_gets_smaller_batches(plain_server: NatsSe
 
 
 @pytest.mark.parametrize("code", STOPPING)
-@pytest.mark.parametrize("mode", ["window", "atomic"])
+@each_mode
 def test_a_refusal_that_stays_ends_the_run_with_its_words(
     plain_server: NatsServer, mode: str, code: int
 ) -> None:
     with (
-        FakeJetStream(plain_server, [error(code)]),
+        FakeJetStream(plain_server, [error(code)], **FAST),
         publishing(plain_server, publish_mode=mode, **QUICK) as publisher,
     ):
         number = submit(publisher, messages(3))
@@ -143,7 +196,7 @@ def test_a_refusal_that_stays_ends_the_run_with_its_words(
 
 
 @pytest.mark.parametrize("code", DEAD)
-@pytest.mark.parametrize("mode", ["window", "atomic"])
+@each_mode
 def test_a_message_that_the_stream_cannot_take_is_named(
     plain_server: NatsServer, mode: str, code: int
 ) -> None:
@@ -151,7 +204,7 @@ def test_a_message_that_the_stream_cannot_take_is_named(
     if mode == "atomic":
         script = [None, error(code), *script]  # first the batch is refused, then taken apart
     with (
-        FakeJetStream(plain_server, script),
+        FakeJetStream(plain_server, script, **FAST),
         publishing(plain_server, publish_mode=mode, max_in_flight=1, **QUICK) as publisher,
     ):
         publisher.wait(submit(publisher, messages(5)), 10)
@@ -199,12 +252,12 @@ def test_a_batch_is_not_committed_before_the_one_before_it_is_answered(
         assert stream.stored == ids_of(messages(30))
 
 
-@pytest.mark.parametrize("mode", ["window", "atomic"])
+@each_mode
 def test_silence_ends_the_connection_and_what_was_asked_is_asked_again(
     plain_server: NatsServer, mode: str
 ) -> None:
     with (
-        FakeJetStream(plain_server, [SILENCE, SILENCE]) as stream,
+        FakeJetStream(plain_server, [SILENCE] * (1 if mode == "fast" else 2), **FAST) as stream,
         publishing(plain_server, publish_mode=mode, ack_timeout=0.3, **QUICK) as publisher,
     ):
         publish(publisher, messages(2), size=2)

@@ -49,11 +49,11 @@ def leader(servers: list[NatsServer], asked: NatsServer) -> NatsServer:
     return servers[int(names[-1].removeprefix("node"))]
 
 
-@pytest.mark.parametrize("mode", ["atomic", "sync"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "sync"])
 def test_each_message_once_in_order_through_changes_of_the_leader(
     nats_cluster: list[NatsServer], mode: str
 ) -> None:
-    batch = messages(20_000 if mode == "atomic" else 2_000)
+    batch = messages(2_000 if mode == "sync" else 20_000)
     step = len(batch) // 10
     settings = cluster_settings(nats_cluster, publish_mode=mode, ack_timeout=1)
     with publishing(settings) as publisher:

@@ -46,7 +46,7 @@ def small_server(make_nats: Callable[..., NatsServer]) -> NatsServer:
     return make_nats(config=f"max_payload: {LIMIT}")
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_message_that_cannot_be_published_ends_the_run_with_its_id(
     small_server: NatsServer, bad: Message, mode: str
@@ -66,7 +66,7 @@ def test_a_message_that_cannot_be_published_ends_the_run_with_its_id(
     assert ids(small_server) == ids_of(messages(200))
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
 def test_a_dead_letter_goes_to_its_place_and_its_neighbours_to_theirs(
     small_server: NatsServer, tmp_path: Path, bad: Message, mode: str

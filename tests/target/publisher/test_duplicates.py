@@ -10,6 +10,7 @@ import pytest
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import Publisher
 from tests.target.publisher.publishing import (
+    BATCHES,
     STREAM,
     SUBJECT,
     elapse,
@@ -27,29 +28,25 @@ if TYPE_CHECKING:
 WINDOW = 100_000_000  # nanoseconds: the shortest that nats-server allows
 
 
-def beyond_the_window(server: NatsServer, *subjects: str, atomic: bool = False) -> None:
+def beyond_the_window(server: NatsServer, *subjects: str) -> None:
     """A stream with messages 0 to 499 in it, all older than its duplicate window."""
-    server.add_stream(
-        STREAM,
-        ["txlog.>", *subjects],
-        duplicate_window=WINDOW,
-        allow_atomic=atomic,
-    )
+    server.add_stream(STREAM, ["txlog.>", *subjects], duplicate_window=WINDOW, **BATCHES)
     with publishing(server, publish_mode="window") as publisher:
         publish(publisher, messages(500))
     elapse(0.25)
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 def test_rows_that_come_again_after_the_window_are_recognised(
     nats_server: NatsServer, mode: str
 ) -> None:
-    beyond_the_window(nats_server, atomic=True)
+    beyond_the_window(nats_server)
     with publishing(nats_server, publish_mode=mode) as publisher:
         publish(publisher, messages(500, 250))
         assert publisher.counts.known_from_tail == 250
         assert publisher.counts.duplicates == 250
         assert publisher.counts.published == 250
+        assert publisher.mode == mode
     assert ids(nats_server) == ids_of(messages(750))
 
 
@@ -115,7 +112,7 @@ def test_a_work_queue_is_not_read_back_and_that_is_told(
 
 
 def test_twenty_thousand_messages_are_read_back_quickly(nats_server: NatsServer) -> None:
-    nats_server.add_stream(STREAM, ["txlog.>"], duplicate_window=WINDOW, allow_atomic=True)
+    nats_server.add_stream(STREAM, ["txlog.>"], duplicate_window=WINDOW, **BATCHES)
     with publishing(nats_server) as publisher:
         publish(publisher, messages(20_000), size=1_000)
     publisher = Publisher(settings_for(nats_server), [SUBJECT])

@@ -33,6 +33,7 @@ FACTS = StreamFacts(
     discard="old",
     retention="limits",
     allow_atomic=True,
+    allow_batched=True,
     duplicate_window=120,
     messages=0,
     first_seq=0,
@@ -40,17 +41,30 @@ FACTS = StreamFacts(
 )
 
 
+PLAIN = {"allow_atomic": False, "allow_batched": False}
+
+
 @pytest.mark.parametrize(
     ("asked", "changes", "mode"),
     [
-        ("auto", {}, "atomic"),
+        ("auto", {}, "fast"),
+        ("fast", {}, "fast"),
+        ("auto", {"replicas": 3}, "atomic"),  # replicated as one
+        ("fast", {"replicas": 3}, "fast"),
+        ("auto", {"replicas": 3, "allow_atomic": False}, "fast"),
+        ("auto", {"version": (2, 12, 8)}, "atomic"),
+        ("auto", {"allow_batched": False}, "atomic"),
+        ("auto", {"retention": "workqueue"}, "atomic"),  # its ids cannot be read back
+        ("fast", {"allow_batched": False}, "atomic"),
+        ("fast", {"allow_batched": False, "allow_atomic": False}, "window"),
         ("atomic", {}, "atomic"),
         ("auto", {"version": (2, 12, 0)}, "window"),  # refuses ids in batches
-        ("auto", {"version": (2, 9, 10), "allow_atomic": True}, "window"),  # ignores the headers
+        ("auto", {"version": (2, 9, 10)}, "window"),  # ignores what it does not know
         ("atomic", {"allow_atomic": False}, "window"),
-        ("auto", {"allow_atomic": False, "replicas": 3}, "sync"),
-        ("auto", {"allow_atomic": False, "discard": "new"}, "sync"),
+        ("auto", PLAIN | {"replicas": 3}, "sync"),
+        ("auto", PLAIN | {"discard": "new"}, "sync"),
         ("auto", {"replicas": 3, "discard": "new"}, "atomic"),
+        ("auto", {"discard": "new"}, "fast"),
         ("window", {}, "window"),
         ("window", {"replicas": 3}, "window"),  # as set; the log warns
         ("sync", {}, "sync"),
@@ -64,7 +78,8 @@ def test_the_mode_is_the_fastest_that_keeps_the_order(
 
 
 def test_a_refused_mode_is_not_chosen_again() -> None:
-    assert choose_mode("auto", FACTS, frozenset({"atomic"})).mode == "window"
+    assert choose_mode("auto", FACTS, {"fast": "why"}).mode == "atomic"
+    assert choose_mode("auto", FACTS, {"fast": "why", "atomic": "why"}).mode == "window"
 
 
 def test_a_refused_batch_goes_singly_only_in_a_mode_that_keeps_the_order() -> None:

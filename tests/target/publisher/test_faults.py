@@ -11,6 +11,7 @@ import pytest
 from target_nats_jetstream.errors import AccessDeniedError, TargetError, UnreachableError
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
+    BATCHES,
     STREAM,
     elapse,
     goes_on,
@@ -22,6 +23,7 @@ from tests.target.publisher.publishing import (
     publishing,
     reached,
     reconnects,
+    sending,
     submit,
 )
 
@@ -30,33 +32,29 @@ if TYPE_CHECKING:
 
     from tests.support.nats import NatsServer
 
-both_modes = pytest.mark.parametrize("mode", ["atomic", "window"])
+each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 
 
-@both_modes
+@each_mode
 def test_each_message_once_in_order_through_eight_server_kills(
     nats_server: NatsServer, mode: str
 ) -> None:
-    batch = messages(24_000)
     with publishing(nats_server, publish_mode=mode) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        for kill in range(1, 9):
-            reached(publisher, kill * 2_000)
-            nats_server.restart()
-            reconnects(publisher, kill)
-            goes_on(publisher)
-            # It waits only for a server that cannot be reached: no connection to one that can is
-            # given up and followed by a wait. `python -m bench.restart` measures the seconds.
-            assert publisher.counts.epochs == kill + 1
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30), publisher.failure
+        with sending(publisher) as batch:
+            for kill in range(1, 9):
+                reached(publisher, kill * 1_000)
+                nats_server.restart()
+                reconnects(publisher, kill)
+                goes_on(publisher)
+                # It waits only for a server that cannot be reached: no connection to one that can
+                # is given up and followed by a wait. `python -m bench.restart` measures the time.
+                assert publisher.counts.epochs == kill + 1
         assert publisher.counts.published == len(batch)
         assert publisher.mode == mode
     assert ids(nats_server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 def test_a_kill_is_harmless_without_reading_back_as_well(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -74,12 +72,12 @@ def test_a_kill_is_harmless_without_reading_back_as_well(
     assert ids(nats_server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 def test_an_outage_longer_than_the_duplicate_window_stores_nothing_twice(
     nats_server: NatsServer, mode: str
 ) -> None:
     nats_server.add_stream(
-        STREAM, ["txlog.>"], allow_atomic=True, duplicate_window=100_000_000, max_msgs=1_000_000
+        STREAM, ["txlog.>"], **BATCHES, duplicate_window=100_000_000, max_msgs=1_000_000
     )
     batch = messages(6_000)
     with publishing(nats_server, publish_mode=mode) as publisher:
@@ -97,7 +95,7 @@ def test_an_outage_longer_than_the_duplicate_window_stores_nothing_twice(
     assert ids(nats_server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 def test_a_short_pause_of_the_server_is_waited_out_on_the_same_connection(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -115,28 +113,26 @@ def test_a_short_pause_of_the_server_is_waited_out_on_the_same_connection(
     assert ids(nats_server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 def test_a_pause_beyond_the_deadline_ends_the_connection_and_nothing_is_stored_twice(
     nats_server: NatsServer, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batch = messages(8_000, size=2_000)
     with publishing(nats_server, publish_mode=mode, ack_timeout=1) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        reached(publisher, 1_000)
-        files = open_files()
-        nats_server.pause()
-        wait_until(lambda: "trying again" in caplog.text, seconds=5)
-        elapse(1)
-        nats_server.resume()
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30)
+        with sending(publisher, size=2_000) as batch:
+            reached(publisher, 1_000)
+            files = open_files()
+            nats_server.pause()
+            wait_until(lambda: "trying again" in caplog.text, seconds=5)
+            elapse(1)
+            nats_server.resume()
+            goes_on(publisher)
         assert publisher.counts.epochs > 1
+        assert publisher.mode == mode
         assert open_files() == files, "a connection in doubt must not live on beside the next one"
     assert ids(nats_server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 def test_an_outage_beyond_max_outage_fails_and_marks_nothing_as_done(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -166,14 +162,19 @@ def test_an_idle_publisher_outlives_many_restarts(nats_server: NatsServer) -> No
 
 
 @pytest.mark.parametrize(
-    ("mode", "used", "atomic"),
-    [("auto", "atomic", True), ("auto", "sync", False), ("window", "window", True)],
+    ("mode", "used", "allowed"),
+    [
+        ("auto", "fast", BATCHES),
+        ("auto", "atomic", {"allow_atomic": True}),
+        ("auto", "sync", {}),
+        ("window", "window", BATCHES),
+    ],
 )
 def test_a_full_stream_is_waited_for_until_there_is_room(
-    nats_server: NatsServer, mode: str, used: str, atomic: bool
+    nats_server: NatsServer, mode: str, used: str, allowed: dict[str, bool]
 ) -> None:
     config: dict[str, Any] = {"discard": "new", "max_msgs": 500}
-    nats_server.add_stream(STREAM, ["txlog.>"], allow_atomic=atomic, **config)
+    nats_server.add_stream(STREAM, ["txlog.>"], **allowed, **config)
     with publishing(nats_server, publish_mode=mode, batch_size=100, max_in_flight=1) as publisher:
         assert publisher.mode == used
         submit(publisher, messages(1_500))
@@ -222,7 +223,7 @@ def test_a_stream_that_is_removed_in_the_middle_is_not_made_anew(nats_server: Na
     assert "error" in nats_server.stream_info(STREAM)
 
 
-@both_modes
+@each_mode
 def test_a_batch_with_ids_that_are_known_is_stored_but_for_those(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -237,7 +238,7 @@ def test_a_batch_with_ids_that_are_known_is_stored_but_for_those(
     assert ids(nats_server) == ids_of(messages(500))
 
 
-@both_modes
+@each_mode
 def test_the_same_message_twice_in_a_batch_is_stored_once(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -256,7 +257,7 @@ def user(*rights: str) -> str:
         {{ user: all, password: pw }} ] }}"""
 
 
-@both_modes
+@each_mode
 def test_a_right_that_is_taken_away_ends_the_run_and_the_next_one_completes_the_stream(
     make_nats: Callable[..., NatsServer], mode: str
 ) -> None:

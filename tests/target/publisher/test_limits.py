@@ -8,6 +8,7 @@ import pytest
 
 from target_nats_jetstream.message import Message
 from tests.target.publisher.publishing import (
+    BATCHES,
     STREAM,
     SUBJECT,
     ids,
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 
     from tests.support.nats import NatsServer
 
-both_modes = pytest.mark.parametrize("mode", ["atomic", "window"])
+each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 
 
-@both_modes
+@each_mode
 @pytest.mark.parametrize("limit", ["max_payload", "max_msg_size"])
 def test_a_message_as_large_as_the_limit_is_stored(
     make_nats: Callable[..., NatsServer], mode: str, limit: str
 ) -> None:
     server = make_nats(config="max_payload: 2000" if limit == "max_payload" else "")
     own = {"max_msg_size": 2_000} if limit == "max_msg_size" else {}
-    server.add_stream(STREAM, ["txlog.>"], allow_atomic=True, **own)
+    server.add_stream(STREAM, ["txlog.>"], **BATCHES, **own)
     whole = 2_000 - len("NATS/1.0\r\nNats-Msg-Id: id-5\r\n\r\n")
     batch = [*messages(5), Message(SUBJECT, "id-5", b"x" * whole), *messages(5, 6)]
     with publishing(server, publish_mode=mode) as publisher:
@@ -41,12 +42,12 @@ def test_a_message_as_large_as_the_limit_is_stored(
     assert ids(server) == ids_of(batch)
 
 
-@both_modes
+@each_mode
 @pytest.mark.parametrize("more", [1, 100], ids=["headers just above", "above"])
 def test_a_message_above_the_limit_of_the_stream_leaves_its_neighbours_alone(
     nats_server: NatsServer, mode: str, more: int
 ) -> None:
-    nats_server.add_stream(STREAM, ["txlog.>"], allow_atomic=True, max_msg_size=2_000)
+    nats_server.add_stream(STREAM, ["txlog.>"], **BATCHES, max_msg_size=2_000)
     payload = b"x" * (2_000 - len("NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n") + more)
     batch = [*messages(5), Message(SUBJECT, "large", payload), *messages(5, 5)]
     with publishing(nats_server, publish_mode=mode, on_error="dead_letter") as publisher:

@@ -67,7 +67,7 @@ def test_ten_seconds_lose_repeat_and_reorder_nothing_whoever_waits_and_whoever_g
             stream = f"{kind}_{mode}"
             return Pipeline.start(stack, nats_server, stream, publish_mode=mode, **config)
 
-        modes = ("atomic", "window")
+        modes = ("fast", "atomic", "window")
         patient = [start(mode, "patient", ack_timeout=30) for mode in modes]
         hasty = [start(mode, "hasty", ack_timeout=2) for mode in modes]
         short = {"ack_timeout": 1, "max_outage": 2}
@@ -89,9 +89,9 @@ def test_ten_seconds_lose_repeat_and_reorder_nothing_whoever_waits_and_whoever_g
             pipeline.finish()
             assert ids(nats_server, pipeline.stream) == ids_of(pipeline.batch)
         assert all(pipeline.publisher.counts.epochs > 1 for pipeline in hasty)
-        batches, window = (pipeline.publisher.counts.epochs for pipeline in patient)
+        *batches, window = (pipeline.publisher.counts.epochs for pipeline in patient)
         assert window == 1, "the pause was shorter than ack_timeout"
-        assert batches <= 2, "the server may have dropped the batch that it was sent"
+        assert max(batches) <= 2, "the server may have dropped the batch that it was sent"
 
         for pipeline, mode in zip(quitting, modes, strict=True):
             acked = pipeline.publisher.acked_through * BATCH

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.nats import NatsServer
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window", "sync"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window", "sync"])
 def test_every_message_is_stored_as_it_is_in_the_order_of_submission(
     nats_server: NatsServer, mode: str
 ) -> None:
@@ -53,7 +53,7 @@ def test_every_message_is_stored_as_it_is_in_the_order_of_submission(
 
 
 def test_small_batches_are_stored_together(nats_server: NatsServer) -> None:
-    with publishing(nats_server) as publisher:
+    with publishing(nats_server, publish_mode="atomic") as publisher:
         publish(publisher, messages(600), size=1)
         assert publisher.submitted == 600
     stored = nats_server.read_stream(STREAM)
@@ -135,7 +135,7 @@ def test_closing_leaves_no_thread_and_can_be_done_twice(nats_server: NatsServer)
 
 
 @pytest.mark.parametrize("away", ["killed", "paused"])
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 def test_closing_is_quick_when_the_server_is_away(
     nats_server: NatsServer, mode: str, away: str
 ) -> None:

@@ -17,6 +17,7 @@ from target_nats_jetstream.errors import (
 from target_nats_jetstream.publisher import Publisher
 from tests.target.publisher.credentials import Authority, operator_mode, user_nkey
 from tests.target.publisher.publishing import (
+    BATCHES,
     STREAM,
     SUBJECT,
     ids,
@@ -250,11 +251,11 @@ def with_rights(make_nats: Callable[..., NatsServer], publish: str, subscribe: s
     server = make_nats(
         config=f"authorization {{ users: [ {users} ] }}", connect={"user": "all", "password": "pw"}
     )
-    server.add_stream(STREAM, ["txlog.>"], allow_atomic=True)
+    server.add_stream(STREAM, ["txlog.>"], **BATCHES)
     return server
 
 
-@pytest.mark.parametrize("mode", ["atomic", "window"])
+@pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 def test_a_missing_right_to_publish_is_told_at_once(
     make_nats: Callable[..., NatsServer], mode: str
 ) -> None:

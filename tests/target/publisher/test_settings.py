@@ -134,7 +134,7 @@ def test_the_configuration_of_a_stream_may_be_json_text() -> None:
         ({"stream": "a.b"}, "stream"),
         ({"stream": "a b"}, "stream"),
         ({"create_stream": "maybe"}, "create_stream"),
-        ({"publish_mode": "fast"}, "publish_mode"),
+        ({"publish_mode": "careless"}, "publish_mode"),
         ({"on_error": "ignore"}, "on_error"),
         ({"stream_config": "hush-hush"}, "stream_config"),
         ({"stream_config": {"max_age": "soon"}}, "max_age"),

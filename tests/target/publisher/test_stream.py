@@ -44,16 +44,17 @@ def config_of(server: NatsServer) -> dict[str, Any]:
     return config
 
 
-def test_a_created_stream_keeps_messages_on_disk_and_takes_atomic_batches(
+def test_a_created_stream_keeps_messages_on_disk_and_takes_batches(
     server: NatsServer,
 ) -> None:
     with publishing(server) as publisher:
-        assert publisher.mode == "atomic"
+        assert publisher.mode == "fast"
     config = config_of(server)
     assert config["subjects"] == ["txlog.>"]
     assert config["storage"] == "file"
     assert config["duplicate_window"] == 120 * 10**9
     assert config["allow_atomic"]
+    assert config["allow_batched"]
     assert config["allow_direct"]
 
 
