@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.processes import Command
 from bench.results import BENCH_PYTHON, ROOT
 from bench.table import NAME
-from tests.support.meltano import MELTANO, PAIR, MeltanoProject
+from tests.support.meltano import MELTANO, PAIR, RUN, MeltanoProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,7 +109,7 @@ def by_meltano(place: Place) -> list[Command]:
     made = project.command("state", "list")
     assert made.returncode == 0, made.stderr
     roles = dict(zip((f"/{name}" for name in PAIR), ("tap", "target"), strict=True))
-    return [Command("meltano", [str(MELTANO), "run", *PAIR], roles, project.env, home)]
+    return [Command("meltano", [str(MELTANO), *RUN, *PAIR], roles, project.env, home)]
 
 
 def plain_tap(place: Place) -> Command:
