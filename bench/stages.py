@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ class Stages:
             ],
             "publisher: judge": self._judge,
             "publisher: put on the wire": lambda: [
-                b"".join(map(hpub, run)) for run in self.messages
+                b"".join(chain.from_iterable(map(hpub, run))) for run in self.messages
             ],
         }
 

@@ -38,7 +38,7 @@ MAX_BATCH_MESSAGES = 1000
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 STRIDE = 250
 """Messages that are sent in one write, while the server stages those before them."""
-COMMIT = b"Nats-Batch-Commit: 1\r\n"
+COMMIT = "Nats-Batch-Commit: 1\r\n"
 NO_RESPONDERS = "503"
 
 
@@ -111,7 +111,7 @@ class Atomic:
     def _grow(self, batch: _Batch) -> None:
         """Add up to ``STRIDE`` messages; each new one lets the one before it go."""
         out = self._work.outstanding
-        commands = []
+        commands = list[bytes]()
         for message in out.run(batch.end, min(STRIDE, self._limit - batch.size)):
             if out.acked(batch.end):
                 batch.end += 1
@@ -123,16 +123,15 @@ class Atomic:
                 break
             if batch.last is not None:
                 first = batch.size == 1 and batch.start == self._began
-                commands.append(
-                    _command(batch, batch.last, f"{self._inbox}.first" if first else "")
-                )
+                reply = f"{self._inbox}.first" if first else ""
+                commands += _command(batch, batch.last, reply)
             batch.last = message
             batch.end += 1
             batch.size += 1
             batch.bytes += len(message.payload)
         else:
             batch.full = batch.size >= self._limit or batch.bytes >= MAX_BATCH_BYTES
-        self._epoch.send(b"".join(commands))
+        self._epoch.send(commands)
 
     def _is_tight(self, message: Message) -> bool:
         room = self._tight - len(message.payload)
@@ -166,7 +165,9 @@ class Atomic:
             self._epoch.answered()
 
 
-def _command(batch: _Batch, message: Message, reply: str, commit: bytes = b"") -> bytes:
+def _command(
+    batch: _Batch, message: Message, reply: str, commit: str = ""
+) -> tuple[bytes, bytes, bytes]:
     """The newest message of ``batch`` on the wire."""
-    place = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n" % (batch.id.encode(), batch.size)
+    place = f"Nats-Batch-Id: {batch.id}\r\nNats-Batch-Sequence: {batch.size}\r\n"
     return hpub(message, reply, place + commit)

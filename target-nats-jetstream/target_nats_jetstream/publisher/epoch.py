@@ -33,7 +33,7 @@ from target_nats_jetstream.publisher.judge import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from nats.aio.msg import Msg
 
@@ -188,14 +188,14 @@ class Epoch:
 
     # Messages
 
-    def send(self, commands: bytes) -> None:
-        """Send whole commands of the protocol; nothing is certain before the answers to them.
+    def send(self, commands: Sequence[bytes]) -> None:
+        """Send whole commands of the protocol, in pieces; nothing is certain before their answers.
 
         They go to the socket at once. What nats-py has to say itself goes the same way in whole
         commands, from the same thread, so that the two never mix.
         """
         self.check()
-        self._connections[-1].write(commands)
+        self._connections[-1].write(b"".join(commands))
 
     async def breathe(self) -> None:
         """Let answers in, and wait while too much of what was sent is still to be written.

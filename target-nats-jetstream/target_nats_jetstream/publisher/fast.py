@@ -166,7 +166,7 @@ class Fast:
 
     def _send(self, batch: _Batch, count: int) -> None:
         """Send up to ``count`` messages; one that is settled already ends the batch."""
-        out, commands = self._work.outstanding, []
+        out, commands = self._work.outstanding, list[bytes]()
         if not batch.size:
             self._epoch.asked()
         for message in out.run(batch.end, count):
@@ -174,9 +174,9 @@ class Fast:
                 break
             batch.size += 1
             operation = APPEND if batch.size > 1 else START
-            commands.append(hpub(message, self._reply(batch, operation)))
+            commands += hpub(message, self._reply(batch, operation))
         self._work.sent = max(self._work.sent, batch.end)
-        self._epoch.send(b"".join(commands))
+        self._epoch.send(commands)
 
     def _reply(self, batch: _Batch, operation: int) -> str:
         number = batch.size + (operation == END)
@@ -185,7 +185,7 @@ class Fast:
     async def _end(self, batch: _Batch) -> None:
         """End the batch, and wait for the answer to that."""
         last = self._work.outstanding.run(batch.end - 1, 1)[0]
-        self._epoch.send(pub(last.subject, self._reply(batch, END)))
+        self._epoch.send([pub(last.subject, self._reply(batch, END))])
         while not batch.answer:
             await self._epoch.news(unanswered=True)
 

@@ -71,13 +71,13 @@ class Window:
     def _send(self, inbox: str, position: int, count: int) -> int:
         """Send ``count`` messages from ``position`` on, but the settled ones; tells the next."""
         work = self._work
-        settled, commands = work.outstanding.acked, []
+        settled, commands = work.outstanding.acked, list[bytes]()
         for message in work.outstanding.run(position, count):
             if not settled(position):
-                commands.append(hpub(message, f"{inbox}.{position}"))
+                commands += hpub(message, f"{inbox}.{position}")
             position += 1
         work.sent = max(work.sent, position)
-        self._epoch.send(b"".join(commands))
+        self._epoch.send(commands)
         return position
 
     async def _on_answer(self, answer: Msg) -> None:

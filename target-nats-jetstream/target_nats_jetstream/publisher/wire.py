@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FRAME = len(b"NATS/1.0\r\nNats-Msg-Id: \r\n\r\n")
 
 
-def hpub(message: Message, reply: str = "", more: bytes = b"") -> bytes:
-    """The ``HPUB`` command of ``message``, its id in the header ``Nats-Msg-Id``.
+def hpub(message: Message, reply: str = "", more: str = "") -> tuple[bytes, bytes, bytes]:
+    """The ``HPUB`` command of ``message`` in pieces, its id in the header ``Nats-Msg-Id``.
 
     Args:
         message: What ``facts.Fitness`` lets pass: nothing in it breaks a line.
@@ -26,19 +26,17 @@ def hpub(message: Message, reply: str = "", more: bytes = b"") -> bytes:
         more: Further header lines, each with its line end.
     """
     if own := message.headers:
-        more += b"".join(b"%b: %b\r\n" % (key.encode(), own[key].encode()) for key in own)
-    id_, payload = message.id.encode(), message.payload
+        more += "".join(f"{key}: {own[key]}\r\n" for key in own)
+    id_, payload = message.id, message.payload
     size = FRAME + len(id_) + len(more)
+    if not (id_.isascii() and more.isascii()):
+        size = FRAME + len(id_.encode()) + len(more.encode())
     # Blanks in a row are one: without a reply there are two between subject and sizes.
-    return b"HPUB %b %b %d %d\r\nNATS/1.0\r\nNats-Msg-Id: %b\r\n%b\r\n%b\r\n" % (
-        message.subject.encode(),
-        reply.encode(),
-        size,
-        size + len(payload),
-        id_,
-        more,
-        payload,
+    head = (
+        f"HPUB {message.subject} {reply} {size} {size + len(payload)}\r\n"
+        f"NATS/1.0\r\nNats-Msg-Id: {id_}\r\n{more}\r\n"
     )
+    return head.encode(), payload, b"\r\n"
 
 
 def pub(subject: str, reply: str) -> bytes:

@@ -107,8 +107,14 @@ class Work:
     def _take_batch(
         self, batch: Sequence[Message], label: str, why: Unfit | None, fitness: Fitness
     ) -> None:
-        good, bad, recovered, newest = [], [], 0, 0
         known = self.known or {}
+        is_new = not known or known.keys().isdisjoint(message.id for message in batch)
+        if why is None and is_new and fitness.all_fit(batch):
+            self._add(batch, label)
+            return
+        good: list[Message] = []
+        bad: list[tuple[Message, Unfit]] = []
+        recovered, newest = 0, 0
         for message in batch:
             unfit = why or fitness.unfit(message)
             if unfit is not None:
@@ -121,11 +127,22 @@ class Work:
                 good.append(message)
         if bad and not self._bury:
             self.fail(unpublishable(*bad[0]))
-            return
+        else:
+            self._add(good, label, bad, recovered=recovered, sequence=newest)
+
+    def _add(
+        self,
+        good: Sequence[Message],
+        label: str,
+        bad: Sequence[tuple[Message, Unfit]] = (),
+        *,
+        recovered: int = 0,
+        sequence: int = 0,
+    ) -> None:
         self.counts.bytes += sum(len(message.payload) for message in good)
         through = self.outstanding.acked_through
         number = self.outstanding.add(
-            good, len(bad), label=label, recovered=recovered, sequence=newest
+            good, len(bad), label=label, recovered=recovered, sequence=sequence
         )
         self.letters.extend(Letter(number, *item) for item in bad)
         self._changed_since(through)

@@ -183,3 +183,33 @@ def test_everything_else_can_be_published() -> None:
     room = 1_048_576 - header_bytes(Message("txlog.a", "1", b""))
     assert fitness.unfit(Message("txlog.a", "1", b"x" * room)) is None
     assert fitness.unfit(Message("txlog.a", "1", b"x" * (room + 1))) is not None
+
+
+ordinary = st.tuples(
+    st.sampled_from(["txlog.events", "txlog.a.b"]),
+    st.text("ab1:-", min_size=1, max_size=9),
+    st.binary(max_size=9),
+).map(lambda parts: Message(*parts))
+odd = st.tuples(
+    st.sampled_from(["txlog.events", "txlog.*", "txlog..a", "elsewhere", ""]),
+    st.text(max_size=40),
+    st.integers(0, 60).map(lambda size: b"x" * size),
+    st.none() | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=1),
+).map(lambda parts: Message(*parts))
+
+
+@given(st.lists(ordinary | odd, max_size=5), st.integers(0, 120))
+def test_what_is_let_pass_together_would_pass_alone(batch: list[Message], limit: int) -> None:
+    fitness = Fitness(dataclasses.replace(FACTS, max_msg_size=limit))
+    alone = [fitness.unfit(message) for message in batch]
+    if fitness.all_fit(batch):
+        assert not any(alone)
+
+
+@given(st.lists(ordinary))
+def test_ordinary_messages_pass_together_once_their_subjects_are_known(
+    batch: list[Message],
+) -> None:
+    fitness = Fitness(FACTS)
+    assert not any(fitness.unfit(message) for message in batch)
+    assert fitness.all_fit(batch)
