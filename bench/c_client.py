@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
 
 C = "C js_PublishAsync"
-MODES = ("window", "atomic")
+MODES = ("window", "atomic", "fast")
 
 
 @dataclass

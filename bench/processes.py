@@ -197,7 +197,7 @@ class _Watch:
         """What the kernel counted for a tree and no child was seen to use is its root's."""
         uses: dict[str, Use] = defaultdict(Use)
         for pid, seen in self._seen.items():
-            uses[seen.role].megabytes += seen.kilobytes / 1024
+            uses[seen.role].megabytes = max(uses[seen.role].megabytes, seen.kilobytes / 1024)
             if pid not in self._roots:
                 uses[seen.role].cpu += seen.cpu
                 uses[seen.command.role].cpu -= seen.cpu

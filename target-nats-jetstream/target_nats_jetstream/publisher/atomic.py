@@ -87,12 +87,12 @@ class Atomic:
         Raises:
             Doubt: The epoch is over.
         """
-        self._inbox = await self._epoch.inbox(self._on_answer)
-        self._began = position = self._work.outstanding.floor
-        while True:
-            self._staging = batch = _Batch(next(self._ids), position, position)
-            self._commit(batch, await self._stage(batch))
-            position = batch.end
+        async with self._epoch.inbox(self._on_answer) as self._inbox:
+            self._began = position = self._work.outstanding.floor
+            while True:
+                self._staging = batch = _Batch(next(self._ids), position, position)
+                self._commit(batch, await self._stage(batch))
+                position = batch.end
 
     async def _stage(self, batch: _Batch) -> Message:
         """Send messages as they come, until the batch can be committed; tells the last one."""

@@ -216,6 +216,7 @@ class Courier:
         await singly(self._singly_until)
         match self.mode:
             case "fast":
+                others = choose_mode(settings.publish_mode, facts, {**self._refused, "fast": ""})
                 await Fast(
                     epoch,
                     work,
@@ -224,7 +225,7 @@ class Courier:
                     singly,
                     subjects=settings.stream_subjects,
                     limit=settings.max_in_flight,
-                    patient=settings.publish_mode == "fast",
+                    patient=settings.publish_mode == "fast" or others.mode != "atomic",
                 ).pump()
             case "atomic":
                 await Atomic(epoch, work, refill, facts, limit=self._batch_size).pump()
@@ -249,7 +250,8 @@ class Courier:
         epoch, action = work.counts.epochs, verdict.action
         logger.debug("epoch %d ended: %s (%s)", epoch, verdict.why, action.name)
         if not (self.mode == "atomic" and isinstance(failure, Refused) and failure.code < 500):
-            work.doubtful = work.sent  # only a batch that was refused is certainly not stored
+            # Only an atomic batch that was refused is certainly not stored.
+            work.doubt(work.sent, work.last_seq)
         match action:
             case Action.STOP if verdict.error is not None:
                 raise verdict.error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import nats.errors
@@ -33,7 +33,7 @@ from target_nats_jetstream.publisher.judge import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from nats.aio.msg import Msg
 
@@ -217,17 +217,23 @@ class Epoch:
 
     # Questions
 
-    async def inbox(self, on_answer: Callable[[Msg], Awaitable[None]]) -> str:
+    @asynccontextmanager
+    async def inbox(self, on_answer: Callable[[Msg], Awaitable[None]]) -> AsyncIterator[str]:
         """A subject prefix of its own; answers to ``<prefix>.<anything>`` go to ``on_answer``,
         be it one token or many.
 
-        The subscription is on its way before this returns, so that no message overtakes it.
+        The subscription is on its way before the context begins, so that no message overtakes it,
+        and ends with it.
         """
         prefix = self._client.new_inbox()
         self.spellings.add(f"{prefix}.>")
-        await self._client.subscribe(f"{prefix}.>", cb=on_answer, pending_bytes_limit=0)
+        subscription = await self._client.subscribe(
+            f"{prefix}.>", cb=on_answer, pending_bytes_limit=0
+        )
         await self._until(lambda: not self._client.pending_data_size)
-        return prefix
+        yield prefix
+        self.check()  # with the epoch, its subscriptions are over
+        await subscription.unsubscribe()
 
     async def request(
         self,

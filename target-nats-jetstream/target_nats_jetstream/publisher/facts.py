@@ -25,6 +25,8 @@ MAX_SUBJECT_BYTES = 3_500
 BATCH_HEADER_BYTES = 128
 """Room for Nats-Batch-Id, Nats-Batch-Sequence and Nats-Batch-Commit."""
 NANOSECONDS = 10**9
+KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS = 100_000, 64 * 1024 * 1024, 60.0
+"""What a stream keeps at least if a fast-ingest batch is to be read back: many times its size."""
 
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
 _HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -41,11 +43,18 @@ class StreamFacts:
     version: tuple[int, int, int]
     max_payload: int
     max_msg_size: int
-    """-1: no limit of its own."""
+    """-1: no limit of its own; so for the three that follow."""
+    max_msgs: int
+    max_msgs_per_subject: int
+    max_bytes: int
+    max_age: float
+    """Seconds; 0: no limit."""
     replicas: int
     storage: str
     discard: str
     retention: str
+    transformed: bool
+    """Whether messages are stored under other subjects than they were sent to."""
     allow_atomic: bool
     allow_batched: bool
     duplicate_window: float
@@ -73,10 +82,15 @@ class StreamFacts:
             version=version,
             max_payload=max_payload,
             max_msg_size=config.get("max_msg_size", -1),
+            max_msgs=config.get("max_msgs") or -1,
+            max_msgs_per_subject=config.get("max_msgs_per_subject") or -1,
+            max_bytes=config.get("max_bytes") or -1,
+            max_age=config.get("max_age", 0) / NANOSECONDS,
             replicas=config.get("num_replicas", 1),
             storage=config.get("storage", "file"),
             discard=config.get("discard", "old"),
             retention=config.get("retention", "limits"),
+            transformed=bool(config.get("subject_transform")),
             allow_atomic=bool(config.get("allow_atomic")),
             allow_batched=bool(config.get("allow_batched")),
             duplicate_window=config.get("duplicate_window", 0) / NANOSECONDS,
@@ -88,8 +102,20 @@ class StreamFacts:
 
     @property
     def keeps_what_is_read(self) -> bool:
-        """Whether the ids of stored messages can be read: not where consuming removes them."""
-        return self.retention == "limits"
+        """Whether the ids of stored messages can be read: not where consuming removes them, or
+        where they have other subjects than ours.
+        """
+        return self.retention == "limits" and not self.transformed
+
+    @property
+    def keeps_a_batch(self) -> bool:
+        """Whether what was stored a moment ago can be read: limits may have removed it already."""
+        removed_at = [self.max_msgs_per_subject]
+        if self.discard == "old":
+            removed_at.append(self.max_msgs)
+        few = any(0 <= limit < KEPT_MESSAGES for limit in removed_at)
+        small = self.discard == "old" and 0 <= self.max_bytes < KEPT_BYTES
+        return not few and not small and not 0 < self.max_age < KEPT_SECONDS
 
     @property
     def window_keeps_order(self) -> bool:
@@ -155,8 +181,8 @@ def _unavailable(mode: str, facts: StreamFacts, refused: Mapping[str, str]) -> s
         return f"mode {mode} needs nats-server {'.'.join(map(str, since))}"
     if not allowed:
         return f"mode {mode} needs {setting} on the stream"
-    if mode == "fast" and not facts.keeps_what_is_read:
-        return f"mode {mode} needs a stream that keeps what is consumed"
+    if mode == "fast" and not (facts.keeps_what_is_read and facts.keeps_a_batch):
+        return f"mode {mode} needs a stream that keeps messages for a while, under their subjects"
     return ""
 
 

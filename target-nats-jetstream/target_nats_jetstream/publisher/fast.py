@@ -40,10 +40,16 @@ OPEN_ANSWERS = 8
 """Answers that may be due. Three are enough beside the server, a far one takes more."""
 MAX_BATCH_MESSAGES = 10_000
 """A batch ends here, so that what is stored is certain now and then, and its ids can be read."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""And here, so that large messages on a slow line are answered before patience is over."""
+MAX_BATCH_SECONDS = 1.0
+"""And after this time, so that STATE does not wait for a slow server."""
 START, APPEND, END = 0, 1, 3
 SLOW_MESSAGES_PER_SECOND = 10_000
 """What a server stores at least, unless it writes each message to the disk by itself."""
 SLOW_ANSWERS = 3
+TELLING_MESSAGES = 100
+"""An answer for fewer tells more of this process than of the server."""
 
 
 @dataclass(slots=True)
@@ -54,7 +60,11 @@ class _Batch:
     start: int
     before: int
     """Stream sequence of the last message before it."""
+    began: float = 0
+    """When its first message was sent (loop time)."""
     size: int = 0
+    payloads: int = 0
+    """Their bytes."""
     acked: int = 0
     """Number of the last message that is known to have come."""
     answer: bytes = b""
@@ -64,12 +74,18 @@ class _Batch:
     def end(self) -> int:
         return self.start + self.size
 
+    def has_enough(self, now: float) -> bool:
+        """Whether it is to end, be there more to send or not."""
+        is_full = self.size >= MAX_BATCH_MESSAGES or self.payloads >= MAX_BATCH_BYTES
+        return is_full or bool(self.size and now > self.began + MAX_BATCH_SECONDS)
+
 
 class Pace:
-    """Whether the server stores too slowly, told by its answers. Pure.
+    """Whether messages are stored too slowly, told by the answers of the server. Pure.
 
-    Only the time between two answers counts, and only where the server had all that the second one
-    tells of when it gave the first: neither the way to it nor our own pauses make it look slow.
+    Only the time between two answers counts, and only where all that the second one tells of was
+    sent before the first: our own pauses and the length of the way do not make it look slow. A line
+    that carries little does; batches suit it as well.
     """
 
     def __init__(self) -> None:
@@ -83,7 +99,7 @@ class Pace:
     def answered(self, acked: int, sent: int, now: float) -> None:
         """An answer came for message ``acked`` of a batch, of which ``sent`` are sent."""
         stored = acked - self._acked
-        if stored > 0 and acked <= self._sent:
+        if stored >= TELLING_MESSAGES and acked <= self._sent:
             is_slow = stored < (now - self._at) * SLOW_MESSAGES_PER_SECOND
             self._slow = self._slow + 1 if is_slow else 0
         self._acked, self._sent, self._at = acked, sent, now
@@ -101,7 +117,7 @@ class Fast:
         singly: Sends the messages before a position one by one, until all are acknowledged.
         subjects: Ours, for reading ids back.
         limit: How many messages may be without an answer.
-        patient: Whether to stay in this mode however slow the server is.
+        patient: Whether to stay in this mode however slow the server is, and whoever writes too.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs of its surroundings
@@ -139,44 +155,49 @@ class Fast:
         Raises:
             Doubt: The epoch is over.
         """
-        self._inbox = await self._epoch.inbox(self._on_answer)
-        while True:
-            before = max(self._last_seq, self._work.last_seq)
-            self._batch = batch = _Batch(next(self._ids), self._work.outstanding.floor, before)
-            self._pace.begin()
-            await self._fill(batch)
-            await self._end(batch)
-            await self._settle(batch)
+        async with self._epoch.inbox(self._on_answer) as self._inbox:
+            while True:
+                before = max(self._last_seq, self._work.last_seq)
+                self._batch = batch = _Batch(next(self._ids), self._work.outstanding.floor, before)
+                self._pace.begin()
+                await self._fill(batch)
+                await self._end(batch)
+                await self._settle(batch)
 
     async def _fill(self, batch: _Batch) -> None:
         """Send messages as they come, until there are no more or the batch has enough."""
-        while True:
+        clock = asyncio.get_running_loop().time
+        while not batch.has_enough(clock()):
             await self._refill()
-            size, room = batch.size, self._room(batch)
-            self._send(batch, min(STRIDE, room, MAX_BATCH_MESSAGES - size))
-            if batch.size > size:
+            room = self._room(batch)
+            if self._send(batch, min(STRIDE, room, MAX_BATCH_MESSAGES - batch.size)):
                 await self._epoch.breathe()
-            elif size and room > 0:
+            elif batch.size and room > 0:
                 return
             else:
-                await self._epoch.news(unanswered=bool(size))
+                await self._epoch.news(unanswered=bool(batch.size))
 
     def _room(self, batch: _Batch) -> int:
         return batch.acked + min(self._limit, OPEN_ANSWERS * self._flow) - batch.size
 
-    def _send(self, batch: _Batch, count: int) -> None:
-        """Send up to ``count`` messages; one that is settled already ends the batch."""
-        out, commands = self._work.outstanding, list[bytes]()
-        if not batch.size:
+    def _send(self, batch: _Batch, count: int) -> int:
+        """Send up to ``count`` messages, and tell how many; one that is settled already ends the
+        batch.
+        """
+        out, size, commands = self._work.outstanding, batch.size, list[bytes]()
+        if not size:
             self._epoch.asked()
+            batch.began = asyncio.get_running_loop().time()
         for message in out.run(batch.end, count):
-            if out.acked(batch.end):
+            if out.acked(batch.end) or batch.payloads >= MAX_BATCH_BYTES:
                 break
             batch.size += 1
+            batch.payloads += len(message.payload)
             operation = APPEND if batch.size > 1 else START
             commands += hpub(message, self._reply(batch, operation))
         self._work.sent = max(self._work.sent, batch.end)
         self._epoch.send(commands)
+        return batch.size - size
 
     def _reply(self, batch: _Batch, operation: int) -> str:
         number = batch.size + (operation == END)
@@ -185,6 +206,7 @@ class Fast:
     async def _end(self, batch: _Batch) -> None:
         """End the batch, and wait for the answer to that."""
         last = self._work.outstanding.run(batch.end - 1, 1)[0]
+        self._epoch.asked()
         self._epoch.send([pub(last.subject, self._reply(batch, END))])
         while not batch.answer:
             await self._epoch.news(unanswered=True)
@@ -202,8 +224,9 @@ class Fast:
         else:
             ids = await ids_after(self._epoch, self._facts, self._subjects, batch.before)
             found = work.recognise(ids)
+            work.doubt(batch.end, batch.before)
             await self._singly(batch.end)  # those that are left were known; their answers tell
-            if self._last_seq > batch.before + found:
+            if self._last_seq > batch.before + found and not self._patient:
                 self._epoch.doubt(Shared())
         if self._pace.is_slow and not self._patient:
             self._epoch.doubt(Slow(SLOW_MESSAGES_PER_SECOND))
@@ -229,11 +252,9 @@ class Fast:
             batch.acked, self._flow = max(batch.acked, said["seq"]), said["msgs"]
             self._pace.answered(batch.acked, batch.size, asyncio.get_running_loop().time())
             self._epoch.answered()
-        elif (said.get("stream"), said.get("batch"), said.get("count")) == (
-            self._facts.stream,
-            batch.id,
-            batch.size,
-        ):
+        elif (said.get("stream"), said.get("batch")) == (self._facts.stream, batch.id):
+            if said["count"] != batch.size:
+                doubt(Lost("the server has closed the batch before its end"))
             batch.answer = answer.data
             self._epoch.answered()
         else:

@@ -71,7 +71,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NoBatch:
-    """A commit was answered, but not as the commit of this batch."""
+    """An answer is not that of a batch of ours."""
 
     answer: str
 
@@ -98,7 +98,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """The server stores fewer messages a second than this, one by one."""
+    """Fewer messages than this are stored in a second, one by one."""
 
     rate: int
 
@@ -139,6 +139,7 @@ ACTIONS: Mapping[int, Action] = {
     10207: Action.FALL_BACK,  # invalid batch id
     10208: Action.RESEND,  # the batch was closed: ten seconds of silence
     10209: Action.FALL_BACK,  # mirrors take no fast-ingest
+    10211: Action.FALL_BACK,  # more of its batches are open than the server allows
 }
 
 _PASSING_CLASSES = frozenset({408, 409, 429})
@@ -171,7 +172,7 @@ def judge(  # noqa: PLR0911 - one case, one answer
         case Shared():
             return Verdict(Action.FALL_BACK, "others write to the stream, too")
         case Slow(rate):
-            why = f"the server stores less than {rate:,} messages a second one by one"
+            why = f"fewer than {rate:,} messages a second are stored one by one"
             return Verdict(Action.FALL_BACK, why)
         case Tight(position):
             return Verdict(Action.SINGLY, f"message {position} leaves no room for batch headers")

@@ -54,11 +54,11 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
             beyond,
         )
     elif settings.dedupe_tail and not facts.keeps_what_is_read:
+        removes = f"removes what was consumed ({facts.retention})"
         logger.warning(
-            "stream %s removes what was consumed (%s): what is sent again after its duplicate "
-            "window of %s is stored again",
+            "stream %s %s: what is sent again after its duplicate window of %s is stored again",
             facts.stream,
-            facts.retention,
+            "stores messages under other subjects" if facts.transformed else removes,
             span(facts.duplicate_window),
         )
 

@@ -158,7 +158,7 @@ class Publisher:
 
     @property
     def mode(self) -> str:
-        """The mode in use: atomic, window or sync."""
+        """The mode in use: fast, atomic, window or sync."""
         return self._courier.mode
 
     def wait(self, number: int, timeout: float) -> bool:

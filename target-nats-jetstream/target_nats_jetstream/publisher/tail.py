@@ -111,12 +111,12 @@ async def _read(epoch: Epoch, stream: str, consumer: str, pending: int) -> list[
             ids.append((id_, message.metadata.sequence.stream))
         epoch.answered()
 
-    inbox = await epoch.inbox(on_message)
-    while received < expected:
-        asked = min(received + PULL, expected)
-        epoch.asked()
-        request = {"batch": asked - received, "expires": 5 * NANOSECONDS}
-        await epoch.pull(f"{stream}.{consumer}", request, f"{inbox}.{asked}")
-        while received < min(asked, expected):
-            await epoch.news(unanswered=True)
+    async with epoch.inbox(on_message) as inbox:
+        while received < expected:
+            asked = min(received + PULL, expected)
+            epoch.asked()
+            request = {"batch": asked - received, "expires": 5 * NANOSECONDS}
+            await epoch.pull(f"{stream}.{consumer}", request, f"{inbox}.{asked}")
+            while received < min(asked, expected):
+                await epoch.news(unanswered=True)
     return ids

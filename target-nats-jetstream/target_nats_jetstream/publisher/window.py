@@ -53,20 +53,20 @@ class Window:
             Doubt: The epoch is over.
         """
         out = self._work.outstanding
-        inbox = await self._epoch.inbox(self._on_answer)
-        self._skip = len(inbox) + 1
-        position = out.floor
-        while until is None or out.floor < until:
-            await self._refill()
-            end = out.end if until is None else until
-            room = min(out.floor + self._limit, end) - position
-            if room > 0:
-                if position == out.floor:
-                    self._epoch.asked()
-                position = self._send(inbox, position, min(room, STRIDE))
-                await self._epoch.breathe()
-            else:
-                await self._epoch.news(unanswered=position > out.floor)
+        async with self._epoch.inbox(self._on_answer) as inbox:
+            self._skip = len(inbox) + 1
+            position = out.floor
+            while until is None or out.floor < until:
+                await self._refill()
+                end = out.end if until is None else until
+                room = min(out.floor + self._limit, end) - position
+                if room > 0:
+                    if position == out.floor:
+                        self._epoch.asked()
+                    position = self._send(inbox, position, min(room, STRIDE))
+                    await self._epoch.breathe()
+                else:
+                    await self._epoch.news(unanswered=position > out.floor)
 
     def _send(self, inbox: str, position: int, count: int) -> int:
         """Send ``count`` messages from ``position`` on, but the settled ones; tells the next."""

@@ -63,6 +63,9 @@ class Work:
         """Position after the last message that was ever sent."""
         self.doubtful = 0
         """Messages before this position may have been stored by this run without an answer."""
+        self._doubtful_since = 0
+        self._attributed: set[int] = set()
+        """Sequences of messages that were in doubt: who is told of one again is a repeat."""
         self.failure: TargetError | None = None
 
     def begin_epoch(self, fitness: Fitness) -> None:
@@ -83,6 +86,12 @@ class Work:
     def begin(self, last_seq: int) -> None:
         """Note where the stream ended before this run."""
         self._last_seq = self._began_after = last_seq
+
+    def doubt(self, position: int, since: int) -> None:
+        """Messages before ``position`` may have been stored after ``since``, a stream sequence, by
+        this run and without an answer.
+        """
+        self.doubtful, self._doubtful_since = position, since
 
     def fail(self, error: TargetError) -> None:
         """End the run; only the first failure counts."""
@@ -164,12 +173,13 @@ class Work:
 
     def _known_to_server(self, position: int, sequence: int) -> None:
         """The id of the message at ``position`` is in the stream, at ``sequence``."""
-        in_this_run = sequence > self._began_after
-        if in_this_run and position < self.doubtful:
-            self.counts.published += 1  # its first answer was lost
+        is_new = sequence > self._doubtful_since and sequence not in self._attributed
+        if position < self.doubtful and is_new:
+            self._attributed.add(sequence)
+            self.counts.published += 1  # it had no answer of its own
             return
         self.counts.known_to_server += 1
-        if in_this_run or sequence <= self.counted_through:
+        if sequence > self._began_after or sequence <= self.counted_through:
             self.outstanding.discount(position)  # its first coming counts
 
     def stored_before(self, position: int, messages: int, answer: bytes) -> None:
@@ -188,18 +198,19 @@ class Work:
             ids: What was stored since the last message that was not in doubt, with sequences. An id
                 that is found is taken out: the message of a second one was not stored.
         """
-        out, found = self.outstanding, 0
+        out, found = self.outstanding, set[int]()
         through, start = out.acked_through, out.floor
         for position, message in enumerate(out.run(start, self.sent - start), start):
             if not out.acked(position) and (sequence := ids.pop(message.id, 0)):
-                found += 1
+                found.add(sequence)
                 self._last_seq = max(self.last_seq, sequence)
                 if out.ends_batch(position):
                     out.place(position, position + 1, sequence)
                 out.ack(position)
-        self.counts.published += found
+        self._attributed = found
+        self.counts.published += len(found)
         self._changed_since(through)
-        return found
+        return len(found)
 
     def divert(self, position: int, unfit: Unfit) -> None:
         """The stream refuses the message at ``position`` for good.

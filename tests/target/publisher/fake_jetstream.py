@@ -39,7 +39,8 @@ class FakeJetStream:
 
     Args:
         script: Answers in order: an error, bytes, ``SILENCE``, or None for the ordinary one; an
-            error in a tuple comes late, when the script is at its end.
+            error in a tuple comes late, when the script is at its end. A function makes the answer
+            from the id of the fast-ingest batch.
         forgets: STREAM.INFO shows an empty stream, whatever was stored.
         config: Changes to the configuration that STREAM.INFO shows.
     """
@@ -47,13 +48,15 @@ class FakeJetStream:
     def __init__(
         self,
         server: NatsServer,
-        script: Sequence[dict[str, Any] | tuple[dict[str, Any]] | bytes | None],
+        script: Sequence[
+            dict[str, Any] | tuple[dict[str, Any]] | bytes | Callable[[str], bytes] | None
+        ],
         *,
         forgets: bool = False,
         **config: object,
     ) -> None:
         self._server = server
-        self._script = list(script)
+        self._script: list[Any] = list(script)
         self._info = {"config": {**CONFIG, **config}}
         self._forgets = forgets
         self.stored: list[str] = []
@@ -62,6 +65,8 @@ class FakeJetStream:
         self._late: list[tuple[str, dict[str, Any]]] = []
         self.seen: list[str] = []
         """The ids that came, stored or not."""
+        self.ended: list[int] = []
+        """Sizes of the fast-ingest batches that came to their end."""
         self._ready = threading.Event()
         self._over: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -125,25 +130,25 @@ class FakeJetStream:
             self._open = batch
         if batch != self._open:
             return
-        ack: dict[str, Any] = {"stream": "EVENTS", "batch": batch, "count": int(number) - 1}
-        if operation != "3":
+        is_end = operation == "3"
+        if not is_end:
             self.seen.append((message.headers or {})["Nats-Msg-Id"])
-            ack = {"type": "ack", "seq": int(number), "msgs": int(flow)}
-        answer: Any = self._script.pop(0) if self._script else None
+        answer = self._script.pop(0) if self._script else None
         if answer is not None:
             self._open = ""
-        if isinstance(answer, dict) and "type" not in answer:
-            answer = {"type": "err", "seq": int(number), "error": answer}
-        elif answer is None and operation == "3":
-            answer = {"seq": len(self.stored), **ack}
-        elif answer is None:
+            answers = [_refusal(answer, batch, int(number))]
+        elif is_end:
+            self.ended.append(int(number) - 1)
+            place = {"stream": "EVENTS", "seq": len(self.stored), "batch": batch}
+            answers = [json.dumps({**place, "count": int(number) - 1}).encode()]
+        else:
             self.stored.append(self.seen[-1])
-            if operation == "0":  # the first one tells of the flow alone
-                await self._client.publish(message.reply, json.dumps(ack | {"seq": 0}).encode())
-            answer = ack if int(number) % int(flow) == 0 else SILENCE
-        if answer != SILENCE:
-            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            await self._client.publish(message.reply, content)
+            ack = {"type": "ack", "msgs": int(flow)}  # the first one tells of the flow alone
+            numbers = [0] * (operation == "0") + [int(number)] * (int(number) % int(flow) == 0)
+            answers = [json.dumps({**ack, "seq": seq}).encode() for seq in numbers]
+        for content in answers:
+            if content != SILENCE:
+                await self._client.publish(message.reply, content)
 
     def _ordinary_answer(self, headers: dict[str, str]) -> dict[str, Any] | bytes:
         if REFUSED in self._staged:
@@ -156,3 +161,13 @@ class FakeJetStream:
         if batch:
             ack |= {"batch": batch, "count": len(self._staged)}
         return json.dumps(ack, separators=(",", ":")).encode()
+
+
+def _refusal(scripted: Any, batch: str, number: int) -> bytes:  # noqa: ANN401 - as in a script
+    """What a script says to message ``number`` of a fast-ingest batch."""
+    if callable(scripted):
+        scripted = scripted(batch)
+    if isinstance(scripted, bytes):
+        return scripted
+    said = scripted if "type" in scripted else {"type": "err", "seq": number, "error": scripted}
+    return json.dumps(said).encode()

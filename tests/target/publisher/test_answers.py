@@ -121,6 +121,34 @@ def test_an_answer_that_is_not_of_the_fast_batch_is_not_believed(
         assert stream.stored == ids_of(messages(20))
 
 
+def test_a_fast_batch_that_was_closed_early_is_sent_again(plain_server: NatsServer) -> None:
+    with (
+        FakeJetStream(plain_server, [closed_early], **FAST) as stream,
+        publishing(plain_server, publish_mode="fast", **QUICK) as publisher,
+    ):
+        publish(publisher, messages(20), size=20)
+        assert (publisher.mode, publisher.counts.epochs) == ("fast", 2)
+        assert stream.stored == ids_of(messages(20))
+
+
+def closed_early(batch: str) -> bytes:
+    """As a server answers that has closed a batch before anything was stored."""
+    return b'{"stream":"EVENTS","seq":0,"batch":"%b","count":0}' % batch.encode()
+
+
+def test_a_fast_batch_of_large_messages_ends_early(
+    plain_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that an answer is due before a slow line has carried hundreds of them."""
+    monkeypatch.setattr("target_nats_jetstream.publisher.fast.MAX_BATCH_BYTES", 2_500)
+    with (
+        FakeJetStream(plain_server, [], **FAST) as stream,
+        publishing(plain_server, publish_mode="fast", **QUICK) as publisher,
+    ):
+        publish(publisher, messages(20, size=1_000), size=20)
+        assert stream.ended == [3] * 6 + [2]
+
+
 def test_a_gap_ends_the_fast_batch_and_the_next_one_begins_where_it_was(
     plain_server: NatsServer,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import fast
+from target_nats_jetstream.publisher.dead_letters import DeadLetters
 from target_nats_jetstream.publisher.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_nats_jetstream.publisher import Publisher
+    from target_nats_jetstream.publisher.work import Letter
     from tests.support.nats import NatsServer
+
+
+TRANSFORM = {"src": "txlog.>", "dest": "stored.>"}
 
 
 def settled_through(publisher: Publisher) -> tuple[int, int]:
@@ -69,6 +76,79 @@ def test_where_others_write_too_the_mode_is_atomic_and_the_counts_are_exact(
     assert [id_ for id_ in ids(nats_server) if id_ != "of somebody else"] == ids_of(messages(500))
     (line,) = (r.message for r in caplog.records if "in mode atomic" in r.message)
     assert "others write to the stream, too" in line
+
+
+@pytest.mark.parametrize("asked", ["fast", "auto"])
+def test_where_fast_is_asked_for_or_the_only_one_it_stays_beside_others(
+    nats_server: NatsServer, asked: str
+) -> None:
+    atomic = asked == "fast"
+    nats_server.add_stream(
+        STREAM, ["txlog.>", "other.>"], allow_batched=True, allow_atomic=atomic, discard="new"
+    )
+    with publishing(nats_server, publish_mode=asked) as publisher:
+        for start in range(0, 500, 100):
+            nats_server.store("other.events", f"of somebody else {start}")
+            publish(publisher, messages(100, start))
+        assert (publisher.mode, publisher.counts.epochs) == ("fast", 1)
+        assert settled_through(publisher) == (505, 500)
+    assert [id_ for id_ in ids(nats_server) if id_[:2] == "id"] == ids_of(messages(500))
+
+
+def test_a_stream_that_renames_subjects_is_not_published_to_in_this_mode(
+    nats_server: NatsServer,
+) -> None:
+    nats_server.add_stream(STREAM, ["txlog.>"], subject_transform=TRANSFORM, **BATCHES)
+    with publishing(nats_server) as publisher:
+        publish(publisher, messages(100))
+        assert publisher.mode == "atomic"
+
+
+def test_the_wait_for_the_end_of_a_batch_begins_at_its_end(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_away = DeadLetters.put_away
+
+    async def slowly(letters: DeadLetters, letter: Letter) -> None:
+        await asyncio.sleep(0.02)
+        await put_away(letters, letter)
+
+    monkeypatch.setattr(DeadLetters, "put_away", slowly)
+    with publishing(nats_server, on_error="dead_letter", ack_timeout=0.5) as publisher:
+        bad = [Message("txlog.a b", f"bad-{number}", b"") for number in range(50)]
+        submit(publisher, [*messages(300), *bad, *messages(10, 300)], size=180)
+        assert publisher.wait(publisher.submitted, 20), publisher.failure
+        assert publisher.counts.epochs == 1
+    assert ids(nats_server) == ids_of(messages(310))
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_msgs_per_subject": 1}, {"max_msgs": 50}, {"subject_transform": TRANSFORM}]
+)
+@pytest.mark.parametrize("mode", ["auto", "fast"])
+def test_what_cannot_be_read_back_is_counted_and_stored_once_all_the_same(
+    nats_server: NatsServer, mode: str, limit: dict[str, object]
+) -> None:
+    nats_server.add_stream(STREAM, ["txlog.>", "other.>"], **limit, **BATCHES)
+    with publishing(nats_server, publish_mode=mode) as publisher:
+        publish(publisher, messages(100))
+        nats_server.store("other.events", "of somebody else")
+        publish(publisher, messages(100, 100))
+        assert publisher.counts.published == 200
+        assert publisher.counts.duplicates == 0
+        assert settled_through(publisher) == (201, 200)
+
+
+def test_batches_with_known_messages_leave_no_subscription_behind(nats_server: NatsServer) -> None:
+    with publishing(nats_server) as publisher:
+        publish(publisher, messages(10))
+        for start in range(10, 200, 10):
+            publish(publisher, messages(11, start - 1))
+            assert publisher.counts.epochs == 1
+        assert publisher.counts.known_to_server == 19
+        epoch = publisher._courier._epoch
+        assert epoch is not None
+        assert len(epoch._client._subs) < 5
 
 
 def test_two_publishers_store_each_message_once_and_each_keeps_its_order(
@@ -118,7 +198,7 @@ def test_a_server_that_writes_each_message_to_the_disk_gets_batches_that_it_writ
                 publisher.wait(publisher.acked_through + 1, 1)
         assert publisher.counts.published == len(batch)
     assert ids(server) == ids_of(batch)
-    assert "messages a second one by one" in caplog.text
+    assert "messages a second are stored one by one" in caplog.text
 
 
 def test_who_asks_for_fast_keeps_it_however_slow_it_is(

@@ -22,7 +22,7 @@ messages = st.tuples(
 def test_hpub_says_how_long_its_parts_are(message: Message, reply: str, more: str) -> None:
     command = b"".join(hpub(message, reply, more))
     line, _, rest = command.partition(b"\r\n")
-    verb, subject, *replies, headers, total = line.decode().split()
+    verb, subject, *replies, headers, total = map(bytes.decode, line.split())
     assert (verb, subject, replies) == ("HPUB", message.subject, [reply] if reply else [])
     assert int(headers) == header_bytes(message) + len(more)
     assert rest[int(headers) :] == message.payload + b"\r\n"
