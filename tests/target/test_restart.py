@@ -62,8 +62,8 @@ def test_killed_before_any_state_it_begins_again_and_stores_nothing_twice(target
 def test_a_killed_run_is_recognised_and_its_records_are_counted_once(target: Target) -> None:
     running = target.start(checkpoint_seconds=60)
     running.feed(schema(), *(event(number) for number in range(1, 11)), state(10))
-    running.feed(*(event(number) for number in range(11, 16)))
     running.until_states(1)
+    running.feed(*(event(number) for number in range(11, 16)))
     wait_until(lambda: len(target.ids()) == 15)
     running.process.kill()
     running.killed_or_ended()
