@@ -10,16 +10,15 @@ import asyncio
 import json
 import re
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import nats.errors
 from nats.aio.client import Client
 
-from target_nats_jetstream.errors import AccessDeniedError, UnreachableError
+from target_nats_jetstream.errors import AccessDeniedError
 from target_nats_jetstream.publisher.connect import (
     CLOSE_SECONDS,
     ConnectionLoop,
-    Unreached,
     connect,
     words,
 )
@@ -29,7 +28,6 @@ from target_nats_jetstream.publisher.judge import (
     Lost,
     NoResponders,
     Refused,
-    judge,
 )
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from target_nats_jetstream.publisher.settings import NatsSettings
-
-T = TypeVar("T")
 
 API_SECONDS = 5.0
 IDLE_SECONDS = 60.0
@@ -306,32 +302,3 @@ def refusal(error: Mapping[str, Any]) -> Refused:
     return Refused(
         error.get("code", 0), error.get("err_code", 0), error.get("description", "no reason given")
     )
-
-
-def with_epoch(settings: NatsSettings, ask: Callable[[Epoch], Awaitable[T]]) -> T:
-    """Open a connection for a few questions, from a thread without an event loop.
-
-    Raises:
-        TargetError: No server could be reached, or it refuses to answer.
-    """
-
-    async def session() -> T:
-        epoch = await Epoch.open(settings, server, settings.connect_timeout, asyncio.Event())
-        try:
-            return await ask(epoch)
-        finally:
-            await epoch.close()
-
-    tried: list[str] = []
-    for server in settings.servers:
-        with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
-            try:
-                return runner.run(session())
-            except Unreached as unreached:
-                tried.append(str(unreached))
-            except Doubt as doubt:
-                cause = judge(doubt.failure, stream=settings.stream)
-                reason = f"NATS at {server} does not answer: {cause.why}"
-                raise cause.error or UnreachableError(reason, "Check the server") from doubt
-    reason = f"cannot reach NATS at {', '.join(tried)}"
-    raise UnreachableError(reason, "Start the server or set `servers`")

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.publisher.dead_letters import stream_name
-from target_nats_jetstream.publisher.epoch import Doubt, with_epoch
+from target_nats_jetstream.publisher.epoch import Doubt
 from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.visit import with_epoch
 
 if TYPE_CHECKING:
     from target_nats_jetstream.publisher.epoch import Epoch
