@@ -192,7 +192,7 @@ def _compact(encoded: bytes) -> bytes:
 
     Told from the record alone, by what follows its first name: the same row makes the same bytes.
     """
-    has_blanks = encoded[encoded.find(b'":') + 2] == BLANK
+    has_blanks = encoded[encoded.find(b'":', 2) + 2] == BLANK  # behind the quote that opens it
     return msgspec.json.format(encoded, indent=-1) if has_blanks else encoded
 
 

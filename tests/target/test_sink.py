@@ -45,6 +45,7 @@ def keyless() -> tuple[TargetNatsJetstream, JetStreamSink]:
 @example(record={}, blanks=False)
 @example(record={"data_type": 1, "trace_id": None}, blanks=True)
 @example(record={'": ': '": '}, blanks=False)
+@example(record={":": None}, blanks=True)
 def test_both_ways_make_the_same_message(
     keyless: tuple[TargetNatsJetstream, JetStreamSink], record: dict[str, Any], blanks: bool
 ) -> None:

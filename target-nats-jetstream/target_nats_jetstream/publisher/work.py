@@ -91,6 +91,8 @@ class Work:
         """Messages before ``position`` may have been stored after ``since``, a stream sequence, by
         this run and without an answer.
         """
+        if self.outstanding.floor < self.doubtful:  # an older doubt is not settled yet
+            position, since = max(position, self.doubtful), min(since, self._doubtful_since)
         self.doubtful, self._doubtful_since = position, since
 
     def fail(self, error: TargetError) -> None:
