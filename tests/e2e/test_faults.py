@@ -167,9 +167,14 @@ def test_a_restarted_mariadb_costs_nothing(
 def test_a_lost_mariadb_ends_the_run_before_a_state_leaves(
     pair: Pair, events: sa.Engine, nats_server: NatsServer, mariadb: MariaDbDatabase
 ) -> None:
+    def strike(running: RunningPair) -> None:
+        running.wait_for(lambda: bool(pair.states), "a STATE")
+        mariadb.server.kill()
+
     pair.target = {**pair.target, "max_retries": 1, "ledger_timeout": 1}
-    codes = strike_in_the_middle(pair, nats_server, lambda _: mariadb.server.kill())
-    before = pair.states
+    once, pair.tap = pair.tap, {**pair.tap, "poll_interval_seconds": 0.2}  # no end before the kill
+    codes = strike_in_the_middle(pair, nats_server, strike)
+    before, pair.tap = pair.states, once
     mariadb.server.start()
     assert codes[1] == 4
     assert "ETL_PRMREC" in pair.log
