@@ -16,8 +16,7 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from target_nats_jetstream import bookmarks
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.stop import Stopped
@@ -257,16 +256,14 @@ def progress_of(state: Mapping[str, object] | None, settled: Settled) -> LedgerP
     A stream that has a bookmark but sent no record in this run counts with zero, so that the
     pipeline's time is that of its slowest stream.
     """
-    found = (state or {}).get("bookmarks")
-    bookmarks = found if isinstance(found, dict) else {}
+    times = bookmarks.complete_times(state or {})
     counts = settled.counts
-    encoded = None if state is None else msgspec.json.Encoder(decimal_format="number").encode(state)
     return LedgerProgress(
         streams={
-            name: StreamProgress(_bookmark_text(bookmarks.get(name)), counts.get(name, 0))
-            for name in {**bookmarks, **counts}
+            name: StreamProgress(times.get(name), counts.get(name, 0))
+            for name in {**times, **counts}
         },
-        state_json=None if encoded is None else encoded.decode(),
+        state=state,
         sequence=settled.sequence,
     )
 
@@ -274,11 +271,6 @@ def progress_of(state: Mapping[str, object] | None, settled: Settled) -> LedgerP
 def late_rows(state: Mapping[str, object] | None) -> int:
     """How many rows came late in the run of ``state``, as our tap notes it; 0 for other taps."""
     found = (state or {}).get("bookmarks")
-    bookmarks = found.values() if isinstance(found, dict) else ()
-    counts = [each.get("late", 0) for each in bookmarks if isinstance(each, dict)]
+    marks = found.values() if isinstance(found, dict) else ()
+    counts = [each.get("late", 0) for each in marks if isinstance(each, dict)]
     return sum(count for count in counts if isinstance(count, int))
-
-
-def _bookmark_text(bookmark: object) -> str | None:
-    value = bookmark.get("replication_key_value") if isinstance(bookmark, dict) else None
-    return value if isinstance(value, str) else None

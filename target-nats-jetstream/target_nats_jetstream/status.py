@@ -81,7 +81,7 @@ class Status:
         """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``stream``."""
         pipelines = [{**asdict(row), "lag_seconds": self._lag_seconds(row)} for row in self.rows]
         for pipeline in pipelines:
-            del pipeline["singer_state"]
+            del pipeline["singer_state"], pipeline["state_sequences"]
         problems = self.problems(max_age)
         found = {"command": "status", "ok": not problems, "problems": problems}
         return json.dumps(

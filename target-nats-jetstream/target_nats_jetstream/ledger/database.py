@@ -45,6 +45,7 @@ def ledger_table(name: str) -> sa.Table:
         sa.Column("ERROR_MESSAGE", sa.Text),
         sa.Column("SINGER_STATE", _LONG_TEXT),
         sa.Column("STREAM_SEQUENCE", sa.BigInteger),
+        sa.Column("STATE_SEQUENCES", _LONG_TEXT),
         sa.Column("CREATED_AT", _TIME, server_default=sa.func.now(6)),
         sa.Column("UPDATED_AT", _TIME, server_default=sa.func.now(6)),
         mysql_engine="InnoDB",

@@ -8,22 +8,28 @@ LAST_RUN_TIME, which it sets when it begins: once that has changed, another run 
 over, and this one stops.
 
 Times are UTC, without a zone; LAST_SUCCESSFUL_TIME alone is in the clock of the replication key.
-UPDATED_AT moves with each checkpoint: a RUNNING whose UPDATED_AT stands still is dead.
+UPDATED_AT moves with each checkpoint.
+
+SINGER_STATE is what the row had, with what this run has said put onto it: a STATE that names some
+streams only says nothing of the others.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from target_nats_jetstream import bookmarks
 from target_nats_jetstream.errors import ConfigurationError, TargetError, UnreachableError
 from target_nats_jetstream.ledger.database import Database
 from target_nats_jetstream.ledger.row import LedgerRow
+from target_nats_jetstream.ledger.sequences import StateSequences
 from target_nats_jetstream.ledger.shape import TableShape
 
 if TYPE_CHECKING:
@@ -65,6 +71,9 @@ class Ledger:
         self._began_at = self._now()
         self._previous: LedgerRow | None = None
         self._rows_of_streams: set[str] = set()
+        self._state_before: dict[str, object] = {}
+        self._said: dict[str, object] | None = None  # what the STATEs of this run say together
+        self._stood_before = self._stood = StateSequences()
         self._counts_before: dict[str, int] = {}  # of the rows that this run has taken
         self._away = False
         self._warned: set[str] = set()
@@ -90,10 +99,23 @@ class Ledger:
     def record(self, progress: LedgerProgress) -> None:
         """Write a checkpoint; when this returns, its STATE may leave.
 
+        What ``meltano config test`` sends is left out.
+
         Raises:
             TargetError: As ``begin``; or another run has taken the row over.
         """
+        progress = progress.without_test_stream()
+        if not progress.streams and progress.state is None:
+            return
+        self._note(progress)
         self._write(partial(self._record, progress))
+
+    def _note(self, progress: LedgerProgress) -> None:
+        if (state := progress.state) is None:
+            return
+        self._said = bookmarks.merge(self._said or {}, state)
+        if stream := progress.stream:
+            self._stood = self._stood.added(stream, state, progress.state_sequence)
 
     def succeed(self) -> None:
         """End the run well, and clear the error of an earlier one; raises as ``record``."""
@@ -148,6 +170,11 @@ class Ledger:
         self._check_shape()
         self._rows_of_streams = {row.program_name for row in self._select_all(connection)}
         self._previous = last = self._take(connection, self._program)
+        if last is not None:
+            for name in last.damaged:
+                self._warn_once(f"{name} holds what nobody can read, and is begun anew")
+            self._state_before = bookmarks.without_test_stream(last.state)
+            self._stood_before = last.sequences
         if last is not None and last.status == "RUNNING":
             logger.warning(
                 "the last run of %s, begun at %s, was killed; what it had recorded stands: "
@@ -182,6 +209,8 @@ class Ledger:
         return found
 
     def _record(self, progress: LedgerProgress, connection: sa.Connection) -> None:
+        told = self._state_and_sequences()
+        progress = self._with_times_of(progress)
         own_rows: dict[str, StreamProgress] = {}
         for stream, part in progress.streams.items():
             name = self._shape.stream_row_name(self._program, stream)
@@ -191,10 +220,8 @@ class Ledger:
             self._take(connection, name)
         for name, part in own_rows.items():
             self._update(connection, name, self._told(name, part), *self._still_own())
-        told = self._told(self._program, progress)
+        told |= self._told(self._program, progress)
         told["STREAM_SEQUENCE"] = progress.sequence
-        if progress.state_json is not None:
-            told["SINGER_STATE"] = progress.state_json
         self._update(connection, self._program, told, *self._still_own())
 
     def _told(self, name: str, progress: LedgerProgress | StreamProgress) -> dict[str, Value]:
@@ -202,6 +229,27 @@ class Ledger:
         if progress.time is not None:
             told["LAST_SUCCESSFUL_TIME"] = progress.time
         return told
+
+    def _state_and_sequences(self) -> dict[str, Value]:
+        """What this run has said, put onto what the row had when it began."""
+        told: dict[str, Value] = {}
+        if self._said is not None:
+            told["SINGER_STATE"] = bookmarks.encode(self._merged())
+        if self._stood.stream:
+            told["STATE_SEQUENCES"] = self._stood_before.followed_by(self._stood).to_json()
+        return told
+
+    def _merged(self) -> dict[str, object]:
+        return bookmarks.merge(self._state_before, self._said or {})
+
+    def _with_times_of(self, progress: LedgerProgress) -> LedgerProgress:
+        """A backfill leaves the time alone up to which the tail of its stream is complete."""
+        times = bookmarks.complete_times(self._merged())
+        streams = {
+            name: part._replace(complete_up_to=times.get(name, part.complete_up_to))
+            for name, part in progress.streams.items()
+        }
+        return replace(progress, streams=streams)
 
     def _end(self, values: Mapping[str, Value], connection: sa.Connection) -> None:
         for name in self._counts_before:

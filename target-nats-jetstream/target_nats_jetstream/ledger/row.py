@@ -9,27 +9,18 @@ and keeps it. A stream's own row counts from the run in which it was made.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from target_nats_jetstream import bookmarks
+from target_nats_jetstream.ledger.sequences import StateSequences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-
-def wall_clock(text: str) -> datetime | None:
-    """The time in a bookmark, by the clock of the replication key; None when it is no time.
-
-    People compare LAST_SUCCESSFUL_TIME with that column: its digits stay, an offset is cut off and
-    not applied. Digits beyond the microsecond are cut.
-    """
-    if not re.match(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:|$)", text):
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        return None
+#: Years before it are our tap's way to say that nothing is complete, and no DATETIME of MariaDB.
+FIRST_YEAR: Final = 1000
 
 
 class StreamProgress(NamedTuple):
@@ -46,33 +37,56 @@ class StreamProgress(NamedTuple):
 
     @property
     def time(self) -> datetime | None:
-        """``complete_up_to`` as the table has it."""
-        return None if self.complete_up_to is None else wall_clock(self.complete_up_to)
+        """``complete_up_to`` as the table has it; None also where nothing is complete."""
+        return _known(self.wall_clock)
+
+    @property
+    def wall_clock(self) -> datetime | None:
+        """``complete_up_to`` as a time; None where it is none."""
+        return None if self.complete_up_to is None else bookmarks.wall_clock(self.complete_up_to)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerProgress:
-    """A checkpoint: all streams of the pipeline, and the STATE that is true with these counts.
+    """A checkpoint: how far the streams are, and the STATE that is true with these counts.
 
     Args:
-        state_json: The STATE; None when none has come yet.
+        streams: The streams of ``state``, and those that sent records.
+        state: The STATE as the tap wrote it; None when none has come yet. The ledger puts it onto
+            the one that it has.
         sequence: Sequence in the JetStream stream up to which messages are in the counts. A run
             that finds later ones knows that a killed run has stored and not counted them.
+        state_sequence: Sequence of the last message before ``state``; 0 when there is none.
+        stream: Which JetStream stream the sequences are of, see ``StateSequences``. Empty where
+            that is not known: then ``state_sequence`` is not remembered.
     """
 
     streams: Mapping[str, StreamProgress]
-    state_json: str | None
+    state: Mapping[str, object] | None
     sequence: int = 0
+    state_sequence: int = 0
+    stream: str = ""
 
     @property
     def time(self) -> datetime | None:
         """Up to when all streams are complete that have a time at all."""
-        return min((s.time for s in self.streams.values() if s.time is not None), default=None)
+        times = [time for each in self.streams.values() if (time := each.wall_clock) is not None]
+        return _known(min(times, default=None))
 
     @property
     def records(self) -> int:
         """The records of all streams."""
         return sum(stream.records for stream in self.streams.values())
+
+    def without_test_stream(self) -> LedgerProgress:
+        """The progress of the pipeline without what ``meltano config test`` sends."""
+        streams = {n: part for n, part in self.streams.items() if n != bookmarks.TEST_STREAM}
+        state = None if self.state is None else bookmarks.without_test_stream(self.state)
+        return replace(self, streams=streams, state=state if state or not self.state else None)
+
+
+def _known(time: datetime | None) -> datetime | None:
+    return None if time is None or time.year < FIRST_YEAR else time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,7 @@ class LedgerRow:
     error_message: str | None
     singer_state: str | None
     stream_sequence: int | None
+    state_sequences: str | None
     updated_at: datetime | None
 
     @classmethod
@@ -95,3 +110,22 @@ class LedgerRow:
         values: dict[str, Any] = {f.name: columns.get(f.name.upper()) for f in fields(cls)}
         values["records_processed"] = values["records_processed"] or 0
         return cls(**values)
+
+    @property
+    def state(self) -> dict[str, object]:
+        """The STATE that the pipeline has come to; empty where none can be read."""
+        return bookmarks.decode(self.singer_state or "{}") or {}
+
+    @property
+    def sequences(self) -> StateSequences:
+        """Where the last STATEs stood; empty where the table does not say or cannot be read."""
+        return StateSequences.from_json(self.state_sequences) or StateSequences()
+
+    @property
+    def damaged(self) -> list[str]:
+        """The columns that hold what the ledger has not written."""
+        texts = {
+            "SINGER_STATE": bookmarks.decode(self.singer_state or "{}"),
+            "STATE_SEQUENCES": StateSequences.from_json(self.state_sequences),
+        }
+        return [name for name, found in texts.items() if found is None]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from target_nats_jetstream.bookmarks import complete_times
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class SqliteFile:
             return cursor.fetchall()
 
 
-def progress(records: int, up_to: str | None = None, state: str = "{}") -> LedgerProgress:
+def progress(
+    records: int, up_to: str | None = None, state: Mapping[str, object] | None = None
+) -> LedgerProgress:
     """A checkpoint of a pipeline with one stream."""
     return LedgerProgress({"TXLOG_EVENTS": StreamProgress(up_to, records)}, state)
+
+
+def bookmarks(**up_to: object) -> dict[str, object]:
+    """A STATE in which each stream is complete up to a time."""
+    return {"bookmarks": {name: {"replication_key_value": time} for name, time in up_to.items()}}
+
+
+def checkpoint(
+    state: Mapping[str, object] | None, sequence: int = 0, stream: str = "S made 1"
+) -> LedgerProgress:
+    """A checkpoint as a tap's STATE makes it, behind a message of the stream."""
+    streams = complete_times(state or {})
+    parts = {name: StreamProgress(time, 1) for name, time in streams.items()}
+    return LedgerProgress(parts, state, sequence, sequence, stream)

@@ -108,7 +108,7 @@ class TestWhatAColumnHolds:
         ledger = open_ledger(mariadb)
         ledger.begin()
         for records in (1, 2):
-            ledger.record(progress(records, state='{"bookmarks": "longer than 20"}'))
+            ledger.record(progress(records, state={"bookmarks": "longer than 20"}))
 
         assert cell(mariadb, "SINGER_STATE") is None
         (line,) = warnings(caplog)
@@ -121,7 +121,7 @@ class TestWhatAColumnHolds:
         ledger = open_ledger(mariadb, program_name="P")
         ledger.begin()
         streams = {f"{'s' * 120}{n}": StreamProgress(None, n) for n in (1, 2)}
-        ledger.record(LedgerProgress(streams, "{}"))
+        ledger.record(LedgerProgress(streams, None))
 
         assert [row.records_processed for row in ledger.rows() if ":" in row.program_name] in (
             [1, 2],
@@ -158,15 +158,15 @@ class TestServerAway:
     ) -> None:
         ledger = open_ledger(mariadb)
         ledger.begin()
-        ledger.record(progress(10, "2026-01-02", '{"n": 10}'))
+        ledger.record(progress(10, "2026-01-02", {"n": 10}))
         mariadb.server.kill()
         mariadb.server.start()
 
         assert cell(mariadb, "RECORDS_PROCESSED") == 10
-        ledger.record(progress(25, "2026-01-03", '{"n": 25}'))
+        ledger.record(progress(25, "2026-01-03", {"n": 25}))
         ledger.succeed()
         assert cell(mariadb, "CONCAT(RECORDS_PROCESSED, STATUS, SINGER_STATE)") == (
-            '25SUCCESS{"n": 25}'
+            '25SUCCESS{"n":25}'
         )
 
     def test_a_server_that_comes_back_while_it_is_tried_again_costs_the_wait_only(
@@ -317,7 +317,7 @@ class TestServerAway:
                 ledger.begin()
                 ledger.record(progress(10))
                 ledger.record(progress(15))
-                ledger.record(LedgerProgress(parts, "{}"))
+                ledger.record(LedgerProgress(parts, None))
                 ledger.succeed()
                 rows = [(row.records_processed, row.status) for row in ledger.rows()]
                 ledger.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.mariadb import MariaDbDatabase
 
 SECRET = "planted-s3cret"
-STATE = '{"bookmarks": {"TXLOG_EVENTS": "in-the-state"}}'
+STATE = {"bookmarks": {"TXLOG_EVENTS": "in-the-state"}}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress, wall_clock
+from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.ledger.shape import CUT_MARK, ColumnShape, TableShape
 from tests.target.ledger.places import at
 
@@ -117,27 +117,6 @@ def test_each_stream_has_a_row_name_of_its_own_that_fits(streams: list[str]) -> 
     assert all(len(name) <= 30 and name.startswith("PROGRAM:") for name in names)
 
 
-@pytest.mark.parametrize(
-    ("bookmark", "time"),
-    [
-        ("2026-01-02", at("2026-01-02")),
-        ("2026-01-02T03:04:05", at("2026-01-02T03:04:05")),
-        ("2026-01-02 03:04:05.1", at("2026-01-02T03:04:05.100000")),
-        ("2026-01-02T03:04:05.999999999", at("2026-01-02T03:04:05.999999")),
-        ("2026-01-02T03:04:05Z", at("2026-01-02T03:04:05")),
-        ("2026-01-02T23:30:00+05:30", at("2026-01-02T23:30:00")),
-        ("20260102", None),
-        ("2026-W01-1", None),
-        ("4711", None),
-        ("", None),
-        ("2026-13-01", None),
-        ("2026-01-02T25:00:00", None),
-    ],
-)
-def test_a_bookmark_keeps_the_digits_of_its_own_clock(bookmark: str, time: datetime | None) -> None:
-    assert wall_clock(bookmark) == time
-
-
 def test_a_pipeline_is_as_far_as_its_slowest_stream_that_has_a_time() -> None:
     progress = LedgerProgress(
         {
@@ -146,8 +125,16 @@ def test_a_pipeline_is_as_far_as_its_slowest_stream_that_has_a_time() -> None:
             "numbered": StreamProgress("4711", 1),
             "whole": StreamProgress(None, 3),
         },
-        "{}",
+        None,
     )
 
     assert progress.time == at("2026-01-02T23:59:59.900000")
     assert progress.records == 11
+
+
+@pytest.mark.parametrize("begun", ["0001-01-01T00:00:00.000000000", "0999-12-31T23:59:59"])
+def test_a_stream_of_which_nothing_is_complete_has_no_time_nor_has_its_pipeline(begun: str) -> None:
+    streams = {"fast": StreamProgress("2026-01-03", 5), "new": StreamProgress(begun, 2)}
+
+    assert streams["new"].time is None
+    assert LedgerProgress(streams, None).time is None
