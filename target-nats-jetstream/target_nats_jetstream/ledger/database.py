@@ -5,7 +5,6 @@ Knows nothing of runs. MariaDB and MySQL go through PyMySQL, SQLite through Pyth
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import ssl
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,12 +15,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from target_nats_jetstream.errors import ConfigurationError, TargetError, UnreachableError
+from target_nats_jetstream.ledger.lock import FileLock, ServerLock
 from target_nats_jetstream.ledger.meanings import meaning_of
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_nats_jetstream.ledger.lock import Lock
     from target_nats_jetstream.ledger.settings import LedgerSettings, Tls
 
 logger = logging.getLogger(__name__)
@@ -60,9 +61,7 @@ class RowInUseError(TargetError):
 class Database:
     """One connection, opened when it is needed and again when it was lost.
 
-    It holds the lock that keeps a second run of the pipeline out. The lock ends with the
-    connection; a new one takes it before anything else. It is valid on one server, neither in a
-    cluster nor in SQLite: there a second run takes the row over, and the first stops (``Ledger``).
+    Nothing is written without the lock that keeps a second run of the pipeline out.
     """
 
     def __init__(self, settings: LedgerSettings, *, sleep: Callable[[float], None]) -> None:
@@ -74,6 +73,9 @@ class Database:
         self.table: Final = ledger_table(settings.table)
         self._settings = settings
         self._sleep = sleep
+        row = f"{settings.table}.{settings.program_name}"
+        on_server = self._is_server
+        self._lock: Lock = ServerLock(f"{url.database}.{row}") if on_server else FileLock(row)
         arguments = (
             _server_arguments(settings) if self._is_server else {"timeout": settings.timeout}
         )
@@ -131,18 +133,15 @@ class Database:
             raise meaning.error(reason, meaning.remedy) from error
 
     def _hold_lock(self, connection: sa.Connection) -> None:
-        if not self._is_server or connection.info.get("holds_lock"):
-            return
-        program = self._settings.program_name
-        scope = f"{connection.engine.url.database}.{self.table.name}.{program}"
-        # A checksum, because MySQL allows 64 characters.
-        lock = {"lock": f"etl_prmrec:{hashlib.sha256(scope.encode()).hexdigest()[:40]}"}
-        if connection.scalar(sa.text("SELECT GET_LOCK(:lock, 0)"), lock) != 1:
-            owner = connection.scalar(sa.text("SELECT IS_USED_LOCK(:lock)"), lock)
-            reason = f"another run of {program} writes {self.where} (connection {owner})"
+        if owner := self._lock.take(connection):
+            program = self._settings.program_name
+            reason = f"another run of {program} writes {self.where} ({owner})"
             remedy = "Wait for it to end, or give this pipeline a `program_name` of its own"
             raise RowInUseError(reason, remedy)
-        connection.info["holds_lock"] = True
+
+    def is_locked(self, connection: sa.Connection) -> bool:
+        """Whether a run of the pipeline is at work, be it this one."""
+        return not self._lock.is_free(connection)
 
     def create(self, connection: sa.Connection) -> None:
         """Create the table, unless another run has done so just now."""
@@ -168,8 +167,9 @@ class Database:
         )
 
     def close(self) -> None:
-        """Release the connection and with it the lock; idempotent."""
+        """Release the connection and the lock; idempotent."""
         self._engine.dispose()
+        self._lock.release()
 
 
 def _url(settings: LedgerSettings) -> sa.URL:

@@ -16,7 +16,7 @@ from target_nats_jetstream import bookmarks
 from target_nats_jetstream.ledger.sequences import StateSequences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 #: Years before it are our tap's way to say that nothing is complete, and no DATETIME of MariaDB.
@@ -111,6 +111,11 @@ class LedgerRow:
         values["records_processed"] = values["records_processed"] or 0
         return cls(**values)
 
+    def runs_with(self, other: LedgerRow) -> bool:
+        """Whether both are RUNNING since the same run began."""
+        ours, theirs = ((row.status, row.last_run_time) for row in (self, other))
+        return ours == theirs and self.status == "RUNNING"
+
     @property
     def state(self) -> dict[str, object]:
         """The STATE that the pipeline has come to; empty where none can be read."""
@@ -129,3 +134,10 @@ class LedgerRow:
             "STATE_SEQUENCES": StateSequences.from_json(self.state_sequences),
         }
         return [name for name, found in texts.items() if found is None]
+
+
+class Standing(NamedTuple):
+    """How a pipeline stands: its row, then those of its streams, and whether a run is at work."""
+
+    rows: Sequence[LedgerRow]
+    is_running: bool

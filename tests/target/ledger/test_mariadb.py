@@ -391,44 +391,7 @@ class TestRefusals:
             open_ledger(mariadb).begin()
 
 
-class TestTwoRunsAtOnce:
-    def test_the_second_is_refused_while_the_first_is_at_work(
-        self,
-        mariadb: MariaDbDatabase,
-        open_ledger: OpenLedger,
-        waits: list[float],
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        first = open_ledger(mariadb, program_name="P")
-        first.begin()
-        second = open_ledger(mariadb, program_name="P", max_retries=2, ledger_on_error="warn")
-        with pytest.raises(RowInUseError, match="another run of P writes ETL_PRMREC"):
-            second.begin()
-        second.fail("refused")
-        assert warnings(caplog) == [], "it does not even try to write the row of the first"
-        first.record(progress(5))
-
-        assert waits == [0.1, 0.2]
-        assert cell(mariadb, "CONCAT(RECORDS_PROCESSED, STATUS)") == "5RUNNING"
-        assert [row.status for row in second.rows()] == ["RUNNING"], "asking needs no lock"
-
-    def test_the_second_may_begin_when_the_first_has_ended(
-        self, mariadb: MariaDbDatabase, open_ledger: OpenLedger
-    ) -> None:
-        first = open_ledger(mariadb)
-        first.begin()
-        first.close()
-
-        open_ledger(mariadb, max_retries=0).begin()
-
-    def test_pipelines_with_names_of_their_own_run_side_by_side(
-        self, mariadb: MariaDbDatabase, open_ledger: OpenLedger
-    ) -> None:
-        for name in ("P", "Q"):
-            open_ledger(mariadb, program_name=name, max_retries=0).begin()
-
-        assert mariadb.execute("SELECT COUNT(*) FROM ETL_PRMREC") == [(2,)]
-
+class TestLock:
     def test_a_run_that_lost_its_lock_to_another_one_stops(
         self, mariadb: MariaDbDatabase, open_ledger: OpenLedger
     ) -> None:
