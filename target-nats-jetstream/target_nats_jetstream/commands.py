@@ -51,10 +51,10 @@ def tell_status(
         raise ConfigurationError(reason, "Set one of them")
     ledger = Ledger(ledger_settings)
     try:
-        rows = ledger.rows()
+        standing = ledger.standing()
     finally:
         ledger.close()
-    status = Status(rows, stream_state(nats), datetime.now(UTC))
+    status = Status(*standing, stream_state(nats), datetime.now(UTC))
     click.echo(status.as_json(age) if as_json else status.as_text(age))
     if status.problems(age):
         raise SystemExit(1)
@@ -67,5 +67,6 @@ def replay(nats: NatsSettings) -> None:
         TargetError: NATS cannot be reached or refuses.
     """
     from target_nats_jetstream.publisher.replay import replay_dead_letters  # noqa: PLC0415
+    from target_nats_jetstream.status import counted  # noqa: PLC0415
 
-    click.echo(f"{replay_dead_letters(nats)} dead letters published")
+    click.echo(f"{counted(replay_dead_letters(nats), 'dead letter')} published")

@@ -19,14 +19,22 @@ if TYPE_CHECKING:
     from target_nats_jetstream.ledger.row import LedgerRow
     from target_nats_jetstream.publisher.inspection import StreamState
 
+#: What a row is that says RUNNING while no run is at work.
+DEAD = "DEAD"
 HEADINGS = ("pipeline", "last run", "result", "complete up to", "rows", "lag", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The ledger's rows and the stream's state at one moment (UTC)."""
+    """The ledger's rows and the stream's state at one moment.
+
+    Args:
+        is_running: Whether a run is at work: a row that is RUNNING without one is of a dead run.
+        now: UTC.
+    """
 
     rows: Sequence[LedgerRow]
+    is_running: bool
     stream: StreamState
     now: datetime
 
@@ -38,7 +46,21 @@ class Status:
                 found.append(f"the last run of {row.program_name} failed: {row.error_message}")
             if max_age is not None and self._age(row.updated_at) > max_age:
                 found.append(f"{row.program_name} has not moved since {_text(row.updated_at)}")
+        if self.rows and self.result(self.rows[0]) == DEAD:
+            begun = _text(self.rows[0].last_run_time)
+            found.append(
+                f"the run of {self.rows[0].program_name} that began at {begun} was killed. "
+                "Start it again: it goes on where it was"
+            )
+        if not self.stream.exists:
+            found.append(f"there is no stream {self.stream.name} on this server or account")
         return found
+
+    def result(self, row: LedgerRow) -> str:
+        """The status of a row, or DEAD where it only says that it is running."""
+        if not self.is_running and row.runs_with(self.rows[0]):
+            return DEAD
+        return row.status or "-"
 
     def lag(self, row: LedgerRow) -> timedelta:
         """How far the complete time is behind now, where the replication key is in UTC."""
@@ -55,33 +77,37 @@ class Status:
             "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
             for cells in table
         ]
-        stream = self.stream
-        lines += [
-            "",
-            (
-                f"{stream.name}: {stream.messages:,} messages, the last at "
-                f"{_text(stream.last_at)}; {stream.dead_letters:,} dead letters"
-            ),
-            *(f"! {problem}" for problem in self.problems(max_age)),
-        ]
+        lines += ["", self._stream_line(), *(f"! {problem}" for problem in self.problems(max_age))]
         return "\n".join(lines)
+
+    def _stream_line(self) -> str:
+        stream = self.stream
+        letters = counted(stream.dead_letters, "dead letter")
+        if stream.dead_letters_in_file:
+            letters += f", {stream.dead_letters_in_file:,} more in `dead_letter_file`"
+        if not stream.exists:
+            return f"{stream.name}: missing; {letters}"
+        messages = counted(stream.messages, "message")
+        return f"{stream.name}: {messages}, the last at {_text(stream.last_at)}; {letters}"
 
     def _cells(self, row: LedgerRow) -> tuple[str, ...]:
         return (
             row.program_name,
             _text(row.last_run_time),
-            row.status or "-",
+            self.result(row),
             _text(row.last_successful_time),
             f"{row.records_processed:,}",
             span(self.lag(row)),
-            row.error_message or "",
+            self._error(row) or "",
         )
+
+    def _error(self, row: LedgerRow) -> str | None:
+        """Why the last run failed: while one is at work, the table still has that of another."""
+        return None if row.status == "RUNNING" else row.error_message
 
     def as_json(self, max_age: timedelta | None) -> str:
         """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``stream``."""
-        pipelines = [{**asdict(row), "lag_seconds": self._lag_seconds(row)} for row in self.rows]
-        for pipeline in pipelines:
-            del pipeline["singer_state"], pipeline["state_sequences"]
+        pipelines = [self._as_object(row) for row in self.rows]
         problems = self.problems(max_age)
         found = {"command": "status", "ok": not problems, "problems": problems}
         return json.dumps(
@@ -89,9 +115,20 @@ class Status:
             default=lambda value: value.replace(tzinfo=UTC).isoformat(),
         )
 
+    def _as_object(self, row: LedgerRow) -> dict[str, object]:
+        shown: dict[str, object] = asdict(row)
+        del shown["singer_state"], shown["state_sequences"]
+        seen = {"status": self.result(row), "error_message": self._error(row)}
+        return {**shown, **seen, "lag_seconds": self._lag_seconds(row)}
+
     def _lag_seconds(self, row: LedgerRow) -> float | None:
         lag = self.lag(row)
         return None if lag == timedelta.max else round(lag.total_seconds(), 3)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 dead letter``, ``1,204 dead letters``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def span(length: timedelta) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.epoch import Doubt
 from target_nats_jetstream.publisher.stream import default_config
@@ -154,6 +154,22 @@ def append(file: Path, letter: Letter) -> None:
     except OSError as error:
         reason = f"dead letter {message.id} cannot be written to {file}: {error.strerror}"
         raise DataError(reason, "Set `dead_letter_file` to a file that can be written") from error
+
+
+def count_in(file: Path) -> int:
+    """How many dead letters the file holds; none where it is not there.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        with file.open("rb") as lines:
+            return sum(1 for line in lines if line.strip())
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        reason = f"cannot read the dead letters in {file}: {error.strerror}"
+        raise ConfigurationError(reason, "Allow to read `dead_letter_file`") from error
 
 
 def from_line(text: str) -> Message:
