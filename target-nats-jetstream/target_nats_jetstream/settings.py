@@ -149,7 +149,16 @@ def schema() -> dict[str, Any]:
 
 
 def without_blanks(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` without null and empty text: so an environment says that a setting is not set."""
+    """``config`` without null and empty text: so an environment says that a setting is not set.
+
+    Raises:
+        ConfigurationError: A setting is empty whose default would be another pipeline's.
+    """
+    for name in ledger.NEVER_BLANK:
+        if config.get(name) == "":
+            reason = f"setting `{name}` is empty"
+            remedy = "Give it a value, or leave it out. Is it a CI secret that is not set?"
+            raise ConfigurationError(reason, remedy)
     return {name: value for name, value in config.items() if value is not None and value != ""}
 
 

@@ -105,6 +105,14 @@ def test_settings_come_from_the_environment_too(target: Target, tmp_path: Path) 
     assert done.stdout.splitlines()[-1] == json.dumps(state(20)["value"])
 
 
+@pytest.mark.parametrize("name", ["program_name", "ledger_table"])
+def test_a_row_is_not_written_under_a_name_that_was_left_empty(target: Target, name: str) -> None:
+    run = target.run(*pages(1, 10, 10), **{name: ""})
+    assert run.code == 2
+    assert f"setting `{name}` is empty" in run.error
+    assert not (target.home / "ledger.db").exists()
+
+
 def test_at_debug_a_failure_tells_where_and_still_shows_no_row_and_no_secret(
     target: Target,
 ) -> None:

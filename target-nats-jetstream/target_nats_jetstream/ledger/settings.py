@@ -96,6 +96,8 @@ PROPERTIES: Final[dict[str, dict[str, Any]]] = {
         8,
     ),
 }
+#: Settings that say which row is written: empty text is a mistake there, and not the default.
+NEVER_BLANK: Final = ("program_name", "ledger_table")
 #: The ledger waits at the publisher's pace.
 PACE: Final = {
     name: NATS[name] for name in ("initial_backoff", "max_backoff", "backoff_multiplier")
