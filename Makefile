@@ -7,7 +7,7 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
 .PHONY: setup demo test check format settings lock simulate clean \
-	bench bench-components bench-latency bench-empty bench-publisher bench-stages
+	bench bench-components bench-latency bench-empty bench-publisher bench-read-back bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -58,6 +58,10 @@ bench-stages: .venv/ready
 ## bench-publisher: the publisher beside V7's way of publishing
 bench-publisher: .venv/ready
 	@$(BIN)/python -m bench.publisher
+
+## bench-read-back: how fast the ids of stored messages are read back
+bench-read-back: .venv/ready
+	@$(BIN)/python -m bench.read_back
 
 ## simulate: what different ways of polling lose, repeat and delay
 simulate: .venv/ready

@@ -14,6 +14,9 @@ import pytest
 
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import replay_dead_letters
+from target_nats_jetstream.publisher.read_back import read_after
+from target_nats_jetstream.publisher.stream import read_facts
+from target_nats_jetstream.publisher.visit import with_epoch
 from tests.run import DEBIAN_NATS, ROOT
 from tests.support.target import Target
 from tests.target.killing import forgetful, kill_until_done
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from target_nats_jetstream.publisher.epoch import Epoch
     from tests.support.forking import ForkServer
     from tests.support.nats import NatsServer
 
@@ -155,3 +159,21 @@ def test_a_dead_letter_is_put_away_and_comes_again(
     assert replay_dead_letters(settings_for(server, **letters)) == 2
     assert sorted(ids(server)[10:]) == ["large", "lost"]
     assert server.messages(f"{STREAM}_DLQ") == 0
+
+
+def test_all_is_read_back_piece_by_piece_whatever_the_payload(
+    old_nats: Callable[..., NatsServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headers only: a limit in bytes must not be one of the payload that does not come."""
+    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE", 100)
+    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE_BYTES", 100_000)
+    server = old_nats()
+    with publishing(server) as publisher:
+        publish(publisher, messages(1_000))
+        publish(publisher, messages(20, 1_000, size=200_000), size=5)
+
+    async def ask(epoch: Epoch) -> list[str]:
+        pieces = read_after(epoch, await read_facts(epoch, STREAM), ["txlog.>"], 10)
+        return [stored.id async for piece in pieces for stored in piece]
+
+    assert with_epoch(settings_for(server), ask) == ids_of(messages(1_020))[10:]

@@ -29,8 +29,8 @@ from target_nats_jetstream.publisher.notices import (
     warn_of_duplicates,
 )
 from target_nats_jetstream.publisher.patience import Patience
+from target_nats_jetstream.publisher.read_back import ids_after, newest_ids
 from target_nats_jetstream.publisher.stream import check_subjects, find_stream, read_facts
-from target_nats_jetstream.publisher.tail import ids_after, newest_ids
 from target_nats_jetstream.publisher.window import Window
 
 if TYPE_CHECKING:

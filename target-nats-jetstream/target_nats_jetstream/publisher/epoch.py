@@ -10,12 +10,13 @@ import asyncio
 import json
 import re
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import nats.errors
-from nats.aio.client import Client
 
 from target_nats_jetstream.errors import AccessDeniedError
+from target_nats_jetstream.publisher.client import RawClient
 from target_nats_jetstream.publisher.connect import (
     CLOSE_SECONDS,
     ConnectionLoop,
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
 
+    from target_nats_jetstream.publisher.client import RawHandler
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
@@ -64,7 +67,7 @@ class Epoch:
     def __init__(self, settings: NatsSettings, server: str, wake: asyncio.Event) -> None:
         self._settings = settings
         self._wake = wake
-        self._client = Client()
+        self._client = RawClient()
         loop = asyncio.get_running_loop()
         self._clock = loop.time
         self._ended: asyncio.Future[Doubt] = loop.create_future()
@@ -221,15 +224,31 @@ class Epoch:
         The subscription is on its way before the context begins, so that no message overtakes it,
         and ends with it.
         """
+        subscribe = partial(self._client.subscribe, cb=on_answer, pending_bytes_limit=0)
+        async with self._inbox(subscribe) as prefix:
+            yield prefix
+
+    @asynccontextmanager
+    async def raw_inbox(self, on_messages: RawHandler) -> AsyncIterator[str]:
+        """The same for messages by the million, which are handed over as they come."""
+        subscribe = partial(self._client.subscribe_raw, on_messages=on_messages)
+        async with self._inbox(subscribe) as prefix:
+            yield prefix
+
+    @asynccontextmanager
+    async def _inbox(
+        self, subscribe: Callable[[str], Awaitable[Subscription]]
+    ) -> AsyncIterator[str]:
         prefix = self._client.new_inbox()
         self.spellings.add(f"{prefix}.>")
-        subscription = await self._client.subscribe(
-            f"{prefix}.>", cb=on_answer, pending_bytes_limit=0
-        )
+        subscription = await subscribe(f"{prefix}.>")
         await self._until(lambda: not self._client.pending_data_size)
-        yield prefix
-        self.check()  # with the epoch, its subscriptions are over
-        await subscription.unsubscribe()
+        try:
+            yield prefix
+        finally:
+            if not self._ended.done():  # with the epoch, its subscriptions are over
+                await subscription.unsubscribe()
+        self.check()
 
     async def request(
         self,

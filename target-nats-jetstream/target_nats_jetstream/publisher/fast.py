@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.publisher.epoch import refusal
 from target_nats_jetstream.publisher.judge import Lost, NoBatch, NoResponders, Shared, Slow
-from target_nats_jetstream.publisher.tail import ids_after
+from target_nats_jetstream.publisher.read_back import ids_after
 from target_nats_jetstream.publisher.wire import hpub, pub
 
 if TYPE_CHECKING:

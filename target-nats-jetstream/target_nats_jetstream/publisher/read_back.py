@@ -1,0 +1,297 @@
+"""Reading back the ids of what is in the stream already.
+
+JetStream recognises an id only within its duplicate window. What a run before this one has stored,
+and what an outage has left in doubt, is recognised here, however long ago it was.
+
+A pull consumer sends the headers only, in bounded pieces: more is asked for when a piece has been
+taken, so that memory does not grow with the stream.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sys
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_nats_jetstream.publisher.epoch import Doubt
+from target_nats_jetstream.publisher.facts import NANOSECONDS, consumer_filter
+from target_nats_jetstream.publisher.judge import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+
+    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.facts import StreamFacts
+
+PIECE = 5_000
+"""Messages that are handed over together; as many again may be on their way."""
+PIECE_BYTES = 4 * 1024 * 1024
+"""The same for their headers; far more than those of one message can have."""
+PATIENCE = 1 * NANOSECONDS
+"""How long the server keeps a question open when it has no more messages."""
+ENDLESS = sys.maxsize
+
+_ID, _PIPELINE, _DIGEST, _UNSENT = (
+    b"\r\n%b:" % name
+    for name in (b"Nats-Msg-Id", b"Singer-Pipeline", b"Record-Digest", b"Nats-Pending-Messages")
+)
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """What a stored message says of itself; empty where it has no such header."""
+
+    sequence: int
+    id: str
+    pipeline: str
+    digest: str
+
+
+async def read_after(
+    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], sequence: int
+) -> AsyncGenerator[list[Stored], None]:
+    """All messages on ``subjects`` that were stored after message ``sequence``, oldest first.
+
+    Where one filter cannot tell ``subjects`` from others, messages of others are among them. What
+    is stored while this is read may be. Leave it early only within ``aclosing``.
+
+    Raises:
+        Doubt: The stream could not be read to its end.
+    """
+    only = consumer_filter(facts, subjects)
+    async with (
+        _consumer(epoch, facts, sequence + 1, only) as consumer,
+        aclosing(_pieces(epoch, consumer, ENDLESS)) as pieces,
+    ):
+        async for piece in pieces:
+            yield piece
+
+
+async def read_newest(  # noqa: PLR0913 - where, how many, and from where on
+    epoch: Epoch,
+    facts: StreamFacts,
+    subjects: Sequence[str],
+    count: int,
+    *,
+    counted: Callable[[Stored], bool] = lambda _: True,
+    before: int = ENDLESS,
+) -> AsyncGenerator[list[Stored], None]:
+    """The newest messages on ``subjects``, at least ``count`` that are ``counted``, or all.
+
+    It goes back block by block: a block is in order, the one that comes after it is older. A block
+    comes in pieces and is read to its end, so there may be more than ``count``.
+
+    Args:
+        epoch: The connection.
+        facts: Of the stream; read a moment ago.
+        subjects: Ours.
+        count: How many are wanted.
+        counted: Which ones count.
+        before: Only messages with smaller sequences than this.
+
+    Raises:
+        Doubt: The stream could not be read.
+    """
+    only = consumer_filter(facts, subjects)
+    end, span, beyond = min(before, facts.last_seq + 1), count, 0
+    upper = before
+    while count > 0 and end > facts.first_seq:
+        start = max(facts.first_seq, end - span)
+        found = 0
+        async with _consumer(epoch, facts, start, only) as consumer:
+            inside = consumer.pending - beyond
+            if inside >= count or start <= facts.first_seq:
+                async with aclosing(_pieces(epoch, consumer, upper)) as pieces:
+                    async for piece in pieces:
+                        found += sum(map(counted, piece))
+                        yield piece
+                end = upper = start
+                inside, beyond = found, consumer.pending
+        span = _wider(span, count / max(inside, 1))
+        count -= found
+
+
+def _wider(span: int, factor: float) -> int:
+    """The next span to try where messages of others, or gaps, lie between ours.
+
+    What it holds is read wholly, so it grows by what is missing, as if ours were spread evenly; and
+    by a quarter at least, because they may not be.
+    """
+    return math.ceil(span * min(max(factor * 1.05, 1.25), 4))
+
+
+async def newest_ids(
+    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], newest: int
+) -> dict[str, int]:
+    """The ids of the ``newest`` messages on ``subjects``, each with its stream sequence.
+
+    Raises:
+        Doubt: The stream could not be read.
+    """
+    found = [s async for piece in read_newest(epoch, facts, subjects, newest) for s in piece]
+    found.sort(key=lambda stored: stored.sequence)
+    return {stored.id: stored.sequence for stored in found[-newest:]}
+
+
+async def ids_after(
+    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], seq: int
+) -> dict[str, int]:
+    """The ids of all messages on ``subjects`` that were stored after message ``seq``, each with its
+    stream sequence.
+
+    Raises:
+        Doubt: The stream could not be read.
+    """
+    pieces = read_after(epoch, facts, subjects, seq)
+    return {stored.id: stored.sequence async for piece in pieces for stored in piece}
+
+
+# One consumer
+
+
+@dataclass(frozen=True, slots=True)
+class _Consumer:
+    """``<stream>.<name>``, what it has to give, and how much of it at once."""
+
+    path: str
+    start: int
+    pending: int
+    most: int
+
+
+@asynccontextmanager
+async def _consumer(
+    epoch: Epoch, facts: StreamFacts, start: int, only: str | None
+) -> AsyncIterator[_Consumer]:
+    """A consumer that leaves no trace."""
+    name = f"dedupe_{secrets.token_hex(4)}"
+    config: dict[str, Any] = {
+        "name": name,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": max(start, 1),
+        "ack_policy": "none",
+        "headers_only": True,
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": 30 * NANOSECONDS,
+    }
+    path = f"{facts.stream}.{name}"
+    create = path
+    if only is not None:
+        config["filter_subject"] = only
+        create += f".{only}"
+    wanted = {"stream_name": facts.stream, "config": config, "action": "create"}
+    created = await epoch.api(f"CONSUMER.CREATE.{create}", wanted)
+    most = created["config"].get("max_batch") or PIECE  # a limit of the server may be smaller
+    try:
+        yield _Consumer(path, max(start, 1), created["num_pending"], min(most, PIECE))
+    finally:
+        with suppress(Doubt):  # it goes by itself after inactive_threshold
+            await epoch.api(f"CONSUMER.DELETE.{path}")
+
+
+async def _pieces(
+    epoch: Epoch, consumer: _Consumer, end: int
+) -> AsyncGenerator[list[Stored], None]:
+    """What the consumer has with sequences before ``end``, but for what is removed meanwhile."""
+    arrivals = _Arrivals(epoch, consumer, end)
+    async with epoch.raw_inbox(arrivals.on_messages) as inbox:
+        while arrivals.missing > 0:
+            await arrivals.ask(inbox)
+            await epoch.news(unanswered=True)
+            if len(arrivals.stored) >= consumer.most or arrivals.missing <= 0:
+                piece, arrivals.stored = arrivals.stored, []
+                if piece:
+                    yield piece
+
+
+class _Arrivals:
+    """What a consumer was asked for, and what has come."""
+
+    def __init__(self, epoch: Epoch, consumer: _Consumer, end: int) -> None:
+        self._epoch = epoch
+        self._consumer = consumer
+        self._last = end - 1
+        self._left = consumer.pending
+        self._position = consumer.start - 1
+        self._due = 0
+        """Messages that were asked for and have not come."""
+        self._unsure = False
+        """A question ended with messages lacking: there may be no more."""
+        self.stored: list[Stored] = []
+        """Those that nobody has taken yet."""
+
+    @property
+    def missing(self) -> int:
+        """How many messages may still come."""
+        return min(self._left, self._last - self._position)
+
+    async def ask(self, inbox: str) -> None:
+        """Ask for as many as there is room for; the answers come to ``inbox``."""
+        if self._unsure:
+            if not self._due:
+                self._unsure = False
+                await self._pull(inbox, 1, {"no_wait": True})
+            return
+        most, request = self._consumer.most, {"expires": PATIENCE, "max_bytes": PIECE_BYTES}
+        while (room := min(self.missing, 2 * most - len(self.stored)) - self._due) > 0:
+            await self._pull(inbox, min(room, most), request)
+
+    async def _pull(self, inbox: str, batch: int, request: dict[str, Any]) -> None:
+        self._due += batch
+        self._epoch.asked()
+        await self._epoch.pull(self._consumer.path, {"batch": batch, **request}, f"{inbox}.ids")
+
+    def on_messages(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Take what the server sends: messages, and statuses, which nobody can reply to."""
+        for reply, headers in messages:
+            if reply:
+                self._on_message(reply, headers)
+            else:
+                self._on_status(headers)
+        self._epoch.answered()
+
+    def _on_message(self, reply: bytes, headers: bytes) -> None:
+        # $JS.ACK.<stream>.<consumer>.<count>.<sequence>.<count>.<time>.<pending>, and newer ones
+        # have domain and account before the stream.
+        tokens = reply.split(b".")
+        shift = 0 if len(tokens) == 9 else 2
+        self._position = int(tokens[5 + shift])
+        self._left = min(self._left - 1, int(tokens[8 + shift]))
+        self._due -= 1
+        if self._position <= self._last:
+            pipeline = sys.intern(header(headers, _PIPELINE))
+            id_, digest = header(headers, _ID), header(headers, _DIGEST)
+            self.stored.append(Stored(self._position, id_, pipeline, digest))
+
+    def _on_status(self, headers: bytes) -> None:
+        line = headers[9 : headers.find(b"\r\n")].decode(errors="replace")
+        unsent = header(headers, _UNSENT)
+        if unsent or line.startswith("408"):
+            lacking = int(unsent or self._due)
+            self._due -= lacking
+            self._unsure = lacking > 0
+        elif line.startswith("404"):
+            self._left = 0
+        else:
+            self._epoch.doubt(Lost(f"reading the stream back ended early: {line}"))
+
+
+def header(block: bytes, name: bytes) -> str:
+    r"""The value of a header, as nats-server itself reads it; empty where there is none.
+
+    Bytes that are no UTF-8 stay what they are, as lone surrogates: they equal no id of ours.
+
+    Args:
+        block: From ``NATS/1.0`` to the empty line.
+        name: With what is around it: ``\r\nNats-Msg-Id:``.
+    """
+    start = block.find(name)
+    if start < 0:
+        return ""
+    start += len(name)
+    return block[start : block.find(b"\r\n", start)].lstrip(b" ").decode(errors="surrogateescape")
