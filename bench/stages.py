@@ -29,9 +29,8 @@ from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.timestamps import BEGINNING
 from tap_oracle_txlog.writer import SingerWriter
 from target_nats_jetstream.__main__ import UNCOLLECTED
-from target_nats_jetstream.message import trace_ids
 from target_nats_jetstream.publisher.facts import Fitness, StreamFacts
-from target_nats_jetstream.publisher.wire import hpub
+from target_nats_jetstream.publisher.wire import hpub, pipeline_line
 from target_nats_jetstream.publisher.work import Work
 from target_nats_jetstream.reader import Envelope
 from target_nats_jetstream.sink import JetStreamSink
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
 
 PAGE, RUN = 10_000, 500
+WHOSE = pipeline_line("M_INTIMECASEAGENT")
 PROPERTIES = {
     "ID": {"type": "integer"},
     **{
@@ -103,11 +103,10 @@ class Stages:
         sink = self.target.get_sink(NAME)
         assert isinstance(sink, JetStreamSink)
         self.sink = sink
-        self.builder = self.target.message_builder(NAME, ["ID"])
+        self.builder = self.target.message_builder(NAME, {"properties": PROPERTIES}, ["ID"])
         self.open = msgspec.json.Decoder(Envelope).decode
         self.runs = [self._records(run) for run in _runs(self.lines)]
         self.records = [list(map(sink._decode, run)) for run in self.runs]
-        self.ids = [self.builder.message_ids(*both) for both in self._both()]
         self.messages = [self.builder.build(*both) for both in self._both()]
 
     def _read(self) -> Iterator[Page]:
@@ -133,16 +132,13 @@ class Stages:
                 list(map(self.sink._decode, run)) for run in self.runs
             ],
             "target: validate it": lambda: [all(map(valid, run)) for run in self.records],
-            "target: message id": lambda: [
-                self.builder.message_ids(*both) for both in self._both()
-            ],
-            "target: trace id": lambda: list(map(trace_ids, self.ids)),
             "target: message, ids included": lambda: [
                 self.builder.build(*both) for both in self._both()
             ],
             "publisher: judge": self._judge,
             "publisher: put on the wire": lambda: [
-                b"".join(chain.from_iterable(map(hpub, run))) for run in self.messages
+                b"".join(chain.from_iterable(hpub(message, whose=WHOSE) for message in run))
+                for run in self.messages
             ],
         }
 
@@ -154,9 +150,9 @@ class Stages:
             writer.flush()
 
     def _judge(self) -> None:
-        work, fitness = Work(bury=False, on_change=lambda: None), Fitness(FACTS)
+        work, fitness = Work("P", bury=False, on_change=lambda: None), Fitness(FACTS)
         runs: Sequence[Sequence[Message]] = self.messages
-        work.queue.extend((run, "", None) for run in runs)
+        work.queue.extend((run, None) for run in runs)
         work.take(fitness)
 
 

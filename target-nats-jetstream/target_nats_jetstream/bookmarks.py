@@ -80,7 +80,7 @@ def _merged(kept: State, new: State) -> dict[str, object]:
 
 
 def _bookmark(kept: State, new: State) -> dict[str, object]:
-    of_stream = _of_stream(new) or _of_stream(kept)
+    of_stream = _of_stream(new if _without_reading(_of_stream(new)) else {**kept, **new})
     partitions = new.get(PARTITIONS, kept.get(PARTITIONS))
     return of_stream if partitions is None else {**of_stream, PARTITIONS: partitions}
 
@@ -129,7 +129,8 @@ def fingerprints(state: State) -> dict[str, str]:
 
     A bookmark has one for what it says of its stream and one for its partitions, whatever order
     their members have, and whether or not something was still to be read. A STATE without
-    ``bookmarks`` has one for the whole; an empty one has none.
+    ``bookmarks`` has one for the whole. What says nothing, as where a run begins from the start,
+    has none.
     """
     if BOOKMARKS not in state:
         return {"": _digest(state)} if state else {}
@@ -137,7 +138,7 @@ def fingerprints(state: State) -> dict[str, str]:
     for stream, bookmark in _bookmarks(state).items():
         partitions = [_without_reading(each) for each in _partitions(bookmark)]
         own = _without_reading(_of_stream(bookmark))
-        if own or not partitions:
+        if own:
             found[stream] = _digest(own)
         if partitions:
             found[f"{stream} ({PARTITIONS})"] = _digest(partitions)

@@ -1,9 +1,9 @@
 """When a STATE may leave the target.
 
-A Singer STATE promises that all that came before it is safe. Here it is a barrier: it is held with
-the number of the batch that carries the last record before it, and released when the publisher has
-an unbroken prefix of acknowledged batches up to that number. Nothing is drained and nothing waits:
-publishing goes on meanwhile.
+A Singer STATE promises that all that came before it is safe. Here it is a barrier: it is noted with
+the number of the batch that ends with the last record before it, and released when the publisher
+has an unbroken prefix of acknowledged batches up to that number. Nothing is drained and nothing
+waits: publishing goes on meanwhile.
 
 Pure: time, batch numbers and acknowledgements come in as arguments.
 """
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(NamedTuple):
-    """A STATE, the batch it waits for, and how many records of each stream came before it in this
-    run.
-    """
+    """A STATE, and the batch it waits for."""
 
     state: Mapping[str, object]
     barrier: int
-    records: Mapping[str, int]
 
 
 class Checkpoints:
@@ -40,23 +37,28 @@ class Checkpoints:
     def __init__(self, *, every_records: int, every_seconds: float) -> None:
         self._every_records = every_records
         self._every_seconds = every_seconds
-        self._newest: tuple[Mapping[str, object], Mapping[str, int]] | None = None
+        self._newest: tuple[Checkpoint, int] | None = None
         self._held: deque[Checkpoint] = deque()
         self._last_records = 0
         self._last_at = -math.inf  # makes the first one due
 
-    def note(self, state: Mapping[str, object], records: Mapping[str, int]) -> None:
-        """Take the newest STATE; ``records`` tells how many records of each stream came before
-        it.
+    def note(self, state: Mapping[str, object], records: int, *, barrier: int) -> None:
+        """Take the newest STATE.
+
+        Args:
+            state: The STATE.
+            records: How many records of the run came before it.
+            barrier: The batch that ends with the last of them.
         """
-        self._newest = (state, dict(records))
+        self._newest = Checkpoint(state, barrier), records
 
     def due(self, now: float) -> bool:
         """Whether the newest STATE is to be held as a checkpoint now."""
         if self._newest is None:
             return False
+        _, records = self._newest
         return (
-            sum(self._newest[1].values()) - self._last_records >= self._every_records
+            records - self._last_records >= self._every_records
             or now >= self._last_at + self._every_seconds
         )
 
@@ -64,14 +66,13 @@ class Checkpoints:
         """When the newest STATE becomes due by time alone; infinity when there is none."""
         return math.inf if self._newest is None else self._last_at + self._every_seconds
 
-    def hold(self, *, barrier: int, now: float) -> None:
-        """Make the newest STATE, if there is one, a checkpoint behind ``barrier``."""
+    def hold(self, now: float) -> None:
+        """Make the newest STATE, if there is one, a checkpoint."""
         if self._newest is None:
             return
-        state, records = self._newest
-        self._held.append(Checkpoint(state, barrier, records))
+        checkpoint, self._last_records = self._newest
+        self._held.append(checkpoint)
         self._newest = None
-        self._last_records = sum(records.values())
         self._last_at = now
 
     def release(self, acked_through: int) -> list[Checkpoint]:

@@ -3,6 +3,8 @@
 The order of a checkpoint is stated once, in ``_release``: acknowledged by JetStream, then written
 to ETL_PRMREC, then STATE on stdout. A full batch, a due time, the end of input, a signal and a
 failure are callers of the same few steps; none of them drains inside another.
+
+There is one buffer for the whole input, so that messages are stored in its order, across streams.
 """
 
 from __future__ import annotations
@@ -10,15 +12,14 @@ from __future__ import annotations
 import logging
 import math
 import os
-import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream import bookmarks
-from target_nats_jetstream.errors import TargetError
-from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
+from target_nats_jetstream.errors import DataError, TargetError
+from target_nats_jetstream.progress import Progress
 from target_nats_jetstream.stop import Stopped
 
 if TYPE_CHECKING:
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.checkpoint import Checkpoints
     from target_nats_jetstream.ledger.ledger import Ledger
-    from target_nats_jetstream.ledger.row import LedgerRow
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher import Publisher
-    from target_nats_jetstream.publisher.outstanding import Settled
     from target_nats_jetstream.report import Report
     from target_nats_jetstream.stop import Stop
 
 logger = logging.getLogger(__name__)
 
+#: A batch is closed at this size in bytes even when it holds few messages.
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 #: How long messages that fill no batch wait for more input before they are sent (seconds).
 LINGER_SECONDS = 0.01
 #: What a failing run leaves to the messages in flight, so that STATE is as new as it can be
@@ -50,8 +51,7 @@ class Delivery:
     ``close``.
 
     Args:
-        flush: Hands all records that wait in the sinks to ``publish``.
-        pending: How many records of each stream wait in the sinks.
+        batch_size: Messages in a batch, at most.
         write_state: Passes a STATE on to stdout.
     """
 
@@ -63,64 +63,88 @@ class Delivery:
         stop: Stop,
         report: Report,
         *,
-        flush: Callable[[], None],
-        pending: Callable[[], Mapping[str, int]],
+        batch_size: int,
         write_state: Callable[[Mapping[str, object]], None],
     ) -> None:
         self._publisher = publisher
-        self._ledger = ledger
+        self._progress = Progress(ledger)
         self._checkpoints = checkpoints
         self._stop = stop
         self._report = report
-        self._flush = flush
-        self._pending = pending
+        self._batch_size = batch_size
         self._write_state = write_state
-        self._handed_over: Counter[str] = Counter()
+        self._buffer: list[Message] = []
+        self._buffered_bytes = 0
+        self._taken = 0
         self._after_ack: deque[tuple[int, Callable[[], None]]] = deque()
-        self._state: Mapping[str, object] | None = None
-        self._counted: Mapping[str, int] = {}
-        self._sequence = 0  # up to which the runs before have counted
+        self._newest_state: Mapping[str, object] | None = None
         self._idle_since: float | None = None
-        self._ledger_failed = False
 
     def start(self) -> None:
         """Connect to both servers, the ledger first: it has to tell when the other is away."""
-        before = None if self._ledger is None else self._ledger.begin()
-        if before is not None:
-            self._report.checkpoint(before.last_successful_time)
-            self._sequence = before.stream_sequence or 0
-        self._publisher.start(counted_through=counted_through(before), wait=self._stop.wait_until)
-        self._report.started(self._ledger.where if self._ledger else None)
+        self._progress.check()
+        facts = self._publisher.start(wait=self._stop.wait_until)
+        self._progress.publishes_to(facts)
+        self._report.started(self._progress.where)
 
-    def publish(self, stream: str, messages: Sequence[Message]) -> None:
-        """Give a batch to the publisher, when it has room for it.
+    def take(self, messages: Sequence[Message]) -> None:
+        """Take messages that are to be published, in the order of the input.
 
         Raises:
             TargetError: The publisher failed.
-            Stopped: A signal came while waiting for room. The batch was not taken then; the caller
-                keeps it, and gives it again at the last ``flush`` of the run.
+            Stopped: A signal came while waiting for room. What was taken is kept, and handed over
+                at the end of the run.
         """
-        self._wait(lambda: self._publisher.has_room)
-        self._publisher.submit(messages, stream)
-        self._handed_over[stream] += len(messages)
+        self._buffer += messages
+        self._buffered_bytes += sum(len(message.payload) for message in messages)
+        self._taken += len(messages)
+        while len(self._buffer) >= self._batch_size or self._buffered_bytes >= MAX_BATCH_BYTES:
+            self._hand_over()
+            self.go_on()
 
-    def bury(self, stream: str, message: Message, detail: str) -> None:
-        """Put a message that does not fit its schema aside; raises as ``publish``."""
+    def bury(self, message: Message, reason: str, detail: str) -> None:
+        """Put a record that cannot be published aside; raises as ``take``."""
+        self._flush()
         self._wait(lambda: self._publisher.has_room)
-        self._publisher.submit_dead([message], stream, "invalid", detail)
-        self._handed_over[stream] += 1
+        if not self._publisher.submitted:
+            self._resume({message.stream})
+        self._publisher.submit_dead([message], reason, detail)
+        self._taken += 1
+
+    def _flush(self) -> None:
+        while self._buffer:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give a batch to the publisher, when it has room for it."""
+        self._wait(lambda: self._publisher.has_room)
+        batch = self._buffer[: self._batch_size]
+        if not self._publisher.submitted:
+            self._resume({message.stream for message in batch})
+        self._publisher.submit(batch)
+        del self._buffer[: len(batch)]
+        self._buffered_bytes -= sum(len(message.payload) for message in batch)
+
+    def _resume(self, streams: set[str]) -> None:
+        """Tell the publisher, before its first batch, where the tap has started again."""
+        past = self._progress.resume(streams, self._newest_state)
+        self._report.checkpoint(self._progress.complete_up_to)
+        self._publisher.resume(past)
 
     def after_ack(self, act: Callable[[], None]) -> None:
-        """Call ``act`` once all that was taken before is acknowledged; raises as ``publish``."""
+        """Call ``act`` once all that was taken before is acknowledged; raises as ``take``."""
         self._flush()
         self._after_ack.append((self._publisher.submitted, act))
         self.go_on()
 
     def note(self, state: Mapping[str, object]) -> None:
-        """Take a STATE from the input."""
-        self._checkpoints.note(state, self._handed_over + Counter(self._pending()))
-        if self._checkpoints.due(time.monotonic()):
-            self._hold()
+        """Take a STATE from the input. It ends a batch: so its place in the stream is known."""
+        self._flush()
+        self._newest_state = state
+        self._checkpoints.note(state, self._taken, barrier=self._publisher.submitted)
+        now = time.monotonic()
+        if self._checkpoints.due(now):
+            self._checkpoints.hold(now)
         self.go_on()
 
     def idle(self) -> float:
@@ -128,7 +152,7 @@ class Delivery:
         again.
         """
         now = time.monotonic()
-        if not any(self._pending().values()):
+        if not self._buffer:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now
@@ -136,14 +160,10 @@ class Delivery:
             self._idle_since = None
             self._flush()
         if self._checkpoints.due(now):
-            self._hold()
+            self._checkpoints.hold(now)
         self.go_on()
         linger = math.inf if self._idle_since is None else self._idle_since + LINGER_SECONDS
         return min(linger, self._checkpoints.deadline(), self._report.next_at)
-
-    def _hold(self) -> None:
-        self._flush()
-        self._checkpoints.hold(barrier=self._publisher.submitted, now=time.monotonic())
 
     def go_on(self) -> None:
         """Release what is acknowledged, and tell how far the run is when it is time to.
@@ -152,44 +172,22 @@ class Delivery:
             TargetError: The publisher or the ledger failed.
         """
         self._release()
-        self._report.progress(self._handed_over.total(), self._publisher.counts)
+        self._report.progress(self._taken, self._publisher.counts)
         if self._publisher.failure is not None:
             raise self._publisher.failure
 
     def _release(self) -> None:
         while self._after_ack and self._after_ack[0][0] <= self._publisher.acked_through:
             self._after_ack.popleft()[1]()
-        for checkpoint in self._checkpoints.release(self._publisher.acked_through):
-            self._state = checkpoint.state
-            self._record()
-            self._write_state(checkpoint.state)
-
-    def _record(self) -> None:
-        """Tell the ledger the newest released STATE and what is settled, be it more than the
-        STATE.
-        """
-        settled = self._publisher.settled
-        self._counted = settled.counts
-        sequence = max(self._sequence, settled.sequence)
-        progress = progress_of(self._state, settled._replace(sequence=sequence))
-        self._report.checkpoint(progress.time)
-        self._report.late = late_rows(self._state)
-        if self._ledger is None:
-            return
-        try:
-            self._ledger.record(progress)
-        except TargetError:
-            self._ledger_failed = True  # ending the run must not try it all over again
-            raise
-
-    def _record_rest(self) -> None:
-        """Tell the ledger of records that no STATE came after."""
-        if self._publisher.settled.counts != self._counted:
-            self._record()
+        for state, barrier in self._checkpoints.release(self._publisher.acked_through):
+            self._progress.record(state, self._publisher.settled(barrier))
+            self._report.checkpoint(self._progress.complete_up_to)
+            self._write_state(state)
 
     def _settle(self, deadline: float = math.inf) -> None:
         """Hold the newest STATE and wait until everything is acknowledged."""
-        self._hold()
+        self._flush()
+        self._checkpoints.hold(time.monotonic())
         self._wait(lambda: self._publisher.acked_through >= self._publisher.submitted, deadline)
         self._release()
 
@@ -199,13 +197,22 @@ class Delivery:
         if publisher.failure is not None:
             raise publisher.failure
 
-    def finish(self) -> None:
-        """The input has ended: everything is acknowledged and told when this returns."""
+    def finish(self, messages: int) -> None:
+        """The input has ended: everything is acknowledged and told when this returns.
+
+        Args:
+            messages: How many Singer messages there were.
+
+        Raises:
+            DataError: The tap did not come to its end; what it sent is safe.
+            TargetError: The publisher or the ledger failed.
+        """
         self._settle()
-        self._record_rest()
-        if self._ledger is not None:
-            self._ledger.succeed()
-        self._report.done(self._handed_over.total(), self._publisher.counts)
+        if why := _unfinished(messages, self._newest_state):
+            raise DataError(why, "See what the tap says; what came before is safe, run it again")
+        self._progress.succeed(self._publisher.settled(self._publisher.submitted))
+        self._report.checkpoint(self._progress.complete_up_to)
+        self._report.done(self._taken, self._publisher.counts)
 
     def stop_by_signal(self, signum: int, seconds: float) -> None:
         """Save what can be saved within ``seconds``; never raises, and never takes much longer."""
@@ -222,55 +229,27 @@ class Delivery:
 
     def _save(self, reason: str, deadline: float) -> None:
         steps = [lambda: self._settle(deadline), self._release, self._record_rest]
-        for step in () if self._ledger_failed else steps:
+        for step in () if self._progress.has_failed else steps:
             try:
                 step()
             except (TargetError, OSError, Stopped) as error:
                 logger.debug("while ending: %s", error, exc_info=True)
-        if self._ledger is not None:
-            self._ledger.fail(reason)
-        self._report.ended(self._handed_over.total(), self._publisher.counts)
+        self._progress.fail(reason)
+        self._report.ended(self._taken, self._publisher.counts)
+
+    def _record_rest(self) -> None:
+        self._progress.record_rest(self._publisher.settled(self._publisher.acked_through))
 
     def close(self) -> None:
         """Release both connections; idempotent."""
         self._publisher.close(timeout=1.0)
-        if self._ledger is not None:
-            self._ledger.close()
+        self._progress.close()
 
 
-def counted_through(before: LedgerRow | None) -> int:
-    """The stream sequence up to which earlier runs have counted their messages.
-
-    A table without STREAM_SEQUENCE (V7's) cannot tell. There all that is found again counts as
-    counted, so that what a killed run had stored after its last checkpoint is missing in
-    RECORDS_PROCESSED.
-    """
-    if before is None:
-        return 0
-    return sys.maxsize if before.stream_sequence is None else before.stream_sequence
-
-
-def progress_of(state: Mapping[str, object] | None, settled: Settled) -> LedgerProgress:
-    """What the ledger is told: the counts of this run, and how far the streams of ``state`` are.
-
-    A stream that has a bookmark but sent no record in this run counts with zero, so that the
-    pipeline's time is that of its slowest stream.
-    """
-    times = bookmarks.complete_times(state or {})
-    counts = settled.counts
-    return LedgerProgress(
-        streams={
-            name: StreamProgress(times.get(name), counts.get(name, 0))
-            for name in {**times, **counts}
-        },
-        state=state,
-        sequence=settled.sequence,
-    )
-
-
-def late_rows(state: Mapping[str, object] | None) -> int:
-    """How many rows came late in the run of ``state``, as our tap notes it; 0 for other taps."""
-    found = (state or {}).get("bookmarks")
-    marks = found.values() if isinstance(found, dict) else ()
-    counts = [each.get("late", 0) for each in marks if isinstance(each, dict)]
-    return sum(count for count in counts if isinstance(count, int))
+def _unfinished(messages: int, state: Mapping[str, object] | None) -> str | None:
+    """Why an input did not come to its end, as far as it tells; None where it did."""
+    if not messages:
+        return "the input has no message: the tap has ended before it began"
+    if state is not None and (streams := bookmarks.unfinished(state)):
+        return f"the tap has ended before it had read {', '.join(streams)} to the end"
+    return None

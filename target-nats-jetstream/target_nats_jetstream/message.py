@@ -1,47 +1,127 @@
 """What goes onto the wire for one record: subject, id, headers and payload.
 
-The same row has the same id and the same bytes, always. That is what makes sending it again
-harmless: JetStream recognises the id within its duplicate window, the publisher beyond it.
-Therefore nothing random and no time of day goes into a message.
+The same record has the same bytes, always. Its id depends on what can be proven about it:
+
+- A record with a key *and* a replication value (**keyed**): Singer stream, key, replication value
+  and a digest of the record. Two such records with one id are one record sent twice.
+- Any other record (**placed**): an equal one is a new event, because a value may come back. Its id
+  is of Singer stream, digest and a place: pipeline, run and number in the run. So no two of them
+  share one. After a kill the publisher recognises what is sent again by its place in the stream
+  (``publisher.known``).
+- A record whose id the operator makes by a template (**named**): the digest travels in a header, so
+  that one id for two different records is noticed.
+
+Values are written as JSON has them: null, ``"null"``, 1, ``"1"`` and true are five keys.
 """
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from hashlib import sha1
+import itertools
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
+from target_nats_jetstream.template import header_text, text_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_nats_jetstream.subject import SubjectTemplate
     from target_nats_jetstream.template import Template
 
 Records: TypeAlias = "Sequence[Mapping[str, Any]]"
 
-#: Namespace of the trace ids (RFC 9562, version 5): the trace id of a row is a function of its id.
-TRACE_NAMESPACE = uuid.UUID("6f1c4a52-61d5-5d0e-9f0c-3a1d2b7e8c44")
-_TRACE_SEED = TRACE_NAMESPACE.bytes
-#: The digit that carries the variant, by the digit of the digest in its place (RFC 9562, 4.1).
+#: Hexadecimal digits of a digest: 128 bits of SHA-256.
+DIGEST_CHARACTERS = 32
+#: The digit that carries a UUID's variant, by the digit in its place (RFC 9562, 4.1).
 _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-MAX_ID_CHARACTERS = 256
+#: Of a place: whose it is, and which run's.
+MARK_CHARACTERS = RUN_CHARACTERS = 5
+_PLACED = re.compile(
+    rf":[\w-]{{22}}:([\w-]{{{MARK_CHARACTERS}}})[\w-]{{{RUN_CHARACTERS}}}[0-9]+\Z", re.ASCII
+)
+#: Of an id, key and replication value.
+MAX_NAME_CHARACTERS = 192
+#: Carries the digest of a record whose id is made by a template.
+DIGEST_HEADER = "Record-Digest"
 
-_SAFE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace(":", "")
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_encode, _encode_lines = _ENCODER.encode, _ENCODER.encode_lines
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One JetStream message, ready to send; ``id`` travels as ``Nats-Msg-Id``."""
+    """One JetStream message, ready to send.
+
+    ``id`` travels as ``Nats-Msg-Id``. ``placed`` says that the part behind its last colon is a
+    place, and that what stands before it may come again for an equal record.
+    """
 
     subject: str
     id: str
     payload: bytes
     headers: Mapping[str, str] | None = None
+    stream: str = ""
+    placed: bool = False
+
+    @property
+    def content(self) -> str:
+        """What a placed message is recognised by: its id without the place."""
+        return content_of(self.id)
+
+    @property
+    def digest(self) -> str:
+        """The digest of a named record; empty where the id itself has it."""
+        return (self.headers or {}).get(DIGEST_HEADER, "")
+
+
+def pipeline_text(program: str) -> str:
+    """The name of a pipeline as its messages carry it."""
+    return header_text(program).strip()
+
+
+def content_of(message_id: str) -> str:
+    """The id of a placed message without its place."""
+    return message_id.rpartition(":")[0]
+
+
+def place_of(message_id: str) -> str:
+    """The place in the id of a placed message."""
+    return message_id.rpartition(":")[2]
+
+
+def stream_of(message_id: str) -> str:
+    """The part of an id that names its Singer stream."""
+    return message_id.partition(":")[0]
+
+
+def new_places(pipeline: str) -> Iterator[str]:
+    """The places of one run of a pipeline; no other run has any of them."""
+    run = mark_of(pipeline) + secrets.token_urlsafe(RUN_CHARACTERS)[:RUN_CHARACTERS]
+    return (f"{run}{number}" for number in itertools.count())
+
+
+def mark_of(pipeline: str) -> str:
+    """What the places of a pipeline's runs begin with."""
+    return _short(sha256(pipeline.encode()).hexdigest()[:32])[:MARK_CHARACTERS]
+
+
+def _short(digest: str) -> str:
+    """A digest in 22 characters."""
+    return urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b"=").decode()
+
+
+def placed_by(message_id: str) -> str | None:
+    """The mark of the pipeline that has made a placed message; None for an id of another kind."""
+    found = _PLACED.search(message_id)
+    return found and found[1]
 
 
 class MessageBuilder:
@@ -51,11 +131,10 @@ class MessageBuilder:
     Args:
         stream: The Singer stream.
         subject: The subject template.
-        keys: The key properties; without any, the id is a hash of the record's JSON, so that two
-            rows that are equal in everything count as one.
-        replication_key: The stream's replication key, when its SCHEMA names one: the id changes
-            when the row does. Without it, or where it is null, a hash of the record's JSON stands
-            in.
+        keys: The key properties.
+        replication_key: The stream's replication key, when its SCHEMA names one.
+        title: The SCHEMA's title, which tells two tables of one name apart.
+        places: Where the places of placed records come from; shared by all streams of a run.
         added: Fields that a record gets when it does not have them itself (``data_type``).
         add_trace_id: Whether a record that has no ``trace_id`` gets one.
         id_template: What the id is made of instead, when the operator knows better.
@@ -69,6 +148,8 @@ class MessageBuilder:
         keys: Sequence[str] = (),
         *,
         replication_key: str | None = None,
+        title: str = "",
+        places: Iterator[str] | None = None,
         added: Mapping[str, object] | None = None,
         add_trace_id: bool = True,
         id_template: Template | None = None,
@@ -76,32 +157,114 @@ class MessageBuilder:
     ) -> None:
         self._stream = stream
         self._subject = subject
-        self._keys = keys
-        self._replication_key = replication_key if keys else None
+        self._places = new_places("") if places is None else places
+        self._prefix = _masked(stream)
+        self._seed = _encode([stream, title])
+        self.is_keyed = bool(keys and replication_key)
+        """Whether key and replication value tell the records of this stream apart."""
+        self._columns = (*keys, replication_key) if keys and replication_key else ("", "")
+        self._take = itemgetter(*self._columns)
         self._added = {name: _member(name, value) for name, value in (added or {}).items()}
         self._add_trace_id = add_trace_id
         self._names = frozenset({*self._added, *(("trace_id",) if add_trace_id else ())})
         self._id_template = id_template
+        self._needed = () if id_template is None else tuple(id_template.columns())
         self._headers = headers or {}
 
-    def build(self, records: Records, encoded: Sequence[bytes]) -> list[Message]:
+    def build(
+        self, records: Records, encoded: Sequence[bytes], came: Sequence[bytes] | None = None
+    ) -> list[Message]:
         """The messages of ``records``.
 
         Args:
             records: The records.
             encoded: The same as JSON objects, without blanks around them. They become the payloads
                 as they are, so that no number and no character changes on the way.
+            came: The records before this target added anything to them, where it did: what it adds
+                (a time of day, for one) does not make another record.
         """
-        ids = self.message_ids(records, encoded)
+        digests = self._digests(encoded if came is None else came)
         subjects = self._subject.subjects(self._stream, records)
-        payloads = self._payloads(records, encoded, ids)
-        headers = map(self._rendered, records) if self._headers else repeat(None)
-        return list(map(Message, subjects, ids, payloads, headers))
+        payloads = self._payloads(records, encoded, digests)
+        placed: Iterable[bool] = repeat(False)
+        if self._id_template is not None:
+            ids = self._named(records, digests)
+        else:
+            ids, placed = self._derived(records, digests)
+        return list(
+            map(
+                Message,
+                subjects,
+                ids,
+                payloads,
+                self._all_headers(records, digests),
+                repeat(self._stream),
+                placed,
+            )
+        )
+
+    def unreadable(self, text: bytes) -> Message:
+        """The dead letter of what should have been a record."""
+        message_id = self._placed_id(self._digests([text])[0])
+        return Message(self._subject.sample(), message_id, text, None, self._stream, placed=True)
+
+    def lacks(self, record: Mapping[str, object]) -> str | None:
+        """A field that the id is made of by template, and that has no value in ``record``."""
+        return next((name for name in self._needed if record.get(name) is None), None)
+
+    def can_name_all(self, records: Records) -> bool:
+        """Whether none of ``records`` lacks such a field."""
+        return not self._needed or not any(map(self.lacks, records))
+
+    # Identity
+
+    def _digests(self, encoded: Sequence[bytes]) -> list[str]:
+        seed = self._seed
+        return [sha256(seed + text).hexdigest()[:DIGEST_CHARACTERS] for text in encoded]
+
+    def _derived(
+        self, records: Records, digests: Sequence[str]
+    ) -> tuple[list[str], Iterable[bool]]:
+        """Keyed ids, and placed ones where nothing tells records apart; and which are placed."""
+        if not self.is_keyed:
+            return list(map(self._placed_id, digests)), repeat(True)
+        keys, together = self._keys(records)
+        parts = keys if _fits(together, max(map(len, keys), default=0)) else map(_fitting, keys)
+        prefix = self._prefix
+        ids = [f"{prefix}:{key}:{digest}" for key, digest in zip(parts, digests, strict=True)]
+        if "null" not in together:
+            return ids, repeat(False)
+        placed = [any(record.get(name) is None for name in self._columns) for record in records]
+        each = zip(ids, digests, placed, strict=True)
+        return [self._placed_id(d) if is_placed else id_ for id_, d, is_placed in each], placed
+
+    def _placed_id(self, digest: str) -> str:
+        return f"{self._prefix}:{_short(digest)}:{next(self._places)}"
+
+    def _keys(self, records: Records) -> tuple[list[str], str]:
+        """Key and replication value of each record as a JSON array; and all of them together."""
+        try:
+            values = list(map(self._take, records))
+        except KeyError:
+            values = [tuple(map(record.get, self._columns)) for record in records]
+        lines = _encode_lines(values).decode()
+        return lines.split("\n")[:-1], lines.replace("\n", "")
+
+    def _named(self, records: Records, digests: Sequence[str]) -> list[str]:
+        """Ids by the operator's template; what a header cannot hold as it is becomes a hash."""
+        template, fitting = self._id_template, []
+        assert template is not None  # noqa: S101 - asked before
+        for record, digest in zip(records, digests, strict=True):
+            text = template.render(self._stream, record, _part)
+            fitting.append(digest if self.lacks(record) else _fitting(text))
+        return fitting
+
+    # Payload and headers
 
     def _payloads(
-        self, records: Records, encoded: Sequence[bytes], ids: Sequence[str]
+        self, records: Records, encoded: Sequence[bytes], digests: Sequence[str]
     ) -> list[bytes]:
-        traces = trace_ids(ids) if self._add_trace_id else [b""] * len(ids)
+        traces = trace_ids(digests) if self._add_trace_id else [b""] * len(digests)
         if b"{}" in encoded or not all(map(self._names.isdisjoint, records)):
             each = zip(records, encoded, traces, strict=True)
             return [self._completed(*one) for one in each]  # some have a field of their own
@@ -120,35 +283,19 @@ class MessageBuilder:
             added += b',"trace_id":"%b"' % trace
         return encoded[:-1] + (added if record else added[1:]) + b"}"
 
+    def _all_headers(
+        self, records: Records, digests: Sequence[str]
+    ) -> Iterator[Mapping[str, str] | None]:
+        if self._id_template is not None:
+            own = zip(records, digests, strict=True)
+            return ({**self._rendered(one), DIGEST_HEADER: digest} for one, digest in own)
+        return map(self._rendered, records) if self._headers else repeat(None)
+
     def _rendered(self, record: Mapping[str, object]) -> Mapping[str, str]:
         return {
             name: template.render(self._stream, record, _header)
             for name, template in self._headers.items()
         }
-
-    def message_ids(self, records: Records, encoded: Sequence[bytes]) -> list[str]:
-        """The ids of ``records``; what a header cannot hold as it is becomes a hash."""
-        if (template := self._id_template) is not None:
-            texts = [template.render(self._stream, record, _part) for record in records]
-        else:
-            texts = self._derived_ids(records, encoded)
-        together = "".join(texts)
-        fit = together.isascii() and together.isprintable() and " " not in together
-        if fit and max(map(len, texts), default=0) <= MAX_ID_CHARACTERS:
-            return texts
-        return list(map(_fitting, texts))
-
-    def _derived_ids(self, records: Records, encoded: Sequence[bytes]) -> list[str]:
-        """Stream, key and replication value, joined by colons."""
-        columns = [_parts([record.get(key) for record in records]) for key in self._keys]
-        name = self._replication_key
-        changed = [record.get(name) for record in records] if name else repeat(None, len(records))
-        last = [
-            _hash(text) if value is None else str(value)
-            for value, text in zip(changed, encoded, strict=True)
-        ]
-        stream = repeat(_part(self._stream), len(last))
-        return list(map(":".join, zip(stream, *columns, last, strict=True)))
 
 
 def encode(record: Mapping[str, object]) -> bytes:
@@ -156,14 +303,10 @@ def encode(record: Mapping[str, object]) -> bytes:
     return _encode(record)
 
 
-def trace_ids(message_ids: Sequence[str]) -> list[bytes]:
-    """The trace ids of messages: ``uuid.uuid5`` of their ids, at a third of its cost."""
-    digests = [
-        sha1(_TRACE_SEED + message_id.encode(), usedforsecurity=False).hexdigest()
-        for message_id in message_ids
-    ]
+def trace_ids(digests: Sequence[str]) -> list[bytes]:
+    """UUIDs made of digests: of version 8, which is for such (RFC 9562, 5.8)."""
     texts = (
-        f"{d[:8]}-{d[8:12]}-5{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}" for d in digests
+        f"{d[:8]}-{d[8:12]}-8{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}" for d in digests
     )
     return list(map(str.encode, texts))
 
@@ -172,26 +315,29 @@ def _member(name: str, value: object) -> bytes:
     return b",%b:%b" % (_encode(name), _encode(value))
 
 
-def _parts(values: Sequence[object]) -> list[str]:
-    """Parts of ids; numbers have no colons in them."""
-    return list(map(str if set(map(type, values)) == {int} else _part, values))
-
-
 def _part(value: object) -> str:
     """A part of an id; its own colons are masked: ``1:2, 3`` and ``1, 2:3`` are two keys."""
-    return str(value).replace("%", "%25").replace(":", "%3A")
+    return text_of(value).replace("%", "%25").replace(":", "%3A")
 
 
 def _header(value: object) -> str:
     """The value of a header: printable ASCII, everything else percent-encoded; null is empty."""
-    return "" if value is None else quote(str(value), safe=_SAFE)
+    return "" if value is None else header_text(text_of(value))
+
+
+def _masked(stream: str) -> str:
+    """The stream as the first part of an id: without a colon, and never empty."""
+    return _fitting(quote(stream, safe=_SAFE) or "%")
+
+
+def _fits(text: str, longest: int) -> bool:
+    """Whether a header can hold a text, or many that are joined, as they are."""
+    return text.isascii() and text.isprintable() and longest <= MAX_NAME_CHARACTERS
 
 
 def _fitting(text: str) -> str:
     """``text``, or its hash where a header cannot hold it; NATS clients strip the values."""
-    fits = len(text) <= MAX_ID_CHARACTERS and text.isascii() and text.isprintable()
-    return text if fits and text == text.strip() else _hash(text.encode(errors="replace"))
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    if text and _fits(text, len(text)) and text == text.strip():
+        return text
+    digest = sha256(text.encode(errors="replace")).hexdigest()
+    return digest[:DIGEST_CHARACTERS]

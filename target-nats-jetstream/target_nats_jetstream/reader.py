@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, islice
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -63,7 +63,7 @@ class SingerReader(GenericSingerReader[bytes]):
         idle: Called whenever there is nothing to read; does what is due and returns when
             (time.monotonic) it wants to be called again at the latest.
         taker: The function that takes records of a stream as JSON, None where the SDK has to see
-            them as messages. It returns False when it leaves them to the SDK.
+            them as messages.
     """
 
     default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _chunks
@@ -73,7 +73,7 @@ class SingerReader(GenericSingerReader[bytes]):
         readable: Callable[[int, float], bool],
         start: Callable[[], None],
         idle: Callable[[], float],
-        taker: Callable[[str | None], Callable[[Sequence[bytes]], bool] | None],
+        taker: Callable[[str | None], Callable[[Sequence[bytes]], None] | None],
     ) -> None:
         super().__init__()
         self._taker = taker
@@ -82,6 +82,10 @@ class SingerReader(GenericSingerReader[bytes]):
         self._idle = idle
         self._open = msgspec.json.Decoder(Envelope).decode
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        self.line = 1
+        """Number of the line that is looked at; of a run of records, the first one's."""
+        self.messages = 0
+        """How many messages there were, at the end of the input."""
 
     @override
     def process_lines(
@@ -96,22 +100,22 @@ class SingerReader(GenericSingerReader[bytes]):
         """
         self._start()
         counts = Counter(dict.fromkeys(callbacks, 0))
-        number = 1
         for lines in self._chunks(file_input):
-            done = 0
+            rest = iter(lines)
             for stream, group in groupby(self._opened(lines), _stream_of_record):
                 run = list(group)
-                take = self._taker(stream)
-                if take is not None and take([bytes(envelope.record) for envelope in run]):
+                if (take := self._taker(stream)) is not None:
+                    take([bytes(envelope.record) for envelope in run])
                     counts["RECORD"] += len(run)
+                    self.line += sum(1 for _ in islice(rest, len(run)))
                 else:
-                    for offset, line in enumerate(lines[done : done + len(run)], done):
-                        counts[self._process(number + offset, line, callbacks)] += 1
-                done += len(run)
-            if done < len(lines):
-                _refuse(number + done, lines[done])
-            number += len(lines)
+                    for line in islice(rest, len(run)):
+                        counts[self._process(line, callbacks)] += 1
+                        self.line += 1
+            for line in rest:
+                _refuse(self.line, line)
         del counts[BLANK.type]
+        self.messages = counts.total()
         return counts
 
     def _opened(self, lines: Sequence[bytes | str]) -> list[Envelope]:
@@ -127,7 +131,6 @@ class SingerReader(GenericSingerReader[bytes]):
 
     def _process(
         self,
-        number: int,
         line: bytes | str,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> str:
@@ -138,7 +141,7 @@ class SingerReader(GenericSingerReader[bytes]):
             message = self._decode(line)
             callback = callbacks[message["type"]]
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-            _refuse(number, line)
+            _refuse(self.line, line)
         callback(message)
         return str(message["type"])
 
@@ -181,7 +184,8 @@ class SingerReader(GenericSingerReader[bytes]):
 
 
 def _stream_of_record(envelope: Envelope) -> str | None:
-    return envelope.stream if envelope.type == "RECORD" else None
+    """Of what is a RECORD with a record in it: all else is for the SDK."""
+    return envelope.stream if envelope.type == "RECORD" and bytes(envelope.record) else None
 
 
 def _refuse(number: int, line: bytes | str) -> NoReturn:
@@ -213,4 +217,4 @@ def explain(error: Exception) -> TargetError:
             return TargetError(
                 f"unexpected {type(error).__name__}: {error}", "Set log_level DEBUG to see where"
             )
-    return DataError(reason, "Mend the tap; what came before it is safe")
+    return DataError(reason, "Fix the tap; what came before it is safe")

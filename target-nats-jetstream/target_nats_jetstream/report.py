@@ -28,8 +28,6 @@ class Report:
     def __init__(self) -> None:
         self._started_at = time.monotonic()
         self._complete_up_to: datetime | None = None
-        self.late = 0
-        """Rows that the tap says came late in this run."""
         self.next_at = self._started_at + EARLY_SECONDS
 
     def started(self, ledger: str | None) -> None:
@@ -77,7 +75,7 @@ class Report:
         seconds = time.monotonic() - self._started_at
         return (
             f"read={read} published={counts.published} duplicates={counts.duplicates} "
-            f"dead_letters={counts.dead_letters} late={self.late} "
+            f"dead_letters={counts.dead_letters} "
             f"in {seconds:.1f} s ({read / seconds:,.0f}/s); "
             f"complete up to {self._complete_up_to or '-'}"
         )
@@ -88,6 +86,5 @@ class Report:
             "published": counts.published,
             "duplicates": counts.duplicates,
             "dead_letters": counts.dead_letters,
-            "late": self.late,
             "seconds": round(time.monotonic() - self._started_at, 3),
         }

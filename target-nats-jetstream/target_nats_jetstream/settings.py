@@ -7,6 +7,7 @@ settings stand beside the clients (``publisher/settings.py``, ``ledger/settings.
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+logger = logging.getLogger(__name__)
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
@@ -47,8 +50,9 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "message_id": {
         "type": ["string", "null"],
         "title": "Message id",
-        "description": "Template of the message id, such as {stream}:{ID}; by default stream, key "
-        "and replication value. The same row must have the same id, a changed row another.",
+        "description": "Template of the message id, such as {stream}:{ID}:{AT}; by default stream, "
+        "key, replication value and a digest of the record. One id for two different records is an "
+        "error.",
     },
     "headers": {
         "type": ["object", "null"],
@@ -117,6 +121,30 @@ class TargetSettings:
             checkpoint_seconds=config["checkpoint_seconds"],
             shutdown_timeout=config["shutdown_timeout"],
         )
+
+    def check_fields(self, stream: str, known: Collection[str]) -> None:
+        """See whether the fields that templates name are those of a stream.
+
+        Raises:
+            ConfigurationError: That of the message id names another one: all records would have
+                one id.
+        """
+        for setting, template in self._templates():
+            missing = [name for name in template.columns() if name not in known]
+            if not missing:
+                continue
+            reason = f"setting `{setting}` names {missing[0]}, which stream {stream} does not have"
+            if setting == "message_id":
+                raise ConfigurationError(
+                    reason, f"It has {', '.join(sorted(known)) or 'no fields'}"
+                )
+            logger.warning("%s: it is empty there", reason)
+
+    def _templates(self) -> Iterator[tuple[str, Template]]:
+        yield "subject", self.subject.template
+        if self.id_template is not None:
+            yield "message_id", self.id_template
+        yield from ((f"headers.{name}", template) for name, template in self.headers.items())
 
 
 def _headers(config: Mapping[str, Any]) -> dict[str, Template]:

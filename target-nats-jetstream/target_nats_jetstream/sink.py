@@ -1,4 +1,8 @@
-"""One Singer stream on its way out: validates records and turns them into messages."""
+"""One Singer stream on its way out: checks records and turns them into messages.
+
+There is one set of checks and one way to make a message, whether a record came as the tap wrote it
+or through the SDK's maps. A sink keeps nothing: ``Delivery`` has the one buffer of a run.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,21 @@ import jsonschema_rs
 import msgspec
 from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.sinks import BatchSink
+from singer_sdk.sinks import RecordSink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
-from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from singer_sdk.helpers.conform import DatetimeErrorTreatmentEnum
     from singer_sdk.mapper import StreamMap
 
-    from target_nats_jetstream.message import Message
     from target_nats_jetstream.target import TargetNatsJetstream
 
-#: A batch is closed at this size in bytes even when it holds few records.
-MAX_BATCH_BYTES = 4 * 1024 * 1024
 BLANK = ord(" ")
+NO_OBJECT = "it is no JSON object"
 
 
 class CompiledValidator(BaseJSONSchemaValidator):
@@ -44,25 +44,20 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
     @override
     def validate(self, record: dict[str, Any]) -> None:
-        """Refuse a record that does not fit, in our own words.
+        """Do nothing: ``JetStreamSink`` asks for ``misfit``, in its own time."""
 
-        The SDK prints a traceback for an ``InvalidRecord``, and the record with it.
-
-        Raises:
-            DataError: Names the field and the rule, never the value.
-        """
+    def misfit(self, record: object) -> str | None:
+        """Which field breaks which rule, without its value; None where the record fits."""
         if self.is_valid(record):
-            return
+            return None
         error = next(self._validator.iter_errors(record))
         field = ".".join(map(str, error.instance_path)) or "record"
         rule = "/".join(map(str, error.schema_path[-1:]))
-        why = f"field {field} breaks the rule {rule!r}"
-        reason = f"a record does not fit the schema of its stream: {why}"
-        raise DataError(reason, "Mend the tap; what came before it is safe")
+        return f"field {field} breaks the rule {rule!r} of its schema"
 
 
-class JetStreamSink(BatchSink):
-    """Collects the messages of a batch and hands them to the target's publisher."""
+class JetStreamSink(RecordSink):
+    """Checks the records of one stream and hands their messages to the target's delivery."""
 
     def __init__(
         self,
@@ -73,25 +68,10 @@ class JetStreamSink(BatchSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
-        self._build = target.message_builder(stream_name, self.key_properties).build
-        self._max_records = int(target.config["batch_size"])
+        self._builder = target.message_builder(stream_name, schema, self.key_properties)
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._is_valid = self._compiled.is_valid if self._compiled else _anything
-        self._buries = target.config["on_error"] == "dead_letter"
-        self._misfit: str | None = None
-        self._messages: list[Message] = []
-        self._bytes = 0
-
-    @property
-    @override
-    def current_size(self) -> int:
-        """Records that wait to be handed over; the SDK counts those that became dead letters."""
-        return len(self._messages)
-
-    @property
-    @override
-    def is_full(self) -> bool:
-        return len(self._messages) >= self._max_records or self._bytes >= MAX_BATCH_BYTES
+        self._came: bytes | None = None
 
     @override
     def get_validator(self) -> CompiledValidator | None:
@@ -107,84 +87,102 @@ class JetStreamSink(BatchSink):
             and not self.include_sdc_metadata_properties
         )
 
-    def take(self, encoded: Sequence[bytes]) -> bool:
-        """Take records as the tap wrote them, checked like any others.
+    # Records as the tap wrote them
 
-        For streams that no map touches. The SDK's way of a record is many times as long, most of it
-        copies and calls for what this target does not use; and it would encode anew what is JSON
-        already.
+    def take(self, encoded: Sequence[bytes]) -> None:
+        """Take records of a stream that no map touches, in their order.
 
-        Returns:
-            False, and nothing is taken, where the SDK's own way has something to do or to refuse.
+        The SDK's way of a record is many times as long, most of it copies and calls for what this
+        target does not use; and it would encode anew what is JSON already.
+
+        Raises:
+            DataError: A record cannot be published, and may not be a dead letter. Those before it
+                are taken.
         """
         try:
             records = list(map(self._decode, encoded))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-        if (
-            set(map(type, records)) != {dict}
-            or not all(key in record for key in self.key_properties for record in records)
-            or not all(map(self._is_valid, records))
-            or any(name.startswith("_sdc_") for name in set().union(*records))
-        ):
-            return False
-        self._add(self._build(records, list(map(_compact, encoded))))
-        self.record_counter_metric.increment(len(records))
-        while self.is_full:
-            self._hand_over()
-        return True
+            records = []
+        if records and self._all_fit(records):
+            messages = self._builder.build(records, list(map(_compact, encoded)))
+            self._target.delivery.take(messages)
+        else:
+            for offset, text in enumerate(encoded):
+                self._take_one(text, offset)
+        self.record_counter_metric.increment(len(encoded))
 
-    def _add(self, messages: Sequence[Message]) -> None:
-        self._messages += messages
-        self._bytes += sum(len(message.payload) for message in messages)
+    def _all_fit(self, records: Sequence[Any]) -> bool:
+        return (
+            set(map(type, records)) == {dict}
+            and all(key in record for key in self.key_properties for record in records)
+            and all(map(self._is_valid, records))
+            and self._builder.can_name_all(records)
+        )
 
-    @override
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Note why a record does not fit its schema, where such records are dead letters."""
-        self._misfit = None
+    def _take_one(self, text: bytes, offset: int) -> None:
         try:
-            return super()._validate_and_parse(record)
-        except DataError as error:
-            if not self._buries:
-                raise
-            self._misfit = error.reason
-            return record
+            record = self._decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._target.refuse(self._builder.unreadable(text), f"it is no JSON: {error}", offset)
+            return
+        if not isinstance(record, dict):
+            self._target.refuse(self._builder.unreadable(text), NO_OBJECT, offset)
+        else:
+            self._deliver(record, _compact(text), None, offset)
 
-    @override
-    def _parse_timestamps_in_record(
-        self, record: dict[str, Any], schema: dict[str, Any], treatment: DatetimeErrorTreatmentEnum
+    def _deliver(
+        self, record: dict[str, Any], text: bytes, came: bytes | None, offset: int = 0
     ) -> None:
-        """Leave timestamps as the text that the tap wrote.
+        (message,) = self._builder.build([record], [text], None if came is None else [came])
+        if why := self._misfit(record):
+            self._target.refuse(message, why, offset)
+        else:
+            self._target.delivery.take([message])
 
-        Parsing would cut them to microseconds and print them in another form. Watched by
-        tests/contract.
-        """
+    def _misfit(self, record: dict[str, Any]) -> str | None:
+        """Why a record cannot be published; None where it can."""
+        if missing := [key for key in self.key_properties if key not in record]:
+            return f"it lacks the key property {missing[0]}"
+        if self._compiled and (misfit := self._compiled.misfit(record)):
+            return misfit
+        if (field := self._builder.lacks(record)) is not None:
+            return f"`message_id` needs field {field}, which has no value"
+        return None
+
+    # Records that come through the SDK's maps
 
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        messages = self._build([record], [encode(record)])
-        if self._misfit is not None:
-            self._target.delivery.bury(self.stream_name, messages[0], self._misfit)
-        else:
-            self._add(messages)
+        came, self._came = self._came, None
+        self._deliver(record, encode(record), came)
 
     @override
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Hand everything over; raises as ``Delivery.publish``."""
-        while self._messages:
-            self._hand_over()
+    def _add_sdc_metadata_to_record(
+        self, record: dict[str, Any], message: dict[str, Any], context: dict[str, Any]
+    ) -> None:
+        """Keep what the record was before: a time of day does not make another record."""
+        self._came = encode(record)
+        super()._add_sdc_metadata_to_record(record, message, context)
 
-    def _hand_over(self) -> None:
-        """Hand a batch over.
+    @override
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        """Leave it in, where the tap has written it: it tells a deleted row from a live one."""
 
-        When that is refused or a signal ends the wait for room, the messages stay here, not in the
-        SDK's context, which it forgets: the last flush of the run hands them over.
+    @override
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        """Leave it in, as in the records."""
+
+    @override
+    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Leave times as the text that the tap wrote, and the check to ``_deliver``.
+
+        Parsing would cut times to microseconds. Watched by tests/contract.
         """
-        batch = self._messages[: self._max_records]
-        self._target.delivery.publish(self.stream_name, batch)
-        del self._messages[: len(batch)]
-        self._bytes -= sum(len(message.payload) for message in batch)
-        self._target.delivery.go_on()
+        return record
+
+    @override
+    def _singer_validate_message(self, record: dict[str, Any]) -> None:
+        """Leave the check to ``_deliver``."""
 
 
 def _compact(encoded: bytes) -> bytes:

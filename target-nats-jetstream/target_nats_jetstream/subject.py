@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.template import Template
+from target_nats_jetstream.template import Template, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _REMEDY = "Use tokens joined by dots, like txlog.events or txlog.{EVENT_TYPE}"
 
 def token(value: object) -> str:
     """One token for any value: unsafe characters become ``_``, an overlong one is hashed."""
-    text = _UNSAFE.sub("_", str(value)) if value is not None else ""
+    text = _UNSAFE.sub("_", text_of(value)) if value is not None else ""
     if len(text) > MAX_TOKEN_CHARACTERS:
         digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
         text = f"{text[: MAX_TOKEN_CHARACTERS - 17]}-{digest}"

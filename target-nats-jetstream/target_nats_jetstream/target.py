@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections import Counter
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
 from singer_sdk import Target, metrics
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
@@ -23,21 +23,22 @@ from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.checkpoint import Checkpoints
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
 from target_nats_jetstream.ledger.settings import LedgerSettings
-from target_nats_jetstream.message import MessageBuilder
+from target_nats_jetstream.message import MessageBuilder, new_places, pipeline_text
 from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.report import Report
-from target_nats_jetstream.sink import JetStreamSink
+from target_nats_jetstream.sink import NO_OBJECT, JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
 from target_nats_jetstream.writer import write_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_nats_jetstream.delivery import Delivery
+    from target_nats_jetstream.message import Message
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ class TargetNatsJetstream(Target):
     ) -> None:
         self._stop = Stop()
         self._delivery: Delivery | None = None
-        self._replication_keys: dict[str, str] = {}
-        self._takers: dict[str | None, Callable[[Sequence[bytes]], bool]] = {}
+        self._replication_keys: dict[str, str | None] = {}
+        self._replication_key: str | None = None
+        self._takers: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
+        self._batch_record: int | None = None
         super().__init__(
             config=config,
             parse_env_config=parse_env_config,
@@ -85,6 +88,7 @@ class TargetNatsJetstream(Target):
         )
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
         self._settings = settings.TargetSettings.from_config(self.config)
+        self._places = new_places(pipeline_text(self._ledger_settings().program_name))
 
     @property
     def delivery(self) -> Delivery:
@@ -105,7 +109,12 @@ class TargetNatsJetstream(Target):
         samples = [self._settings.subject.sample()]
         ledger = self._ledger_settings()
         return Delivery(
-            Publisher(self._nats_settings(), samples, on_progress=self._stop.wake),
+            Publisher(
+                self._nats_settings(),
+                samples,
+                pipeline=ledger.program_name,
+                on_progress=self._stop.wake,
+            ),
             Ledger(ledger, sleep=self._stop.sleep) if ledger.enabled else None,
             Checkpoints(
                 every_records=self._settings.checkpoint_records,
@@ -113,8 +122,7 @@ class TargetNatsJetstream(Target):
             ),
             self._stop,
             Report(),
-            flush=self._flush,
-            pending=self._pending,
+            batch_size=int(self.config["batch_size"]),
             write_state=write_state,
         )
 
@@ -126,35 +134,63 @@ class TargetNatsJetstream(Target):
 
     # What a sink needs
 
-    def message_builder(self, stream: str, keys: Sequence[str]) -> MessageBuilder:
-        """The builder for one stream, as the settings want it."""
+    def message_builder(
+        self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]
+    ) -> MessageBuilder:
+        """The builder for one stream, as the settings want it.
+
+        Raises:
+            ConfigurationError: The template of the message id names a field that is not there.
+        """
         ours = self._settings
-        return MessageBuilder(
+        ours.check_fields(stream, schema["properties"])
+        builder = MessageBuilder(
             stream,
             ours.subject,
             keys,
-            replication_key=self._replication_keys.get(stream),
+            replication_key=self._replication_key,
+            title=str(schema.get("title") or ""),
+            places=self._places,
             added={"data_type": ours.data_type} if ours.data_type else {},
             add_trace_id=ours.add_trace_id,
             id_template=ours.id_template,
             headers=ours.headers,
         )
+        logger.info("stream %s: %s", stream, _rule(ours, builder))
+        return builder
+
+    def refuse(self, message: Message, why: str, offset: int = 0) -> None:
+        """Treat a record that cannot be published as ``on_error`` says.
+
+        Args:
+            message: As it would have been.
+            why: Without content of the record.
+            offset: Of its line behind the one that is being read.
+
+        Raises:
+            DataError: Where it may not be a dead letter.
+        """
+        if self.config["on_error"] == "dead_letter":
+            self.delivery.bury(message, "invalid", why)
+            return
+        where = f"line {self._reader.line + offset}"
+        if self._batch_record is not None:
+            where = f"record {self._batch_record + offset} of the BATCH in line {self._reader.line}"
+        reason = f"{where} is a record of stream {message.stream} that cannot be published: {why}"
+        remedy = "Fix the tap or its catalog, or set `on_error: dead_letter`"
+        raise DataError(reason, remedy)
+
+    @property
+    def _reader(self) -> SingerReader:
+        reader = self.message_reader
+        assert isinstance(reader, SingerReader)  # noqa: S101 - it is made here
+        return reader
 
     def _start(self) -> None:
         self.delivery.start()
 
     def _idle(self) -> float:
         return self.delivery.idle()
-
-    def _flush(self) -> None:
-        for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
-            self.drain_one(sink)
-
-    def _pending(self) -> Counter[str]:
-        pending: Counter[str] = Counter()
-        for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
-            pending[sink.stream_name] += sink.current_size
-        return pending
 
     # Hooks of the SDK
 
@@ -185,22 +221,35 @@ class TargetNatsJetstream(Target):
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        """Note the replication key, which the SDK does not hand on to sinks, and empty the sink
-        that a changed SCHEMA has replaced: left for the end of the input, its records would lose
-        their place.
+        """Note the replication key, which the SDK does not hand on to sinks; a sink that has learnt
+        another one before is made anew.
         """
-        stream = message_dict.get("stream")
-        if isinstance(stream, str) and (keys := message_dict.get("bookmark_properties")):
-            self._replication_keys[stream] = keys[0]
+        stream, keys = str(message_dict.get("stream")), message_dict.get("bookmark_properties")
+        self._replication_key = keys[0] if keys else None
+        if self._replication_keys.get(stream, self._replication_key) != self._replication_key:
+            for stream_map in self.mapper.stream_maps.pop(stream, ()):
+                self._sinks_active.pop(stream_map.stream_alias, None)
+        self._replication_keys[stream] = self._replication_key
         super()._process_schema_message(message_dict)
-        while self._sinks_to_clear:
-            self.drain_one(self._sinks_to_clear[0])
-            self._sinks_to_clear.pop(0).clean_up()
+        self._sinks_to_clear.clear()  # they keep nothing
         self._takers.clear()
         for name, stream_maps in self.mapper.stream_maps.items():
             sink = self._sinks_active.get(name)
             if isinstance(sink, JetStreamSink) and sink.takes_all_of(stream_maps):
                 self._takers[name] = sink.take
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Refuse what is no record before maps see it: they would take null for filtered."""
+        record = message_dict.get("record", {})
+        if isinstance(record, dict):
+            super()._process_record_message(message_dict)
+            return
+        stream = str(message_dict.get("stream"))
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        builder = MessageBuilder(stream, self._settings.subject, places=self._places)
+        self.refuse(builder.unreadable(msgspec.json.encode(record)), NO_OBJECT)
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -215,10 +264,16 @@ class TargetNatsJetstream(Target):
         storage = (self.config.get("batch_config") or {}).get("storage")
         files = BatchFiles.announced(message_dict["encoding"], message_dict["manifest"], storage)
         take, lines = self._takers.get(stream), files.lines()
+        self._batch_record = 1
         while run := list(islice(lines, RUN_RECORDS)):
-            if take is None or not take(run):
-                for record in map(self.message_reader.deserialize_json, run):
-                    self._process_record_message({"stream": stream, "record": record})
+            if take is not None:
+                take(run)
+                self._batch_record += len(run)
+                continue
+            for record in map(self.message_reader.deserialize_json, run):
+                self._process_record_message({"stream": stream, "record": record})
+                self._batch_record += 1
+        self._batch_record = None
         self.delivery.after_ack(files.remove)
 
     @override
@@ -228,13 +283,13 @@ class TargetNatsJetstream(Target):
         state = message_dict["value"]
         if not isinstance(state, dict):
             reason = "the value of a STATE is no object"
-            raise DataError(reason, "Mend the tap; what came before it is safe")
+            raise DataError(reason, "Fix the tap; what came before it is safe")
         self.delivery.note(state)
 
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
-        self.delivery.finish()
+        self.delivery.finish(self._reader.messages)
 
     # A run
 
@@ -318,3 +373,15 @@ class TargetNatsJetstream(Target):
             with contextlib.suppress(Stopped):
                 discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
         raise SystemExit(error.exit_code) from None
+
+
+def _rule(settings: settings.TargetSettings, builder: MessageBuilder) -> str:
+    """What tells two records of a stream from one that is sent again."""
+    if settings.id_template is not None:
+        return "a record that comes again is known by the id of `message_id`"
+    if builder.is_keyed:
+        return "a record that comes again is known by key, replication key and content"
+    return (
+        "without key and replication key each record is stored; after a kill, what is sent again "
+        "is known by its place"
+    )

@@ -1,7 +1,8 @@
 """Texts with fields in them: ``txlog.{EVENT_TYPE}``.
 
-``{stream}`` is the Singer stream, any other ``{NAME}`` a field of the record. What a field looks
-like in the text is up to the caller: a subject and a header allow different characters.
+``{stream}`` is the Singer stream, any other ``{NAME}`` a field of the record. Values are written as
+JSON has them, texts without their quotes; which characters are allowed is up to the caller, because
+a subject and a header differ in that.
 """
 
 from __future__ import annotations
@@ -9,11 +10,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+STREAM = "stream"
 _FIELD = re.compile(r"\{([^{}]*)\}")
+_PRINTABLE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def text_of(value: object) -> str:
+    """A value as JSON has it: ``true``, ``1.50``, ``null``; a text is itself, without quotes."""
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+def header_text(text: str) -> str:
+    """``text`` as a header can hold it: printable ASCII, everything else percent-encoded."""
+    return quote(text, safe=_PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +60,9 @@ class Template:
         """The text for ``record``; ``form`` turns a value into text, None where there is none."""
         text = self.literals[0]
         for field, literal in zip(self.fields, self.literals[1:], strict=True):
-            text += form(stream if field == "stream" else record.get(field)) + literal
+            text += form(stream if field == STREAM else record.get(field)) + literal
         return text
+
+    def columns(self) -> list[str]:
+        """The fields of the record that the template needs."""
+        return [field for field in self.fields if field != STREAM]

@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tests.support.target import moment, pages, text_of
+from tests.support.target import Message, event, record, schema, state, text_of
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -23,23 +23,53 @@ SETTINGS = {"batch_size": 100, "checkpoint_records": 500, "dedupe_tail": 2_500}
 SHORTEST_WINDOW = 100_000_000  # nanoseconds: nats-server allows no shorter one
 
 
+#: What a SCHEMA may tell of keys.
+KEYED: dict[str, Any] = {}
+KEYLESS: dict[str, Any] = {"keys": [], "replication_key": None}
+UNORDERED: dict[str, Any] = {"replication_key": None}
+
+
 class Tap:
-    """What a tap sends of so many rows, made once; a run gets what comes after a STATE."""
+    """What a tap sends of so many rows, made once; a run gets what comes after a STATE.
 
-    def __init__(self, rows: int) -> None:
-        self._schema, *self._lines = text_of(pages(1, rows, PAGE)).splitlines()
-        self._row_at = {moment(row): row for row in range(PAGE, rows + 1, PAGE)}
+    Args:
+        rows: How many rows there are.
+        first: The number of the first one.
+        keys: What its SCHEMA tells of keys. Without all of them, values come back again and again,
+            and equal rows follow each other.
+    """
 
-    def complete(self, printed: str) -> int:
-        """Up to which row a STATE is complete; without one, none is."""
-        if not printed:
-            return 0
-        return self._row_at[json.loads(printed)["bookmarks"]["EVENTS"]["replication_key_value"]]
+    def __init__(self, rows: int, *, first: int = 1, keys: dict[str, Any] = KEYED) -> None:
+        self._schema = text_of([schema(**keys)]).rstrip()
+        numbers = range(first, first + rows)
+        make = event if keys is KEYED else _value_that_comes_back
+        self.records = [make(number)["record"] for number in numbers]
+        self._lines: list[str] = []
+        self._row_at: dict[str, int] = {}
+        for row, one in enumerate(self.records, 1):
+            self._lines.append(json.dumps({"type": "RECORD", "stream": "EVENTS", "record": one}))
+            if row % PAGE == 0 or row == rows:
+                value = state(numbers[row - 1])["value"]
+                self._lines.append(json.dumps({"type": "STATE", "value": value}))
+                self._row_at[_canonical(json.dumps(value))] = row
+
+    def complete(self, printed: str | None) -> int:
+        """How many rows a STATE covers; without one, none."""
+        return self._row_at[_canonical(printed)] if printed else 0
 
     def after(self, printed: str) -> list[str]:
-        """The lines that a tap sends when it is given this STATE."""
+        """The lines that a tap sends when it is given this STATE, which comes first."""
         row = self.complete(printed)
-        return [self._schema, *self._lines[row + row // PAGE :]]
+        start = [json.dumps({"type": "STATE", "value": json.loads(printed)})] if printed else []
+        return [*start, self._schema, *self._lines[row + row // PAGE :]]
+
+
+def _canonical(text: str) -> str:
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
+def _value_that_comes_back(number: int) -> Message:
+    return record(ID=number // 3 % 4, AT=None, DATA="AABBA"[number % 5])
 
 
 def forgetful(target: Target, **config: object) -> None:
@@ -113,7 +143,13 @@ def check_order_of_promises(target: Target, tap: Tap, printed: str, stored: int)
 
 
 def kill_until_done(
-    target: Target, *, rows: int, kills: int, forgets: bool, **more: object
+    target: Target,
+    *,
+    rows: int,
+    kills: int,
+    forgets: bool,
+    keys: dict[str, Any] = KEYED,
+    **more: object,
 ) -> None:
     """Kill runs at random moments and let the last one end: each row is stored and counted once.
 
@@ -122,10 +158,11 @@ def kill_until_done(
         rows: How many the tap has.
         kills: How many runs are killed.
         forgets: Whether the stream has to forget its ids before the next run.
+        keys: What the SCHEMA tells of keys.
         more: Settings of the target.
     """
     settings: dict[str, Any] = {**SETTINGS, **more}
-    tap, chance, printed = Tap(rows), random.Random(rows), ""
+    tap, chance, printed = Tap(rows, keys=keys), random.Random(rows), ""
     stored, repeated = 0, 0
     for left in range(kills, 0, -1):
         goal = stored + chance.randint(0, 2 * (rows - stored) // (left + 5))
@@ -141,7 +178,7 @@ def kill_until_done(
     run = target.run(*tap.after(printed), **settings)
     assert run.code == 0
     assert tap.complete([printed, *run.states][-1]) == rows
-    assert target.ids() == list(range(1, rows + 1))
+    assert target.records() == tap.records
     row = target.ledger()["PIPELINE"]
     assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", rows)
     assert tap.complete(row["SINGER_STATE"]) == rows

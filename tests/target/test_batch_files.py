@@ -174,7 +174,8 @@ def test_a_line_that_is_no_record_names_itself(target: Target, folder: Path) -> 
     path.write_bytes(json.dumps(rows(1, 1)[0]).encode() + b"\n\n[1, 2]\n")
     run = target.run(schema(), batch(path.as_uri()))
     assert run.code == 5
-    assert "a line of a BATCH file is no JSON object: '[1, 2]'" in run.error
+    assert "record 2 of the BATCH in line 2 is a record of stream EVENTS that" in run.error
+    assert "it is no JSON object" in run.error
     assert target.ids() == [1]
 
 

@@ -19,6 +19,7 @@ from tests.support.target import (
     Message,
     batch,
     event,
+    moment,
     pages,
     record,
     schema,
@@ -44,9 +45,9 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     "RECORD before SCHEMA": ([event(1, "other")], "a RECORD came before the SCHEMA"),
     "invalid record": (
         [record(ID=ROW_CONTENT, AT=None, DATA=None)],
-        "does not fit the schema of its stream: field ID breaks the rule 'type'",
+        "cannot be published: field ID breaks the rule 'type' of its schema",
     ),
-    "missing key": ([record(AT=None, DATA=ROW_CONTENT)], "lacks a key property"),
+    "missing key": ([record(AT=None, DATA=ROW_CONTENT)], "it lacks the key property ID"),
     "missing member": ([{"type": "RECORD", "stream": "EVENTS"}], "lacks a member"),
     "schema without properties": (
         [{"type": "SCHEMA", "stream": "other", "schema": {"type": "object"}}],
@@ -95,11 +96,11 @@ def test_a_state_that_was_not_yet_due_leaves_with_the_failure(target: Target) ->
 
 
 def test_a_message_that_nats_refuses_ends_the_run_at_its_place(target: Target) -> None:
-    large = record(ID=51, AT=None, DATA="x" * 1_100_000)
+    large = record(ID=51, AT=moment(51), DATA="x" * 1_100_000)
     messages = [*pages(1, 50, 10), large, event(52), state(52)]
     run = target.run(*messages, batch_size=5)
     assert run.code == 5
-    assert "message EVENTS:51:" in run.error
+    assert "message EVENTS:[51," in run.error
     stored = target.ids()
     assert stored == list(range(1, len(stored) + 1))
     promised = [n for n in range(53) if json.dumps(state(n)["value"]) in run.states]

@@ -7,12 +7,21 @@ once, or when the stream has forgotten all ids, so that only reading back tells 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.target import pages
-from tests.target.killing import forgetful, kill_until_done, until_forgotten
+from tests.support.target import pages, state
+from tests.target.killing import (
+    KEYLESS,
+    UNORDERED,
+    Tap,
+    forgetful,
+    kill_until_done,
+    until_forgotten,
+)
 from tests.target.publisher.publishing import BATCHES
 
 if TYPE_CHECKING:
@@ -33,6 +42,41 @@ def test_kills_are_as_harmless_when_the_stream_has_forgotten_the_ids(
 ) -> None:
     forgetful(target, **BATCHES)
     kill_until_done(target, rows=20_000, kills=10, forgets=True, publish_mode=mode)
+
+
+@pytest.mark.parametrize("keys", [KEYLESS, UNORDERED], ids=["keyless", "no replication key"])
+@pytest.mark.parametrize("forgets", [False, True])
+def test_kills_lose_and_repeat_nothing_where_no_key_tells_records_apart(
+    target: Target, keys: dict[str, Any], forgets: bool
+) -> None:
+    """Equal records follow each other, and values come back: only their place tells."""
+    if forgets:
+        forgetful(target, **BATCHES)
+    kill_until_done(target, rows=10_000, kills=10, forgets=forgets, keys=keys)
+
+
+def test_a_tap_that_dies_in_mid_run_and_repeats_itself_repeats_nothing(target: Target) -> None:
+    """The target sees no more than the end of its input, ten times."""
+    tap, printed, chance = Tap(5_000, keys=KEYLESS), "", random.Random(5)
+    for cut in sorted(chance.randint(1, 5_000) for _ in range(10)):
+        lines = tap.after(printed)
+        sent = lines[: max(1, cut - tap.complete(printed))]
+        torn = lines[len(sent)][:20]
+        run = target.run(*sent, torn, checkpoint_records=200, batch_size=50)
+        printed = run.states[-1] if run.states else printed
+    assert target.run(*tap.after(printed)).code == 0
+    assert target.records() == tap.records
+    assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 5_000
+
+
+def test_what_differs_from_what_was_sent_before_is_stored(target: Target) -> None:
+    """The source has changed between a kill and the next run."""
+    before, after = Tap(300, keys=KEYLESS), Tap(300, first=2, keys=KEYLESS)
+    lines = before.after("")
+    target.run(*lines[: 1 + 100 + 1 + 50], "oops", checkpoint_records=100)
+    start = json.dumps(state(100)["value"])
+    assert target.run(*before.after(start)[:2], *after.after("")[1:31], state(30)).code == 0
+    assert target.records() == [*before.records[:150], *after.records[:30]]
 
 
 def test_what_the_stream_has_forgotten_is_stored_again_without_reading_back(

@@ -7,6 +7,8 @@ import select
 import uuid
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.target import EVENTS, event, pages, record, schema, state
 from tests.support.waiting import wait_until
 
@@ -28,7 +30,7 @@ def test_every_record_arrives_once_and_in_order_and_state_and_ledger_say_so(targ
     assert row["LAST_SUCCESSFUL_TIME"] == "2026-01-01 00:00:02.500000"
     assert json.loads(row["SINGER_STATE"]) == state(2500)["value"]
     assert run.logged("INFO")[-1].startswith(
-        "done: read=2500 published=2500 duplicates=0 dead_letters=0 late=0 in "
+        "done: read=2500 published=2500 duplicates=0 dead_letters=0 in "
     )
 
 
@@ -67,11 +69,12 @@ def test_a_silent_tap_gets_its_state_back_during_the_run(target: Target) -> None
     running.until_states(2, seconds=5)
     row = target.ledger()["PIPELINE"]
     assert row["STATUS"] == "RUNNING"
-    assert row["RECORDS_PROCESSED"] == 8
+    assert row["RECORDS_PROCESSED"] == 7  # those before the STATE
     assert row["LAST_SUCCESSFUL_TIME"] == "2026-01-01 00:00:00.007000"
     running.end_input()
     assert running.end().states == [json.dumps(state(number)["value"]) for number in (1, 7)]
-    assert target.ledger()["PIPELINE"]["STATUS"] == "SUCCESS"
+    row = target.ledger()["PIPELINE"]
+    assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", 8)
 
 
 def test_no_state_leaves_before_its_records_are_acknowledged(lone_target: Target) -> None:
@@ -159,7 +162,7 @@ def test_what_another_tap_sends_is_delivered_too(target: Target) -> None:
         state(1, "orders"),
         schema("orders"),  # again
         event(2, "orders"),
-        event(1, "visits"),  # the same row: without a key it counts as one
+        event(1, "visits"),  # an equal row: without a key it is a new event
         schema("orders", properties=wider),  # changed
         record("orders", ID=3, AT=None, DATA="x", EXTRA="e"),
         schema("orders", keys=("ID", "EXTRA"), properties=wider),  # changed
@@ -175,7 +178,7 @@ def test_what_another_tap_sends_is_delivered_too(target: Target) -> None:
     for stored in target.stored():
         name = stored.subject.removeprefix(f"{target.stream}.")
         arrived.setdefault(name, []).append(json.loads(stored.data)["ID"])
-    assert arrived == {"orders": [1, 2, 3, 4], "visits": [1, 2, 3]}
+    assert arrived == {"orders": [1, 2, 3, 4], "visits": [1, 1, 2, 3]}
     assert [json.loads(line) for line in run.states] == [
         state(1, "orders")["value"],
         state(4, "orders")["value"],
@@ -222,7 +225,7 @@ def test_what_a_record_has_itself_is_not_replaced(target: Target) -> None:
     for payload in (first, third):
         assert {name: payload[name] for name in own} == own
     assert second["data_type"] == "TXLOG"
-    assert uuid.UUID(second["trace_id"]).version == 5
+    assert uuid.UUID(second["trace_id"]).version == 8
 
 
 def test_a_record_gets_its_type_and_a_trace_id(target: Target) -> None:
@@ -231,23 +234,44 @@ def test_a_record_gets_its_type_and_a_trace_id(target: Target) -> None:
     payload = json.loads(stored.data)
     assert list(payload) == ["ID", "AT", "DATA", "data_type", "trace_id"]
     assert payload["data_type"] == "TXLOG"
-    assert uuid.UUID(payload["trace_id"]).version == 5
+    assert uuid.UUID(payload["trace_id"]).version == 8
     assert stored.subject == f"{target.stream}.EVENTS"
-    assert stored.id == f"EVENTS:1:{event(1)['record']['AT']}"
+    digest = uuid.UUID(payload["trace_id"]).hex
+    assert stored.id.startswith(f'EVENTS:[1,"{event(1)["record"]["AT"]}"]:{digest[:12]}')
+    assert stored.headers["Singer-Pipeline"] == "PIPELINE"
 
 
 def test_a_quiet_run_is_a_success_and_says_since_when(target: Target) -> None:
-    run = target.run()
+    run = target.run(schema())
     assert run.code == 0
     assert run.states == []
     assert run.logged("INFO")[-1] == "done: nothing new since the beginning"
     assert target.ledger()["PIPELINE"]["STATUS"] == "SUCCESS"
     target.run(*pages(1, 10, 10))
-    assert target.run().logged("INFO")[-1] == "done: nothing new since 2026-01-01 00:00:00.010000"
+    assert (
+        target.run(schema()).logged("INFO")[-1]
+        == "done: nothing new since 2026-01-01 00:00:00.010000"
+    )
     run = target.run(schema(), state(12))
     assert run.states == [json.dumps(state(12)["value"])]
     assert run.logged("INFO")[-1] == "done: nothing new since 2026-01-01 00:00:00.012000"
     assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 10
+
+
+@pytest.mark.parametrize("ending", [{}, {"reading": True}])
+def test_an_input_that_did_not_come_to_its_end_is_no_success(
+    target: Target, ending: dict[str, object]
+) -> None:
+    """Without any message, or with the mark of our tap that there was more to read."""
+    end = state(3)
+    end["value"]["bookmarks"]["EVENTS"].update(ending)
+    run = target.run(*([schema(), event(3), end] if ending else []))
+    assert run.code == 5
+    why = "had read EVENTS to the end" if ending else "the input has no message"
+    assert why in run.error
+    row = target.ledger()["PIPELINE"]
+    assert (row["STATUS"], row["ERROR_MESSAGE"]) == ("FAILED", run.error)
+    assert row["RECORDS_PROCESSED"] == len(run.states) == len(ending)
 
 
 def test_without_a_ledger_state_still_leaves(target: Target) -> None:

@@ -126,7 +126,7 @@ def test_while_the_server_is_gone_and_back_in_time(lone_target: Target) -> None:
 def test_while_a_full_batch_waits_for_room(lone_target: Target) -> None:
     """The batch is neither lost nor passed over by a STATE in the middle of it."""
     running = lone_target.start(
-        shutdown_timeout=10, max_backoff=0.1, batch_size=10, checkpoint_seconds=60
+        shutdown_timeout=10, max_backoff=0.1, batch_size=1, checkpoint_seconds=60
     )
     running.feed(schema(), event(1), state(1))
     running.until_states(1)

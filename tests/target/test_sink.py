@@ -1,4 +1,4 @@
-"""The short way of a record and the SDK's own end in the same message, or in the same refusal."""
+"""A record comes out the same whatever stands beside it, and whichever way it takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import encode
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.target import TargetNatsJetstream
@@ -18,18 +19,39 @@ from tests.support.target import event, schema
 from tests.target.records import RECORDS, digits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_nats_jetstream.message import Message
 
 ANYTHING = schema(properties={"ID": {}}, keys=[], replication_key=None)
 
 
-def sink_of(message: dict[str, Any], **config: object) -> tuple[TargetNatsJetstream, JetStreamSink]:
+class Taken:
+    """What a sink hands over, in place of ``Delivery``."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.buried: list[tuple[Message, str]] = []
+
+    def take(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
+
+    def bury(self, message: Message, reason: str, detail: str) -> None:
+        assert reason == "invalid"
+        self.buried.append((message, detail))
+
+
+def sink_of(
+    message: dict[str, Any], **config: object
+) -> tuple[TargetNatsJetstream, JetStreamSink, Taken]:
     """A target that has read a SCHEMA, not connected to anything, and its sink."""
     target = TargetNatsJetstream(config={"subject": "txlog.{stream}.{ID}", **config})
+    taken = Taken()
+    target._delivery = taken  # type: ignore[assignment]
     target._process_schema_message(message)
     sink = target.get_sink(message["stream"])
     assert isinstance(sink, JetStreamSink)
-    return target, sink
+    return target, sink, taken
 
 
 def read(message: Message) -> tuple[str, object]:
@@ -37,7 +59,7 @@ def read(message: Message) -> tuple[str, object]:
 
 
 @pytest.fixture(scope="module")
-def keyless() -> tuple[TargetNatsJetstream, JetStreamSink]:
+def keyless() -> tuple[TargetNatsJetstream, JetStreamSink, Taken]:
     return sink_of(ANYTHING, add_trace_id=False)
 
 
@@ -46,58 +68,96 @@ def keyless() -> tuple[TargetNatsJetstream, JetStreamSink]:
 @example(record={"data_type": 1, "trace_id": None}, blanks=True)
 @example(record={'": ': '": '}, blanks=False)
 @example(record={":": None}, blanks=True)
+@example(record={"_sdc_deleted_at": "2026-01-01T00:00:00Z"}, blanks=True)
 def test_both_ways_make_the_same_message(
-    keyless: tuple[TargetNatsJetstream, JetStreamSink], record: dict[str, Any], blanks: bool
+    keyless: tuple[TargetNatsJetstream, JetStreamSink, Taken],
+    record: dict[str, Any],
+    blanks: bool,
 ) -> None:
-    target, sink = keyless
+    target, sink, taken = keyless
     encoded = msgspec.json.format(encode(record), indent=0 if blanks else -1)
-    assert sink.take([encoded])
+    sink.take([encoded])
     target._process_record_message(
         {"stream": "EVENTS", "record": target.message_reader.deserialize_json(encoded)}
     )
-    short, long = sink._messages
-    sink._messages.clear()
+    short, long = taken.messages
+    taken.messages.clear()
     assert read(short) == read(long)
     assert b'": ' not in short.payload or '": ' in str(record)
 
 
 def test_the_bytes_of_a_record_are_kept() -> None:
-    _, sink = sink_of(schema())
-    written = b'{"ID":1,"AT":null,"DATA":"\\u00e9","N":1.50E+3}'
-    assert sink.take([written])
-    assert sink._messages[0].payload.startswith(written[:-1] + b',"data_type":"TXLOG","trace_id":"')
+    _, sink, taken = sink_of(schema())
+    written = b'{"ID":1,"AT":null,"DATA":"\\u00e9","N":1.50E+3,"_sdc_deleted_at":null}'
+    sink.take([written])
+    assert taken.messages[0].payload.startswith(written[:-1] + b',"data_type":"TXLOG"')
 
 
-def test_the_message_of_a_record_does_not_depend_on_how_its_neighbours_are_written() -> None:
-    _, sink = sink_of(schema(keys=[], replication_key=None))
-    compact, spaced = b'{"ID":1,"AT":null}', b'{"ID": 1, "AT": null}'
-    for run in ([b"{}", spaced], [spaced, b"{}"], [compact, spaced], [spaced, compact]):
-        assert sink.take(run)
-    ones = {message for message in sink._messages if b'"ID"' in message.payload}
-    assert len(ones) == 1
+GOOD = b'{"ID": 1, "AT": "2026", "DATA": "\\u00e9", "N": 1.50E+3}'
+BAD = [
+    (b"", "it is no JSON"),
+    (b"[]", "it is no JSON object"),
+    (b"1", "it is no JSON object"),
+    (b"null", "it is no JSON object"),
+    (b'{"ID":1', "it is no JSON"),
+    (b'{"ID":1,"AT":"\xff"}', "it is no JSON"),
+    (b'{"AT":null}', "it lacks the key property ID"),
+    (b'{"ID":"x","AT":null}', "field ID breaks the rule 'type' of its schema"),
+]
 
 
-@pytest.mark.parametrize(
-    "encoded",
-    [
-        b"",
-        b"[]",
-        b"1",
-        b'{"ID":1',
-        b'{"ID":1,"AT":"\xff"}',
-        b'{"ID":1,"AT":null,"MORE":"\xff"}',
-        b'{"AT":null}',
-        b'{"ID":"x","AT":null}',
-        b'{"ID":1,"AT":null,"_sdc_extracted_at":"2026-01-01T00:00:00Z"}',
-    ],
-)
-def test_what_the_sdk_has_to_see_is_not_taken(encoded: bytes) -> None:
-    """Nor are its neighbours: the SDK's way keeps the order and finds the one that is wrong."""
-    _, sink = sink_of(schema())
-    good = b'{"ID":1,"AT":null,"DATA":null}'
-    assert sink.take([good, good])
-    assert not sink.take([good, encoded, good])
-    assert sink.current_size == 2
+@pytest.mark.parametrize(("bad", "why"), BAD)
+def test_one_bad_record_does_not_change_its_neighbours(bad: bytes, why: str) -> None:
+    _, alone, one = sink_of(schema(), on_error="dead_letter")
+    alone.take([GOOD])
+    _, sink, taken = sink_of(schema(), on_error="dead_letter")
+    sink.take([GOOD, bad, GOOD])
+    assert taken.messages == one.messages * 2
+    ((letter, detail),) = taken.buried
+    assert why in detail
+    if "JSON" in why:
+        assert letter.payload == bad
+
+
+@pytest.mark.parametrize(("bad", "why"), BAD)
+def test_a_bad_record_ends_the_run_after_those_before_it(bad: bytes, why: str) -> None:
+    target, sink, taken = sink_of(schema())
+    target._reader.line = 7
+    with pytest.raises(DataError) as raised:
+        sink.take([GOOD, bad, GOOD])
+    assert raised.value.reason.startswith("line 8 is a record of stream EVENTS that cannot be")
+    assert why in raised.value.reason
+    assert len(taken.messages) == 1
+
+
+@given(st.lists(st.sampled_from([GOOD, *(bad for bad, _ in BAD)]), max_size=6))
+def test_a_record_comes_out_as_if_it_had_stood_alone(run: list[bytes]) -> None:
+    _, alone, one = sink_of(schema(), on_error="dead_letter")
+    for text in run:
+        alone.take([text])
+    _, sink, taken = sink_of(schema(), on_error="dead_letter")
+    sink.take(run)
+    assert taken.messages == one.messages
+    assert [why for _, why in taken.buried] == [why for _, why in one.buried]
+
+
+def test_what_is_no_record_is_refused_where_maps_would_drop_it() -> None:
+    target, _, taken = sink_of(schema(), stream_maps={"EVENTS": {"DATA": "DATA"}})
+    target._reader.line = 3
+    for record in (None, [1], 7):
+        with pytest.raises(DataError, match="line 3 is a record of stream EVENTS"):
+            target._process_record_message({"stream": "EVENTS", "record": record})
+    assert not taken.messages
+
+
+def test_the_time_at_which_a_record_came_does_not_make_another_record() -> None:
+    target, _, taken = sink_of(schema(), add_record_metadata=True, subject="x")
+    for extracted in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
+        message = {"stream": "EVENTS", "time_extracted": extracted}
+        target._process_record_message({**message, "record": {"ID": 1, "AT": "2026"}})
+    one, other = taken.messages
+    assert one.id == other.id
+    assert one.payload != other.payload
 
 
 @pytest.mark.parametrize(
@@ -109,14 +169,35 @@ def test_what_the_sdk_has_to_see_is_not_taken(encoded: bytes) -> None:
     ],
 )
 def test_a_stream_that_the_sdk_changes_has_no_short_way(config: dict[str, Any]) -> None:
-    target, _ = sink_of(schema(), **config)
+    target, _, _ = sink_of(schema(), **config)
     assert target._takers == {}
 
 
 def test_a_changed_schema_takes_the_short_way_to_the_new_sink() -> None:
-    target, old = sink_of(schema())
+    target, old, _ = sink_of(schema())
     target._process_schema_message(schema(properties={"ID": {"type": "string"}}))
     new = target.get_sink("EVENTS")
     assert new is not old
     assert target._takers["EVENTS"].__self__ is new  # type: ignore[attr-defined]
-    assert not target._takers["EVENTS"]([json.dumps(event(1)["record"]).encode()])
+    with pytest.raises(DataError):
+        target._takers["EVENTS"]([json.dumps(event(1)["record"]).encode()])
+
+
+def test_a_changed_replication_key_is_taken_up() -> None:
+    target, _, taken = sink_of(schema(), subject="x")
+    record = b'{"ID":1,"AT":"2026","DATA":"a"}'
+    for key in (None, "AT"):
+        target._process_schema_message(schema(replication_key=key))
+        target._takers["EVENTS"]([record])
+    assert [message.placed for message in taken.messages] == [True, False]
+
+
+def test_the_records_of_an_alias_are_told_apart_like_those_of_their_stream() -> None:
+    maps = {"EVENTS": {"__alias__": "OTHER", "DATA": "DATA"}}
+    target = TargetNatsJetstream(config={"stream_maps": maps})
+    taken = Taken()
+    target._delivery = taken  # type: ignore[assignment]
+    target._process_schema_message(schema())
+    record = {"ID": 1, "AT": "2026", "DATA": "a"}
+    target._process_record_message({"stream": "EVENTS", "record": record})
+    assert [(m.stream, m.placed) for m in taken.messages] == [("OTHER", False)]

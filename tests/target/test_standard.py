@@ -5,18 +5,25 @@ one that the SDK leaves out, because its own target cannot pass it.
 from __future__ import annotations
 
 import secrets
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from singer_sdk.testing import get_target_test_class
+from singer_sdk.testing import get_target_test_class, target_test_streams
 from singer_sdk.testing.suites import SingerTestSuite
-from singer_sdk.testing.target_tests import TargetMultipleStateMessages
+from singer_sdk.testing.target_tests import (
+    TargetMultipleStateMessages,
+    TargetRecordMissingKeyProperty,
+)
+from singer_sdk.testing.templates import TargetFileTestTemplate
 from typing_extensions import override
 
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.target import TargetNatsJetstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
 
     from tests.support.nats import NatsServer
 
@@ -48,6 +55,22 @@ class MultipleStateMessages(TargetMultipleStateMessages):
         super().test()
 
 
+class RecordMissingKeyProperty(TargetRecordMissingKeyProperty):
+    """The SDK's refusal shows the record's fields, ours names line, stream and key."""
+
+    name = "record_missing_key_property_by_line"
+
+    @property
+    @override
+    def singer_filepath(self) -> Traversable:
+        return files(target_test_streams) / f"{TargetRecordMissingKeyProperty.name}.singer"
+
+    @override
+    def test(self) -> None:
+        with pytest.raises(DataError, match=r"line 2 .* lacks the key property id"):
+            TargetFileTestTemplate.test(self)
+
+
 @pytest.fixture(autouse=True)
 def _stream(shared_nats: NatsServer) -> Iterator[None]:
     """The SDK wants the config when this module is imported; the server is there in time."""
@@ -61,9 +84,14 @@ def _stream(shared_nats: NatsServer) -> Iterator[None]:
 TestStandard = get_target_test_class(
     CountedTarget,
     config=CONFIG,
-    custom_suites=[SingerTestSuite(kind="target", tests=[MultipleStateMessages])],
+    custom_suites=[
+        SingerTestSuite(kind="target", tests=[MultipleStateMessages, RecordMissingKeyProperty])
+    ],
     parse_env_config=False,
 )
+
+
+delattr(TestStandard, "test_target_record_missing_key_property")  # ours takes its place
 
 
 def test_the_suite_of_the_sdk_has_not_been_left_out() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.message import MAX_ID_CHARACTERS, Message, MessageBuilder, encode
+from target_nats_jetstream.message import (
+    DIGEST_HEADER,
+    MAX_NAME_CHARACTERS,
+    Message,
+    MessageBuilder,
+    encode,
+)
 from target_nats_jetstream.settings import TargetSettings
 from target_nats_jetstream.subject import SubjectTemplate
-from target_nats_jetstream.template import Template
+from target_nats_jetstream.template import Template, text_of
 
-VALUES = st.one_of(st.none(), st.integers(), st.text(max_size=300))
+VALUES = st.one_of(st.integers(), st.booleans(), st.text(max_size=300))
 SUBJECT = SubjectTemplate.parse("txlog.events")
 CONFIG = {
     "subject": "txlog.events",
@@ -37,7 +45,26 @@ def build(builder: MessageBuilder, record: dict[str, object]) -> Message:
 def test_the_templates_are_filled() -> None:
     message = build(builder(), {"ID": 7, "NOTE": None})
     assert message.id == "EVENTS:7"
-    assert message.headers == {"Origin": "EVENTS/7"}
+    assert message.headers == {"Origin": "EVENTS/7", DIGEST_HEADER: message.digest}
+    assert len(message.digest) == 32
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (1, "1"), (Decimal("1.50"), "1.50"), ("True", "True"), ([None], "[null]")],
+)
+def test_values_are_written_as_json_has_them(value: object, text: str) -> None:
+    message = build(builder(header="{A}"), {"ID": value, "A": value})
+    assert message.id == f"EVENTS:{text}"
+    assert (message.headers or {})["Origin"] == text
+
+
+def test_a_record_without_a_value_for_its_id_cannot_be_named() -> None:
+    by_id = builder()
+    assert by_id.lacks({"ID": 7}) is None
+    assert by_id.lacks({"ID": None}) == by_id.lacks({"NOTE": 7}) == "ID"
+    assert by_id.can_name_all([{"ID": 7}, {"ID": 0}])
+    assert not by_id.can_name_all([{"ID": 7}, {}])
 
 
 @given(VALUES, VALUES)
@@ -47,7 +74,7 @@ def test_any_value_makes_a_header_and_an_id_that_fit(first: object, second: obje
     for text in (message.id, message.headers["Origin"]):
         assert text.isascii()
         assert text.isprintable()
-    assert len(message.id) <= MAX_ID_CHARACTERS
+    assert len(message.id) <= MAX_NAME_CHARACTERS
 
 
 @given(st.tuples(VALUES, VALUES), st.tuples(VALUES, VALUES))
@@ -56,7 +83,22 @@ def test_other_values_make_another_id(
 ) -> None:
     by_both = builder(id="{A}:{B}")
     ids = [build(by_both, dict(zip("AB", values, strict=True))).id for values in (first, second)]
-    assert (ids[0] == ids[1]) == (tuple(map(str, first)) == tuple(map(str, second)))
+    assert (ids[0] == ids[1]) == (tuple(map(text_of, first)) == tuple(map(text_of, second)))
+
+
+def test_a_message_id_that_names_a_field_of_no_schema_is_refused() -> None:
+    settings = TargetSettings.from_config(CONFIG | {"message_id": "{stream}:{id}"})
+    settings.check_fields("EVENTS", ["id", "AT"])
+    with pytest.raises(ConfigurationError, match="names id, which stream EVENTS does not have"):
+        settings.check_fields("EVENTS", ["ID", "AT"])
+
+
+def test_a_header_that_names_a_field_of_no_schema_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = TargetSettings.from_config(CONFIG | {"headers": {"Origin": "{id}"}})
+    settings.check_fields("EVENTS", ["ID"])
+    assert "setting `headers.Origin` names id, which stream EVENTS does not have" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ and keeps it. A stream's own row counts from the run in which it was made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from target_nats_jetstream import bookmarks
@@ -57,6 +57,7 @@ class LedgerProgress:
         sequence: Sequence in the JetStream stream up to which messages are in the counts. A run
             that finds later ones knows that a killed run has stored and not counted them.
         state_sequence: Sequence of the last message before ``state``; 0 when there is none.
+        places: See ``StateSequences``.
         stream: Which JetStream stream the sequences are of, see ``StateSequences``. Empty where
             that is not known: then ``state_sequence`` is not remembered.
     """
@@ -66,6 +67,7 @@ class LedgerProgress:
     sequence: int = 0
     state_sequence: int = 0
     stream: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def time(self) -> datetime | None:

@@ -9,16 +9,19 @@ Pure.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from target_nats_jetstream.bookmarks import fingerprints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from target_nats_jetstream.bookmarks import State
 
+#: Part and digest of a STATE that says nothing.
+NOTHING_SAID = ("", "")
 #: How many STATEs are remembered, besides the newest of each part.
 REMEMBERED = 100
 
@@ -40,10 +43,12 @@ class StateSequences:
             was made anew begin at 1 again. Empty where nothing is known.
         entries: In the order in which their STATEs were told, a part at a time: the STATE that a
             tap is given may be composed of several runs of which each wrote a part.
+        places: By Singer stream, the place of its last placed message before the newest STATE.
     """
 
     stream: str = ""
     entries: tuple[Entry, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, state: State) -> int | None:
         """Behind which sequence lies all that can come again after ``state``.
@@ -70,24 +75,35 @@ class StateSequences:
         """These where they are those of ``stream``, else none."""
         return self if stream == self.stream else type(self)(stream)
 
-    def added(self, stream: str, state: State, sequence: int) -> Self:
+    def added(
+        self,
+        stream: str,
+        state: State,
+        sequence: int,
+        places: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
         """With one more STATE; those of another stream are dropped.
 
         Args:
             stream: As the attribute.
             state: The STATE as the tap wrote it.
             sequence: Of the last message before it; 0 when there is none.
+            places: As the attribute, of the streams that sent placed messages in this run.
         """
         new = [Entry(*part, sequence) for part in _parts(state)]
-        return type(self)(stream, _moved(self.of(stream).entries, new))
+        kept = self.of(stream)
+        return type(self)(stream, _moved(kept.entries, new), {**kept.places, **places})
 
     def followed_by(self, later: Self) -> Self:
         """Both, as if those of ``later`` were added here one after the other."""
-        return type(self)(later.stream, _moved(self.of(later.stream).entries, later.entries))
+        kept = self.of(later.stream)
+        places = {**kept.places, **later.places}
+        return type(self)(later.stream, _moved(kept.entries, later.entries), places)
 
     def to_json(self) -> str:
         """The text for the ledger."""
-        return json.dumps({"stream": self.stream, "states": self.entries}, ensure_ascii=False)
+        found = {"stream": self.stream, "states": self.entries, "places": dict(self.places)}
+        return json.dumps(found, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | None) -> Self | None:
@@ -97,14 +113,16 @@ class StateSequences:
         try:
             found = json.loads(text)
             entries = tuple(_entry(*entry) for entry in found["states"])
-            return cls(str(found["stream"]), entries)
-        except (KeyError, RecursionError, TypeError, ValueError):
+            return cls(str(found["stream"]), entries, _texts(found.get("places", {})))
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             return None
 
 
 def _moved(entries: Iterable[Entry], new: Iterable[Entry]) -> tuple[Entry, ...]:
     """The entries with those of ``new`` at their end, and without the oldest ones."""
     found = {(entry.part, entry.digest): entry for entry in entries}
+    if any(entry.digest for entry in new):
+        found.pop(NOTHING_SAID, None)  # a run from the start is no run from there any more
     for entry in new:
         found.pop((entry.part, entry.digest), None)
         found[entry.part, entry.digest] = entry
@@ -116,8 +134,12 @@ def _moved(entries: Iterable[Entry], new: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _parts(state: State) -> list[tuple[str, str]]:
     """The fingerprints; those of an empty STATE are found by an empty STATE only."""
-    return list((fingerprints(state) or {"": ""}).items())
+    return list((fingerprints(state) or dict([NOTHING_SAID])).items())
 
 
 def _entry(part: Any, digest: Any, sequence: Any) -> Entry:  # noqa: ANN401 - it came as JSON
     return Entry(str(part), str(digest), int(sequence))
+
+
+def _texts(found: Any) -> dict[str, str]:  # noqa: ANN401 - it came as JSON
+    return {str(name): str(text) for name, text in found.items()}

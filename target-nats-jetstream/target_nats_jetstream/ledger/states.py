@@ -30,12 +30,17 @@ class States:
         self._stood_before = row.sequences
 
     def note(self, progress: LedgerProgress) -> None:
-        """Take the STATE of a checkpoint; a second time changes nothing."""
-        if progress.state is None:
+        """Take the STATE of a checkpoint; a second time changes nothing.
+
+        An empty one is that of a tap that has written none: it only has a place in the stream.
+        """
+        if (state := progress.state) is None:
             return
-        self._said = bookmarks.merge(self._said or {}, progress.state)
+        if state:
+            self._said = bookmarks.merge(self._said or {}, state)
         if stream := progress.stream:
-            self._stood = self._stood.added(stream, progress.state, progress.state_sequence)
+            sequence, places = progress.state_sequence, progress.places
+            self._stood = self._stood.added(stream, state, sequence, places)
 
     def columns(self) -> dict[str, str]:
         """What the row is to say; without a column of which nothing new is known."""

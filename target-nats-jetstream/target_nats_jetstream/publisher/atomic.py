@@ -21,7 +21,7 @@ from target_nats_jetstream.publisher.facts import (
     size_limit,
 )
 from target_nats_jetstream.publisher.judge import NoBatch, NoResponders, Tight
-from target_nats_jetstream.publisher.wire import hpub
+from target_nats_jetstream.publisher.wire import hpub, pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,7 +72,8 @@ class Atomic:
         self._refill = refill
         self._stream = facts.stream
         self._limit = min(limit, MAX_BATCH_MESSAGES)
-        self._tight = size_limit(facts) - BATCH_HEADER_BYTES
+        self._whose = pipeline_line(work.pipeline)
+        self._tight = size_limit(facts) - BATCH_HEADER_BYTES - len(self._whose)
         self._inbox = ""
         self._began = 0
         """Where this epoch began: its first message asks for an answer, to be refused at once."""
@@ -124,7 +125,7 @@ class Atomic:
             if batch.last is not None:
                 first = batch.size == 1 and batch.start == self._began
                 reply = f"{self._inbox}.first" if first else ""
-                commands += _command(batch, batch.last, reply)
+                commands += _command(batch, batch.last, reply, whose=self._whose)
             batch.last = message
             batch.end += 1
             batch.size += 1
@@ -141,7 +142,7 @@ class Atomic:
         self._committed = batch
         self._epoch.asked()
         self._work.sent = max(self._work.sent, batch.end)
-        self._epoch.send(_command(batch, last, f"{self._inbox}.commit", COMMIT))
+        self._epoch.send(_command(batch, last, f"{self._inbox}.commit", COMMIT, whose=self._whose))
 
     async def _on_answer(self, answer: Msg) -> None:
         batch = self._committed or self._staging
@@ -166,8 +167,8 @@ class Atomic:
 
 
 def _command(
-    batch: _Batch, message: Message, reply: str, commit: str = ""
+    batch: _Batch, message: Message, reply: str, commit: str = "", *, whose: str
 ) -> tuple[bytes, bytes, bytes]:
     """The newest message of ``batch`` on the wire."""
     place = f"Nats-Batch-Id: {batch.id}\r\nNats-Batch-Sequence: {batch.size}\r\n"
-    return hpub(message, reply, place + commit)
+    return hpub(message, reply, place + commit, whose=whose)

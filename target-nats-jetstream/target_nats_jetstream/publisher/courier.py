@@ -29,9 +29,11 @@ from target_nats_jetstream.publisher.notices import (
     warn_of_duplicates,
 )
 from target_nats_jetstream.publisher.patience import Patience
-from target_nats_jetstream.publisher.read_back import ids_after, newest_ids
+from target_nats_jetstream.publisher.read_back import stored_after
+from target_nats_jetstream.publisher.recall import digest_of, recall
 from target_nats_jetstream.publisher.stream import check_subjects, find_stream, read_facts
 from target_nats_jetstream.publisher.window import Window
+from target_nats_jetstream.publisher.wire import pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.publisher.facts import StreamFacts
     from target_nats_jetstream.publisher.judge import Failure, Verdict
+    from target_nats_jetstream.publisher.known import Known
     from target_nats_jetstream.publisher.settings import NatsSettings
     from target_nats_jetstream.publisher.work import Work
 
@@ -178,7 +181,7 @@ class Courier:
                 raise Doubt(Rewound(facts.last_seq, work.last_seq))
             if work.doubtful > work.outstanding.floor and reads_back(settings, facts):
                 ours = settings.stream_subjects
-                work.recognise(await ids_after(epoch, facts, ours, work.last_seq))
+                work.recognise(await stored_after(epoch, facts, ours, work.last_seq))
         choice = choose_mode(settings.publish_mode, facts, self._refused)
         if choice.mode != self.mode:
             self.mode = choice.mode
@@ -194,13 +197,15 @@ class Courier:
         settings, work, out = self._settings, self._work, self._work.outstanding
         if out.floor == out.end:
             self._patience.progress()
-        letters, fitness = DeadLetters(settings, epoch), Fitness(facts)
+        letters = DeadLetters(settings, epoch)
+        fitness = Fitness(facts, pipeline_line(work.pipeline))
         work.begin_epoch(fitness)
 
         async def refill() -> None:
             if work.queue and work.known is None:
                 work.known = await self._known(epoch)
             work.take(fitness)
+            await self._compare_suspects(epoch)
             while work.letters:
                 await letters.put_away(work.letters[0])
                 work.put_away(work.letters.popleft())
@@ -232,15 +237,20 @@ class Courier:
             case mode:
                 await window(mode).pump()
 
-    async def _known(self, epoch: Epoch) -> dict[str, int]:
-        """What a run before this one may have stored without its STATE: ids and sequences."""
-        settings = self._settings
+    async def _compare_suspects(self, epoch: Epoch) -> None:
+        """See whether the ids that are known to the server are those of the same records."""
+        suspects = self._work.suspects
+        while suspects:
+            digest = await digest_of(epoch, self._settings.stream, suspects[0])
+            self._work.compare(suspects[0], digest)
+            suspects.popleft()
+
+    async def _known(self, epoch: Epoch) -> Known:
+        """What a run before this one may have stored without its STATE."""
+        settings, work = self._settings, self._work
         facts = await read_facts(epoch, settings.stream)
-        if not facts.messages or not reads_back(settings, facts):
-            return {}
-        ids = await newest_ids(epoch, facts, settings.stream_subjects, settings.dedupe_tail)
-        logger.debug("read back the newest %d messages of %s", len(ids), facts.stream)
-        return ids
+        work.is_blind = not reads_back(settings, facts)
+        return await recall(epoch, facts, settings, work.pipeline, work.past)
 
     # Its end
 
@@ -251,7 +261,7 @@ class Courier:
         logger.debug("epoch %d ended: %s (%s)", epoch, verdict.why, action.name)
         if not (self.mode == "atomic" and isinstance(failure, Refused) and failure.code < 500):
             # Only an atomic batch that was refused is certainly not stored.
-            work.doubt(work.sent, work.last_seq)
+            work.doubt(work.sent)
         match action:
             case Action.STOP if verdict.error is not None:
                 raise verdict.error

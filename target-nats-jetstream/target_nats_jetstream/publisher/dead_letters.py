@@ -125,7 +125,8 @@ def to_headers(letter: Letter) -> dict[str, str]:
 def from_headers(headers: Mapping[str, str], payload: bytes) -> Message:
     """The message that a dead letter in the stream was."""
     own = json.loads(headers[HEADERS]) if HEADERS in headers else None
-    return Message(unquote(headers[SUBJECT]), headers.get("Nats-Msg-Id", ""), payload, own)
+    message_id = headers.get("Nats-Msg-Id", "")
+    return Message(unquote(headers[SUBJECT]), message_id, payload, headers=own)
 
 
 def append(file: Path, letter: Letter) -> None:
@@ -177,4 +178,4 @@ def from_line(text: str) -> Message:
     line = json.loads(text)
     encoded = line.get("payload_base64")
     payload = base64.b64decode(encoded) if encoded else line["payload"].encode()
-    return Message(line["subject"], line["id"], payload, line["headers"] or None)
+    return Message(line["subject"], line["id"], payload, headers=line["headers"] or None)

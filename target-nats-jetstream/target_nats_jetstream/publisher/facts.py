@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from target_nats_jetstream.publisher.wire import FRAME
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,8 +32,6 @@ KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS = 100_000, 64 * 1024 * 1024, 60.0
 
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
 _HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_PLAIN_HEADER_BYTES = 27
-"""``NATS/1.0``, the name of the id's header, and an empty line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class StreamFacts:
     last_seq: int
     server: str = ""
     """URL of the server that answered."""
+    created: str = ""
+    """When the stream was created, as the server writes it."""
 
     @classmethod
     def from_info(
@@ -98,7 +100,13 @@ class StreamFacts:
             first_seq=state["first_seq"],
             last_seq=state["last_seq"],
             server=server,
+            created=info.get("created", ""),
         )
+
+    @property
+    def identity(self) -> str:
+        """What tells this stream from one that had its name before, and other sequences."""
+        return f"{self.stream} {self.created}"
 
     @property
     def keeps_what_is_read(self) -> bool:
@@ -214,8 +222,10 @@ def consumer_filter(facts: StreamFacts, ours: Sequence[str]) -> str | None:
 
 
 def header_bytes(message: Message) -> int:
-    """Size of the headers on the wire: ``NATS/1.0``, the id, the message's own, an empty line."""
-    size = _PLAIN_HEADER_BYTES + len(message.id if message.id.isascii() else message.id.encode())
+    """Size of the headers on the wire: ``NATS/1.0``, the id, the message's own, an empty line; not
+    that of the pipeline's name.
+    """
+    size = FRAME + len(message.id if message.id.isascii() else message.id.encode())
     for key, value in (message.headers or {}).items():
         size += len(key) + len(value if value.isascii() else value.encode()) + 4
     return size
@@ -243,8 +253,9 @@ class Fitness:
     and within an atomic batch one refused message refuses its neighbours.
     """
 
-    def __init__(self, facts: StreamFacts) -> None:
+    def __init__(self, facts: StreamFacts, pipeline_line: str = "") -> None:
         self._facts = facts
+        self._frame = len(pipeline_line)
         self._limit = size_limit(facts)
         self._known_subjects: set[str] = set()
 
@@ -255,7 +266,7 @@ class Fitness:
         """
         ids = [message.id for message in messages]
         together = "".join(ids)
-        headers = _PLAIN_HEADER_BYTES + max(map(len, ids), default=0)
+        headers = self._frame + FRAME + max(map(len, ids), default=0)
         payload = max((len(message.payload) for message in messages), default=0)
         return (
             together.isascii()
@@ -271,7 +282,7 @@ class Fitness:
         return self._unfit_header(message) or self._unfit_subject(message.subject)
 
     def _unfit_header(self, message: Message) -> Unfit | None:
-        headers = header_bytes(message)
+        headers = self._frame + header_bytes(message)
         size = headers + len(message.payload)
         if size > self._limit:
             return Unfit("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")

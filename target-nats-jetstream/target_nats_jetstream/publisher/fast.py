@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.publisher.epoch import refusal
 from target_nats_jetstream.publisher.judge import Lost, NoBatch, NoResponders, Shared, Slow
-from target_nats_jetstream.publisher.read_back import ids_after
-from target_nats_jetstream.publisher.wire import hpub, pub
+from target_nats_jetstream.publisher.read_back import stored_after
+from target_nats_jetstream.publisher.wire import hpub, pipeline_line, pub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -140,6 +140,7 @@ class Fast:
         self._subjects = subjects
         self._limit = limit
         self._patient = patient
+        self._whose = pipeline_line(work.pipeline)
         self._asked_flow = min(FLOW, limit)
         self._flow = 1
         """Messages to an answer, as the server wants it."""
@@ -194,7 +195,7 @@ class Fast:
             batch.size += 1
             batch.payloads += len(message.payload)
             operation = APPEND if batch.size > 1 else START
-            commands += hpub(message, self._reply(batch, operation))
+            commands += hpub(message, self._reply(batch, operation), whose=self._whose)
         self._work.sent = max(self._work.sent, batch.end)
         self._epoch.send(commands)
         return batch.size - size
@@ -222,9 +223,9 @@ class Fast:
         if sequence == batch.before + batch.size:
             work.stored_before(batch.end, batch.size, batch.answer)
         else:
-            ids = await ids_after(self._epoch, self._facts, self._subjects, batch.before)
-            found = work.recognise(ids)
-            work.doubt(batch.end, batch.before)
+            stored = await stored_after(self._epoch, self._facts, self._subjects, batch.before)
+            found = work.recognise(stored)
+            work.doubt(batch.end)
             await self._singly(batch.end)  # those that are left were known; their answers tell
             if self._last_seq > batch.before + found and not self._patient:
                 self._epoch.doubt(Shared())

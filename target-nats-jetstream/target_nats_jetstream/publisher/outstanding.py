@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_nats_jetstream.message import Message
+
+_stream = attrgetter("stream")
 
 
 @dataclass(slots=True)
@@ -29,12 +33,8 @@ class PublishCounts:
     known_from_tail: int = 0
     """Stored before this run and recognised by reading the newest messages back."""
     dead_letters: int = 0
-    resent: int = 0
-    """Sent a second time because the first answer did not come."""
     epochs: int = 0
     """Connections that were opened."""
-    bytes: int = 0
-    """Payload of the messages that were published."""
 
     @property
     def duplicates(self) -> int:
@@ -43,30 +43,48 @@ class PublishCounts:
 
 
 class Settled(NamedTuple):
-    """What is certain after the unbroken prefix of done batches."""
+    """What is certain of all batches up to one, together."""
 
-    through: int
-    """Number of the last batch of the prefix."""
-    sequence: int
-    """Stream sequence of the newest message of the prefix; 0 while there is none."""
-    counts: Mapping[str, int]
-    """Messages by label that are in the stream and that no run before this one has counted."""
+    sequence: int = 0
+    """Stream sequence behind which everything stands that may be sent again after them; 0 while
+    there is none."""
+    newest: int = 0
+    """Stream sequence of their newest message."""
+    counts: Mapping[str, int] = MappingProxyType({})
+    """Messages by Singer stream that are in the stream and that no run before has counted."""
+    places: Mapping[str, str] = MappingProxyType({})
+    """By Singer stream, the place of its last placed message (``Past.places`` of a later run)."""
+
+    def and_then(self, batch: Batch) -> Settled:
+        """What is certain with the next batch as well."""
+        newest = max(self.newest, batch.sequence)
+        return Settled(
+            min(newest, batch.open_from - 1) if batch.open_from else newest,
+            newest,
+            batch.counts + Counter(self.counts),
+            {**self.places, **batch.places},
+        )
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
+    """A batch of the caller's, as far as it is known."""
+
     number: int
     start: int
     messages: Sequence[Message]
     letters: int
-    label: str
-    uncounted: int
-    """Of its messages: those in the stream, or to come, that no run before has counted."""
+    """Of it that go another way, as dead letters."""
     sequence: int
     """Stream sequence of the newest of its messages that is known to be stored."""
+    open_from: int
+    """Stream sequence of the first message that later batches may still repeat; 0 for none."""
+    counts: Counter[str]
+    places: Mapping[str, str]
 
     @property
     def end(self) -> int:
+        """Position after its last message."""
         return self.start + len(self.messages)
 
 
@@ -74,7 +92,7 @@ class Outstanding:
     """The messages between ``submit`` and their acknowledgement."""
 
     def __init__(self) -> None:
-        self._batches: deque[_Batch] = deque()
+        self._batches: deque[Batch] = deque()
         self._acked: set[int] = set()
         self._ends: set[int] = set()
         self._number = 0
@@ -84,33 +102,33 @@ class Outstanding:
         """Position of the next message to be added."""
         self.acked_through = 0
         """Number of the last batch of the unbroken prefix of done ones."""
-        self.counts: Counter[str] = Counter()
-        """As ``Settled.counts``."""
-        self.sequence = 0
-        """As ``Settled.sequence``."""
+        self.done: deque[Batch] = deque()
+        """The batches of the prefix, for the caller's thread to take out."""
 
-    def add(
+    def add(  # noqa: PLR0913 - what is known of a batch
         self,
         messages: Sequence[Message],
         letters: int = 0,
         *,
-        label: str = "",
-        recovered: int = 0,
+        recovered: Counter[str] | None = None,
         sequence: int = 0,
+        open_from: int = 0,
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> int:
         """Append a batch.
 
         Args:
             messages: What is to be published.
             letters: How many of the batch go another way, as dead letters.
-            label: Under which the batch is counted.
-            recovered: How many of the batch a killed run has stored and not counted.
+            recovered: Messages of the batch that a killed run has stored and not counted.
             sequence: Stream sequence of the newest of the batch that was stored before this run.
+            open_from: As ``Known.open_from``, once the batch was looked up.
+            places: As ``Settled.places``, of this batch.
         """
         self._number += 1
-        uncounted = len(messages) + recovered
+        counts = Counter(map(_stream, messages)) + (recovered or Counter())
         self._batches.append(
-            _Batch(self._number, self.end, messages, letters, label, uncounted, sequence)
+            Batch(self._number, self.end, messages, letters, sequence, open_from, counts, places)
         )
         self.end += len(messages)
         self._ends.add(self.end)
@@ -169,15 +187,16 @@ class Outstanding:
         """Make the message at ``position`` a dead letter; tells the number of its batch."""
         batch = self._batch_of(position)
         batch.letters += 1
-        batch.uncounted -= 1
+        self.discount(position)
         self.ack(position)
         return batch.number
 
     def discount(self, position: int) -> None:
-        """A run before this one has counted the message at ``position``."""
-        self._batch_of(position).uncounted -= 1
+        """The message at ``position`` is counted already, or is somebody else's."""
+        batch = self._batch_of(position)
+        batch.counts[batch.messages[position - batch.start].stream] -= 1
 
-    def _batch_of(self, position: int) -> _Batch:
+    def _batch_of(self, position: int) -> Batch:
         for batch in self._batches:
             if batch.start <= position < batch.end:
                 return batch
@@ -195,6 +214,6 @@ class Outstanding:
         while self._batches and self._batches[0].end <= self.floor and not self._batches[0].letters:
             done = self._batches.popleft()
             self._ends.discard(done.end)
-            self.counts[done.label] += done.uncounted
-            self.sequence = max(self.sequence, done.sequence)
+            done.messages = ()
+            self.done.append(done)
             self.acked_through = done.number

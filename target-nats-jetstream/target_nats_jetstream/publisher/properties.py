@@ -113,11 +113,21 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         NUMBER, "Backoff multiplier", "Factor from one wait to the next.", 2
     ),
     "dedupe_tail": described(
-        INTEGER,
+        ["integer", "string"],
         "Deduplication tail",
-        "How many of the newest messages are read back before the first one is published, so that "
-        "none of them is stored again; 0 leaves it to the stream's duplicate window.",
+        "How many of the pipeline's newest messages are read back before the first one is "
+        "published, beside all behind the state that the tap starts from, so that none of them is "
+        "stored again; all reads back the whole stream, 0 leaves it to the stream's duplicate "
+        "window.",
         50_000,
+    ),
+    "on_unknown_past": described(
+        "string",
+        "On unknown past",
+        "What happens when it is not known where the tap starts again, and the stream holds more "
+        "than dedupe_tail reads back: warn goes on and tells the numbers, fail ends the run.",
+        "warn",
+        enum=["warn", "fail"],
     ),
     "on_error": described(
         "string",

@@ -16,9 +16,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError
+from target_nats_jetstream.message import pipeline_text
 from target_nats_jetstream.publisher.connect import ConnectionLoop
 from target_nats_jetstream.publisher.courier import Courier
 from target_nats_jetstream.publisher.facts import Unfit
+from target_nats_jetstream.publisher.outstanding import Settled
 from target_nats_jetstream.publisher.work import Work
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher.facts import StreamFacts
-    from target_nats_jetstream.publisher.outstanding import PublishCounts, Settled
+    from target_nats_jetstream.publisher.known import Past
+    from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.settings import NatsSettings
 
-MAX_OPEN_BATCHES = 16
+MAX_OPEN_BATCHES = 256
+MAX_OPEN_MESSAGES = 16_000
 MAX_OPEN_BYTES = 16 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
@@ -43,6 +47,7 @@ class Publisher:
     Args:
         settings: Where to, and how.
         subjects_sample: Subjects that the messages will have; they are checked at the start.
+        pipeline: The name that the messages carry: whose they are.
         on_progress: Called from the publisher's thread when it has started, and whenever
             ``acked_through`` moves, room appears or ``failure`` is set. It must not block.
     """
@@ -52,11 +57,13 @@ class Publisher:
         settings: NatsSettings,
         subjects_sample: Sequence[str],
         *,
+        pipeline: str = "",
         on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_progress = on_progress
         self._changed = threading.Condition()
-        self._work = Work(bury=settings.on_error == "dead_letter", on_change=self._notify)
+        bury = settings.on_error == "dead_letter"
+        self._work = Work(pipeline_text(pipeline), bury=bury, on_change=self._notify)
         self._wake = asyncio.Event()
         self._started: Future[StreamFacts] = Future()
         self._courier = Courier(
@@ -65,21 +72,18 @@ class Publisher:
         self._loop = ConnectionLoop()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._over = False
-        self._open: deque[tuple[int, int]] = deque()
-        self._open_bytes = 0
+        self._open: deque[tuple[int, int, int]] = deque()
+        self._open_messages = self._open_bytes = 0
+        self._settled = Settled()
         self.submitted = 0
         """Number of the last batch."""
 
     def start(
-        self,
-        *,
-        counted_through: int = 0,
-        wait: Callable[[Callable[[], bool]], object] = lambda _started: None,
+        self, *, wait: Callable[[Callable[[], bool]], object] = lambda _started: None
     ) -> StreamFacts:
         """Connect, find or create the stream, and check that the sample subjects reach it.
 
         Args:
-            counted_through: Stream sequence up to which runs before this one have counted.
             wait: How the caller waits until a condition holds, where a plain wait would keep it
                 from something else, such as a signal; what it raises ends the start.
 
@@ -88,12 +92,17 @@ class Publisher:
             AccessDeniedError: The login or a right is missing; it is not tried again.
             ConfigurationError: The stream or a setting does not fit.
         """
-        self._work.counted_through = counted_through
         self._thread.start()
         wait(self._started.done)
         return self._started.result()
 
-    def submit(self, messages: Sequence[Message], label: str = "") -> int:
+    def resume(self, past: Past) -> None:
+        """Tell what the runs before have left, before the first batch; without it nothing of theirs
+        counts as uncounted, and what is sent again is looked for among the newest messages.
+        """
+        self._work.past = past
+
+    def submit(self, messages: Sequence[Message]) -> int:
         """Hand over a batch and return its number: 1, 2, 3 and so on.
 
         Never blocks; ask ``has_room`` first.
@@ -101,50 +110,60 @@ class Publisher:
         Raises:
             TargetError: What ended the publisher.
         """
-        return self._submit(messages, label, None)
+        return self._submit(messages, None)
 
-    def submit_dead(self, messages: Sequence[Message], label: str, reason: str, detail: str) -> int:
+    def submit_dead(self, messages: Sequence[Message], reason: str, detail: str) -> int:
         """Hand over messages that the caller found unfit, to be treated as ``on_error`` says.
 
         Args:
             messages: What cannot be published, as it would have been.
-            label: As in ``submit``.
             reason: One word, part of a subject: ``invalid``.
             detail: For people; without content of the row.
 
         Raises:
             TargetError: What ended the publisher.
         """
-        return self._submit(messages, label, Unfit(reason, detail))
+        return self._submit(messages, Unfit(reason, detail))
 
-    def _submit(self, messages: Sequence[Message], label: str, unfit: Unfit | None) -> int:
+    def _submit(self, messages: Sequence[Message], unfit: Unfit | None) -> int:
         if self.failure is not None:
             raise self.failure
         self.submitted += 1
         size = sum(len(message.payload) for message in messages)
-        self._open.append((self.submitted, size))
+        self._open.append((self.submitted, len(messages), size))
+        self._open_messages += len(messages)
         self._open_bytes += size
-        self._work.queue.append((messages, label, unfit))
+        self._work.queue.append((messages, unfit))
         self._call(self._wake.set)
         return self.submitted
 
     @property
     def has_room(self) -> bool:
-        """Whether another batch may be handed over: their number and their bytes are bounded."""
+        """Whether another batch may be handed over: batches, messages and bytes are bounded."""
         acked = self.acked_through
         while self._open and self._open[0][0] <= acked:
-            self._open_bytes -= self._open.popleft()[1]
-        return len(self._open) < MAX_OPEN_BATCHES and self._open_bytes < MAX_OPEN_BYTES
+            _, messages, size = self._open.popleft()
+            self._open_messages -= messages
+            self._open_bytes -= size
+        return (
+            len(self._open) < MAX_OPEN_BATCHES
+            and self._open_messages < MAX_OPEN_MESSAGES
+            and self._open_bytes < MAX_OPEN_BYTES
+        )
 
     @property
     def acked_through(self) -> int:
         """Number of the last batch of the unbroken prefix that is wholly acknowledged."""
         return self._work.outstanding.acked_through
 
-    @property
-    def settled(self) -> Settled:
-        """What is certain, as of one moment: ``acked_through``, sequence and counts by label."""
-        return self._work.settled
+    def settled(self, through: int) -> Settled:
+        """What is certain of the batches up to number ``through``, which are all acknowledged; for
+        numbers that never get smaller.
+        """
+        done = self._work.outstanding.done
+        while done and done[0].number <= through:
+            self._settled = self._settled.and_then(done.popleft())
+        return self._settled
 
     @property
     def failure(self) -> TargetError | None:

@@ -124,30 +124,16 @@ def _wider(span: int, factor: float) -> int:
     return math.ceil(span * min(max(factor * 1.05, 1.25), 4))
 
 
-async def newest_ids(
-    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], newest: int
-) -> dict[str, int]:
-    """The ids of the ``newest`` messages on ``subjects``, each with its stream sequence.
+async def stored_after(
+    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], sequence: int
+) -> dict[str, Stored]:
+    """All messages on ``subjects`` that were stored after message ``sequence``, by their ids.
 
     Raises:
         Doubt: The stream could not be read.
     """
-    found = [s async for piece in read_newest(epoch, facts, subjects, newest) for s in piece]
-    found.sort(key=lambda stored: stored.sequence)
-    return {stored.id: stored.sequence for stored in found[-newest:]}
-
-
-async def ids_after(
-    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], seq: int
-) -> dict[str, int]:
-    """The ids of all messages on ``subjects`` that were stored after message ``seq``, each with its
-    stream sequence.
-
-    Raises:
-        Doubt: The stream could not be read.
-    """
-    pieces = read_after(epoch, facts, subjects, seq)
-    return {stored.id: stored.sequence async for piece in pieces for stored in piece}
+    pieces = read_after(epoch, facts, subjects, sequence)
+    return {stored.id: stored async for piece in pieces for stored in piece}
 
 
 # One consumer

@@ -7,6 +7,7 @@ names of files) and shows none of them in its repr. ``config["..."]`` for NATS i
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ class NatsSettings:
     initial_backoff: float
     max_backoff: float
     backoff_multiplier: float
-    dedupe_tail: int
+    dedupe_tail: float
+    on_unknown_past: str
     on_error: str
     dead_letter_file: str
     checkpoint_seconds: float
@@ -104,7 +106,8 @@ class NatsSettings:
             initial_backoff=read.number("initial_backoff", 0.001),
             max_backoff=read.number("max_backoff", 0.001),
             backoff_multiplier=read.number("backoff_multiplier", 1),
-            dedupe_tail=int(read.number("dedupe_tail", 0)),
+            dedupe_tail=_dedupe_tail(read),
+            on_unknown_past=read.choice("on_unknown_past"),
             on_error=read.choice("on_error"),
             dead_letter_file=read.needed("dead_letter_file"),
             checkpoint_seconds=float(config.get("checkpoint_seconds", 5)),
@@ -131,6 +134,16 @@ def _stream(read: Config) -> str:
     if not _STREAM_NAME.fullmatch(name):
         refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
     return name
+
+
+def _dedupe_tail(read: Config) -> float:
+    """A number of messages; infinity for all."""
+    if read.text("dedupe_tail") == "all":
+        return math.inf
+    tail = read.number("dedupe_tail", 0)
+    if not tail.is_integer():
+        refuse("dedupe_tail", "is no number of messages", "Set a whole number, or all")
+    return int(tail)
 
 
 def _api_prefix(read: Config) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.publisher.epoch import refusal
 from target_nats_jetstream.publisher.judge import NoResponders, Refused
-from target_nats_jetstream.publisher.wire import hpub
+from target_nats_jetstream.publisher.wire import hpub, pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +45,7 @@ class Window:
         self._limit = limit
         self._stored = b'{"stream":%s' % json.dumps(stream).encode()
         self._skip = 0
+        self._whose = pipeline_line(work.pipeline)
 
     async def pump(self, until: int | None = None) -> None:
         """Publish until everything before position ``until`` is acknowledged; for ever without it.
@@ -74,7 +75,7 @@ class Window:
         settled, commands = work.outstanding.acked, list[bytes]()
         for message in work.outstanding.run(position, count):
             if not settled(position):
-                commands += hpub(message, f"{inbox}.{position}")
+                commands += hpub(message, f"{inbox}.{position}", whose=self._whose)
             position += 1
         work.sent = max(work.sent, position)
         self._epoch.send(commands)

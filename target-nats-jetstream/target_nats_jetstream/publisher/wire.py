@@ -13,21 +13,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
 
+#: Says whose a message is.
+PIPELINE_HEADER = "Singer-Pipeline"
 #: Bytes of headers beside the id and further lines: version, name of the id's header, empty line.
 FRAME = len(b"NATS/1.0\r\nNats-Msg-Id: \r\n\r\n")
 
 
-def hpub(message: Message, reply: str = "", more: str = "") -> tuple[bytes, bytes, bytes]:
+def pipeline_line(pipeline: str) -> str:
+    """The header line of all messages of a pipeline; empty where it has no name."""
+    return f"{PIPELINE_HEADER}: {pipeline}\r\n" if pipeline else ""
+
+
+def hpub(
+    message: Message, reply: str = "", more: str = "", whose: str = ""
+) -> tuple[bytes, bytes, bytes]:
     """The ``HPUB`` command of ``message`` in pieces, its id in the header ``Nats-Msg-Id``.
 
     Args:
         message: What ``facts.Fitness`` lets pass: nothing in it breaks a line.
         reply: The subject that is answered to, when an answer is wanted.
         more: Further header lines, each with its line end.
+        whose: The ``pipeline_line``; a placed message needs none, its id tells.
     """
-    if own := message.headers:
+    id_, payload, own = message.id, message.payload, message.headers
+    if whose and not message.placed:
+        more = whose + more if more else whose
+    if own:
         more += "".join(f"{key}: {own[key]}\r\n" for key in own)
-    id_, payload = message.id, message.payload
     size = FRAME + len(id_) + len(more)
     if not (id_.isascii() and more.isascii()):
         size = FRAME + len(id_.encode()) + len(more.encode())

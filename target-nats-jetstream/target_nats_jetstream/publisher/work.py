@@ -8,11 +8,13 @@ already, or it is a dead letter.
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts, Settled
+from target_nats_jetstream.message import place_of, stream_of
+from target_nats_jetstream.publisher.known import Past, check_same, is_own
+from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher.facts import Fitness, Unfit
+    from target_nats_jetstream.publisher.known import Found, Known
+    from target_nats_jetstream.publisher.read_back import Stored
 
 DATA_REMEDIES = {
     "too_large": "Raise max_payload or max_msg_size in NATS",
@@ -35,37 +39,45 @@ class Letter(NamedTuple):
     unfit: Unfit
 
 
+class Suspect(NamedTuple):
+    """A named message whose id is in the stream: whether it is the same record is to be seen."""
+
+    position: int
+    message: Message
+    sequence: int
+
+
 class Work:
     """The messages of one run, between ``submit`` and their end.
 
     Args:
+        pipeline: The name that this pipeline's messages carry.
         bury: Whether a message that cannot be published is a dead letter, or the end of the run.
         on_change: Called when ``outstanding.acked_through`` or ``failure`` changes.
     """
 
-    def __init__(self, *, bury: bool, on_change: Callable[[], None]) -> None:
+    def __init__(self, pipeline: str, *, bury: bool, on_change: Callable[[], None]) -> None:
+        self.pipeline = pipeline
         self._bury = bury
         self._on_change = on_change
         self._last_answer = b""
         self._last_seq = 0
         self._began_after = 0
-        self.queue: deque[tuple[Sequence[Message], str, Unfit | None]] = deque()
+        self.queue: deque[tuple[Sequence[Message], Unfit | None]] = deque()
         self.outstanding = Outstanding()
-        self.settled = Settled(0, 0, {})
-        """What the caller's thread may rely on; replaced as a whole."""
-        self.counted_through = 0
-        """Stream sequence up to which runs before this one have counted what they stored."""
+        self.past = Past()
+        """What the caller knows of the runs before; set before the first batch is submitted."""
         self.counts = PublishCounts()
         self.letters: deque[Letter] = deque()
-        self.known: Mapping[str, int] | None = None
-        """Ids and sequences that were in the stream before this run; None: not read yet."""
+        self.suspects: deque[Suspect] = deque()
+        self.known: Known | None = None
+        """What was in the stream before this run; None: not looked at yet."""
+        self.is_blind = False
+        """Whether what was in the stream could not be read back."""
         self.sent = 0
         """Position after the last message that was ever sent."""
         self.doubtful = 0
         """Messages before this position may have been stored by this run without an answer."""
-        self._doubtful_since = 0
-        self._attributed: set[int] = set()
-        """Sequences of messages that were in doubt: who is told of one again is a repeat."""
         self.failure: TargetError | None = None
 
     def begin_epoch(self, fitness: Fitness) -> None:
@@ -75,25 +87,18 @@ class Work:
             DataError: A message does not fit any more and may not be a dead letter.
         """
         out = self.outstanding
+        self.suspects.clear()  # they are sent again
         for position, message in enumerate(out.run(out.floor, out.end - out.floor), out.floor):
-            if out.acked(position):
-                continue
-            if unfit := fitness.unfit(message):
+            if not out.acked(position) and (unfit := fitness.unfit(message)):
                 self.divert(position, unfit)
-            elif position < self.sent:
-                self.counts.resent += 1
 
     def begin(self, last_seq: int) -> None:
         """Note where the stream ended before this run."""
         self._last_seq = self._began_after = last_seq
 
-    def doubt(self, position: int, since: int) -> None:
-        """Messages before ``position`` may have been stored after ``since``, a stream sequence, by
-        this run and without an answer.
-        """
-        if self.outstanding.floor < self.doubtful:  # an older doubt is not settled yet
-            position, since = max(position, self.doubtful), min(since, self._doubtful_since)
-        self.doubtful, self._doubtful_since = position, since
+    def doubt(self, position: int) -> None:
+        """Messages before ``position`` may have been stored by this run without an answer."""
+        self.doubtful = max(position, self.doubtful)
 
     def fail(self, error: TargetError) -> None:
         """End the run; only the first failure counts."""
@@ -115,45 +120,41 @@ class Work:
                 return
             self._take_batch(*self.queue.popleft(), fitness)
 
-    def _take_batch(
-        self, batch: Sequence[Message], label: str, why: Unfit | None, fitness: Fitness
-    ) -> None:
-        known = self.known or {}
-        is_new = not known or known.keys().isdisjoint(message.id for message in batch)
-        if why is None and is_new and fitness.all_fit(batch):
-            self._add(batch, label)
+    def _take_batch(self, batch: Sequence[Message], why: Unfit | None, fitness: Fitness) -> None:
+        known = self.known
+        if why is None and (known is None or known.has_none_of(batch)) and fitness.all_fit(batch):
+            if known is not None:
+                known.passed(len(batch))
+            self._add(batch, _Looked())
             return
-        good: list[Message] = []
+        looked = _Looked()
         bad: list[tuple[Message, Unfit]] = []
-        recovered, newest = 0, 0
         for message in batch:
-            unfit = why or fitness.unfit(message)
-            if unfit is not None:
+            if unfit := why or fitness.unfit(message):
                 bad.append((message, unfit))
-            elif message.id in known:
-                self.counts.known_from_tail += 1
-                newest = max(newest, known[message.id])
-                recovered += known[message.id] > self.counted_through
             else:
-                good.append(message)
+                looked.up(message, known.find(message) if known is not None else None)
+        self.counts.known_from_tail += looked.known
         if bad and not self._bury:
             self.fail(unpublishable(*bad[0]))
         else:
-            self._add(good, label, bad, recovered=recovered, sequence=newest)
+            self._add(looked.new, looked, bad)
 
     def _add(
         self,
-        good: Sequence[Message],
-        label: str,
+        new: Sequence[Message],
+        looked: _Looked,
         bad: Sequence[tuple[Message, Unfit]] = (),
-        *,
-        recovered: int = 0,
-        sequence: int = 0,
     ) -> None:
-        self.counts.bytes += sum(len(message.payload) for message in good)
         through = self.outstanding.acked_through
+        looked.note_places(new)
         number = self.outstanding.add(
-            good, len(bad), label=label, recovered=recovered, sequence=sequence
+            new,
+            len(bad),
+            recovered=looked.recovered,
+            sequence=looked.newest,
+            open_from=self.known.open_from if self.known else 0,
+            places=looked.places,
         )
         self.letters.extend(Letter(number, *item) for item in bad)
         self._changed_since(through)
@@ -162,27 +163,57 @@ class Work:
 
     def stored(self, position: int, answer: bytes) -> None:
         """One message is in the stream, as ``answer`` says."""
-        if b'"duplicate"' not in answer:
-            self.counts.published += 1
-            self._last_answer = answer
-        else:
+        if b'"duplicate"' in answer:
             self._known_to_server(position, json.loads(answer)["seq"])
+            return
+        self.counts.published += 1
+        self._last_answer = answer
+        sequence = json.loads(answer)["seq"] if self.outstanding.ends_batch(position) else 0
+        self._settle(position, sequence)
+
+    def _settle(self, position: int, sequence: int) -> None:
+        """The message at ``position`` is in the stream; its sequence counts at a batch's end."""
         through = self.outstanding.acked_through
         if self.outstanding.ends_batch(position):
-            self.outstanding.place(position, position + 1, json.loads(answer)["seq"])
+            self.outstanding.place(position, position + 1, sequence)
         self.outstanding.ack(position)
         self._changed_since(through)
 
     def _known_to_server(self, position: int, sequence: int) -> None:
         """The id of the message at ``position`` is in the stream, at ``sequence``."""
-        is_new = sequence > self._doubtful_since and sequence not in self._attributed
-        if position < self.doubtful and is_new:
-            self._attributed.add(sequence)
-            self.counts.published += 1  # it had no answer of its own
-            return
-        self.counts.known_to_server += 1
-        if sequence > self._began_after or sequence <= self.counted_through:
-            self.outstanding.discount(position)  # its first coming counts
+        message = self.outstanding.run(position, 1)[0]
+        if message.digest:
+            self.suspects.append(Suspect(position, message, sequence))
+        else:
+            self._settle_known(position, sequence)
+
+    def compare(self, suspect: Suspect, digest: str) -> None:
+        """Tell what record has made the message that a suspect's id is of.
+
+        Raises:
+            DataError: Another one.
+        """
+        check_same(suspect.message, digest)
+        self._settle_known(suspect.position, suspect.sequence)
+
+    def _settle_known(self, position: int, sequence: int) -> None:
+        """One whose first answer was lost is this run's own; its sequence is a new one."""
+        if position < self.doubtful and sequence > self.last_seq:
+            self.counts.published += 1
+            self._last_seq = sequence
+        else:
+            self.counts.known_to_server += 1
+            if not self._is_uncounted(sequence):
+                self.outstanding.discount(position)
+        self._settle(position, sequence)
+
+    def _is_uncounted(self, sequence: int) -> bool:
+        """Whether a killed run has stored it uncounted, where that could not be read back."""
+        counted = self.past.counted_through
+        if not (self.is_blind and counted < sequence <= self._began_after):
+            return False
+        self.past = self.past._replace(counted_through=sequence)
+        return True
 
     def stored_before(self, position: int, messages: int, answer: bytes) -> None:
         """A batch of ``messages`` that ends before ``position`` is in the stream."""
@@ -193,26 +224,36 @@ class Work:
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
-    def recognise(self, ids: dict[str, int]) -> int:
+    def recognise(self, stored: Mapping[str, Stored]) -> int:
         """Settle the messages that were in doubt and are in the stream; tells how many.
 
         Args:
-            ids: What was stored since the last message that was not in doubt, with sequences. An id
-                that is found is taken out: the message of a second one was not stored.
+            stored: By id, what was stored since the last message that was not in doubt. The second
+                of two messages with one id was not stored: its answer is still to come.
+
+        Raises:
+            DataError: Another record has the id of a message.
         """
-        out, found = self.outstanding, set[int]()
-        through, start = out.acked_through, out.floor
+        out, found = self.outstanding, set[str]()
+        start = out.floor
         for position, message in enumerate(out.run(start, self.sent - start), start):
-            if not out.acked(position) and (sequence := ids.pop(message.id, 0)):
-                found.add(sequence)
-                self._last_seq = max(self.last_seq, sequence)
-                if out.ends_batch(position):
-                    out.place(position, position + 1, sequence)
-                out.ack(position)
-        self._attributed = found
-        self.counts.published += len(found)
-        self._changed_since(through)
+            twin = stored.get(message.id)
+            if twin is None or message.id in found or out.acked(position):
+                continue
+            found.add(message.id)
+            if message.digest:
+                check_same(message, twin.digest)
+            self._settle_twin(position, twin)
         return len(found)
+
+    def _settle_twin(self, position: int, twin: Stored) -> None:
+        self._last_seq = max(self.last_seq, twin.sequence)
+        if is_own(twin.id, twin.pipeline, self.pipeline):
+            self.counts.published += 1
+        else:
+            self.counts.known_to_server += 1
+            self.outstanding.discount(position)
+        self._settle(position, twin.sequence)
 
     def divert(self, position: int, unfit: Unfit) -> None:
         """The stream refuses the message at ``position`` for good.
@@ -241,15 +282,46 @@ class Work:
         return self._last_seq
 
     def _changed_since(self, through: int) -> None:
-        out = self.outstanding
-        if out.acked_through != through:
-            self.settled = Settled(out.acked_through, out.sequence, dict(out.counts))
+        if self.outstanding.acked_through != through:
             self._on_change()
+
+
+class _Looked:
+    """What a batch turned out to be, message by message."""
+
+    def __init__(self) -> None:
+        self.new: list[Message] = []
+        self.known = 0
+        self.newest = 0
+        """Stream sequence of the newest that is known."""
+        self.recovered: Counter[str] = Counter()
+        self.places: dict[str, str] = {}
+
+    def up(self, message: Message, found: Found | None) -> None:
+        """Take in one message, and where it stands already."""
+        if found is None:
+            self.new.append(message)
+        else:
+            self.known += 1
+            self.newest = max(self.newest, found.sequence)
+            self.recovered[message.stream] += found.counts
+        if message.placed:
+            self._note(message.id if found is None else found.id)
+
+    def note_places(self, new: Sequence[Message]) -> None:
+        """Note where placed messages stand that were not looked up one by one."""
+        if new is not self.new:
+            for message in new:
+                if message.placed:
+                    self._note(message.id)
+
+    def _note(self, message_id: str) -> None:
+        self.places[stream_of(message_id)] = place_of(message_id)
 
 
 def unpublishable(message: Message, unfit: Unfit) -> DataError:
     """The error that ends a run at a message: its id and sizes, never its content."""
-    remedy = DATA_REMEDIES.get(unfit.reason, "Mend the row or the template")
+    remedy = DATA_REMEDIES.get(unfit.reason, "Fix the row or the template")
     return DataError(
         f"message {message.id} cannot be published: {unfit.detail}",
         f"{remedy}, or set `on_error: dead_letter`",

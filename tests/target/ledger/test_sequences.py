@@ -164,4 +164,5 @@ def test_the_text_can_be_read_by_people() -> None:
     assert json.loads(told(state(A=1)).to_json()) == {
         "stream": STREAM,
         "states": [["A", StateSequences().added("", state(A=1), 0).entries[0].digest, 10]],
+        "places": {},
     }

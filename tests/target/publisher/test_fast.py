@@ -39,7 +39,8 @@ TRANSFORM = {"src": "txlog.>", "dest": "stored.>"}
 
 
 def settled_through(publisher: Publisher) -> tuple[int, int]:
-    return publisher.settled.sequence, publisher.settled.counts[""]
+    settled = publisher.settled(publisher.submitted)
+    return settled.sequence, settled.counts[""]
 
 
 def test_the_sequence_of_the_last_message_is_known_at_the_end_of_each_batch(

@@ -44,8 +44,7 @@ def test_every_message_is_stored_as_it_is_in_the_order_of_submission(
         publish(publisher, batch, size=70)
         assert publisher.acked_through == publisher.submitted == 10
         counts = publisher.counts
-        assert (counts.published, counts.duplicates, counts.resent, counts.epochs) == (700, 0, 0, 1)
-        assert counts.bytes == sum(len(message.payload) for message in batch)
+        assert (counts.published, counts.duplicates, counts.epochs) == (700, 0, 1)
     assert [
         (stored.subject, stored.id, stored.data, stored.headers.get("Color"))
         for stored in nats_server.read_stream(STREAM)

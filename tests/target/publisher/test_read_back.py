@@ -21,7 +21,6 @@ from target_nats_jetstream.publisher.epoch import Doubt
 from target_nats_jetstream.publisher.judge import Lost
 from target_nats_jetstream.publisher.read_back import (
     Stored,
-    newest_ids,
     read_after,
     read_newest,
 )
@@ -278,16 +277,6 @@ def test_it_goes_back_from_where_it_is_told(nats_server: NatsServer) -> None:
 def test_no_more_than_needed_is_read_of_a_stream_without_gaps(nats_server: NatsServer) -> None:
     store(nats_server, ours(0, 1_000))
     assert len(newest(nats_server, 100)) == 100
-
-
-def test_the_ids_of_the_newest_are_no_more_than_asked_for(nats_server: NatsServer) -> None:
-    store(nats_server, messages(100), ours(0, 50, "n", "noise"), subjects=["noise"])
-
-    async def ask(epoch: Epoch) -> dict[str, int]:
-        return await newest_ids(epoch, await read_facts(epoch, STREAM), SUBJECTS, 10)
-
-    ids = with_epoch(settings_for(nats_server), ask)
-    assert ids == {f"id-{number}": number + 1 for number in range(90, 100)}
 
 
 # What others have written
