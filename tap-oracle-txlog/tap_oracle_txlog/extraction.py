@@ -124,6 +124,11 @@ class Extraction:
         """As ``Source.columns``; connects when there is no connection yet."""
         return self._read(lambda source: source.columns())
 
+    def hand_over(self) -> Source | None:
+        """Leave the open source to the caller."""
+        source, self._source = self._source, None
+        return source
+
     def close(self) -> None:
         """Release the connection."""
         if self._source is not None:

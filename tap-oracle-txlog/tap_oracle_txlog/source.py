@@ -51,7 +51,7 @@ class Column:
 _TEXT: Mapping[str, object] = {"type": ["string", "null"]}
 _TIME: Mapping[str, object] = {"type": ["string", "null"], "format": "date-time"}
 
-#: The default table, so that its SCHEMA needs no database.
+#: The default table as V7 knows it, for a catalog that is asked for without a database.
 TXLOG_COLUMNS = (
     Column("ID", {"type": "integer"}),
     Column("CASE_ID", _TEXT),
@@ -80,7 +80,7 @@ class Names:
 
     @property
     def columns_are_known(self) -> bool:
-        """Whether ``TXLOG_COLUMNS`` tells the columns, and no database needs to be asked."""
+        """Whether ``TXLOG_COLUMNS`` tells the columns, where no database can be asked."""
         known = {column.name for column in TXLOG_COLUMNS}
         return (
             self.stream == "TXLOG_EVENTS"

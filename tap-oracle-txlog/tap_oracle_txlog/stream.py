@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.catalog import merged
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.keyset import Progress
 from tap_oracle_txlog.settings import TapSettings
@@ -59,10 +61,31 @@ class EventStream(Stream):
         """
         super().apply_catalog(catalog)
         self._name_columns()
+        self._fit_to_table(catalog)
         if self.replication_method != REPLICATION_INCREMENTAL:
             reason = f"the catalog asks for {self.replication_method} replication of {self.name}"
             remedy = "Choose INCREMENTAL; to read all rows again, run without a state"
             raise ConfigurationError(reason, remedy)
+
+    def _fit_to_table(self, catalog: Catalog) -> None:
+        """Have SCHEMA and maps say of each column what the table has; say where that is new."""
+        if (entry := catalog.get_stream(self.name)) is None or not self.selected:
+            remedy = "Select it in the catalog, or run without one"
+            logger.warning(
+                "the catalog selects nothing of %s: no row is read. %s", self.name, remedy
+            )
+            return
+        stored = entry.schema.to_dict()
+        table = self.schema["properties"]
+        properties, differences = merged(table, stored.get("properties") or {})
+        if differences:
+            logger.warning(
+                "the catalog differs from %s: %s. Reading it as it is; discover the catalog anew",
+                self._names.table,
+                ", ".join(differences),
+            )
+        entry.schema = Schema.from_dict({**stored, "type": "object", "properties": properties})
+        self._input_schema = entry.schema.to_dict()
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:

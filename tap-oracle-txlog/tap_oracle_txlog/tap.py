@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.oracle.transactions import TransactionViews
     from tap_oracle_txlog.source import Column, Source
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class TapOracleTxlog(Tap):
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
         self.stop = Stop()
+        self._idle: Source | None = None
+        self._views: TransactionViews | None = None
         super().__init__(**arguments)
         _ = self.settings  # check them now
 
@@ -72,17 +75,33 @@ class TapOracleTxlog(Tap):
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
-        """One stream. That of the default table needs no database; another table is looked at."""
-        columns = TXLOG_COLUMNS if self.names.columns_are_known else self._look_up_columns()
+        """One stream, of the columns that the table has.
+
+        Without a connection in the settings there is a catalog of the default table all the same.
+        """
+        is_known = self.names.columns_are_known and not self._names_a_database
+        columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
         properties = {column.name: dict(column.json_schema) for column in columns}
         return [EventStream(self, self.names, {"type": "object", "properties": properties})]
+
+    @property
+    def _names_a_database(self) -> bool:
+        return any(self.config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
 
     def _look_up_columns(self) -> Sequence[Column]:
         extraction = self.extraction(self.settings.extraction)
         try:
-            return extraction.columns()
+            columns = extraction.columns()
+            if not self.config.get("sqlalchemy_url"):
+                self._idle = extraction.hand_over()  # the sync goes on with this connection
+            return columns
         finally:
             extraction.close()
+
+    def _close_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.close()
+            self._idle = None
 
     def extraction(
         self, how: ExtractionSettings, selected: Collection[str] | None = None
@@ -107,8 +126,14 @@ class TapOracleTxlog(Tap):
 
             return EmbeddedSource.from_config(self.config, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
+        from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
 
-        return OracleSource.from_config(self.config, selected)
+        if isinstance(idle := self._idle, OracleSource):
+            self._idle = None
+            idle.select(selected)
+            return idle
+        self._views = self._views or TransactionViews()
+        return OracleSource.from_config(self.config, selected, self._views)
 
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where none is given; tell when the given one is behind it."""
@@ -131,6 +156,19 @@ class TapOracleTxlog(Tap):
             )
 
     # Hooks of the SDK
+
+    @override
+    def setup_mapper(self) -> None:
+        """Look at the table first: maps are made of the catalog, which is to fit it."""
+        _ = self.streams
+        super().setup_mapper()
+
+    @override
+    def run_discovery(self) -> str:
+        try:
+            return super().run_discovery()
+        finally:
+            self._close_idle()
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -221,6 +259,8 @@ class TapOracleTxlog(Tap):
                 raise TapError(
                     reason, "See its error; what it did not confirm is sent again"
                 ) from error
+            finally:
+                self._close_idle()
 
 
 def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:

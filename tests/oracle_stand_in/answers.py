@@ -86,7 +86,7 @@ class Query:
             raise OracleError(942, "table or view does not exist")
 
 
-def _answer(columns: str, *rows: Row) -> Answer:
+def answer(columns: str, *rows: Row) -> Answer:
     """An answer in which columns are declared as in DDL, with commas between."""
     return Answer(tuple(map(Column.of, columns.split(", "))), iter(rows))
 
@@ -99,52 +99,20 @@ def nothing(_: Query) -> None:
 
 
 def one(_: Query) -> Answer:
-    return _answer("1 NUMBER", (1,))
+    return answer("1 NUMBER", (1,))
 
 
 def decimal(_: Query) -> Answer:
-    return _answer("1.1 NUMBER", (Decimal("1.1"),))
+    return answer("1.1 NUMBER", (Decimal("1.1"),))
 
 
 def current_schema(query: Query) -> Answer:
-    return _answer("SCHEMA VARCHAR2(128)", (query.instance.user,))
+    return answer("SCHEMA VARCHAR2(128)", (query.instance.user,))
 
 
 def no_transaction_id(_: Query) -> None:
     """SQLAlchemy lives with an error here, and takes READ COMMITTED."""
     raise OracleError(6550, "stand-in: no transaction ids")
-
-
-def clock(query: Query) -> Answer:
-    return _answer("NOW VARCHAR2(29)", (query.database.clock(),))
-
-
-def database(query: Query) -> Answer:
-    at = query.instance
-    row = (at.database.role, "STANDIN", "standin", at.service_name, at.user, at.user)
-    return _answer(", ".join(f"C{place} VARCHAR2(128)" for place in range(len(row))), row)
-
-
-def oldest_transaction(query: Query) -> Answer:
-    """Start, session and user of the oldest open transaction, if there is one."""
-    query.granted("GV$TRANSACTION", "GV$SESSION")
-    declared = "STARTED VARCHAR2(29), SID NUMBER, USERNAME VARCHAR2(128)"
-    return _answer(declared, *_oldest(query))
-
-
-def oldest_start(query: Query, view: str = "GV$TRANSACTION") -> Answer:
-    query.granted(view)
-    started = next((start for start, _, _ in _oldest(query)), None)
-    return _answer("STARTED VARCHAR2(29), A VARCHAR2(1), B VARCHAR2(1)", (started, None, None))
-
-
-def oldest_local_start(query: Query) -> Answer:
-    return oldest_start(query, "V$TRANSACTION")
-
-
-def _oldest(query: Query) -> list[tuple[str, int, str]]:
-    opened = sorted(query.database.transactions, key=lambda each: each.started)[:1]
-    return [(each.started[:19] + ".000000000", each.sid, each.user) for each in opened]
 
 
 # --- pages ----------------------------------------------------------------------------------------
@@ -191,62 +159,16 @@ def _bound_time(query: Query, key: Column, part: str) -> str:
     return text.ljust(20, ".").ljust(29, "0")
 
 
-def _bound_id(query: Query, table: Table) -> int | str:
+def _bound_id(query: Query, table: Table) -> int | str | bytes:
     """The id to read on from; a bind of another type than the column's would convert the column."""
     column = query.column(table, "id")
     value = query.bind("after_id", NUMBER if column.type == "NUMBER" else VARCHAR2)
     if column != query.column(table, "order_id") or not isinstance(value, int | str):
         raise OracleError(1722, "stand-in: no id to read on from")
-    return value
-
-
-# --- the dictionary -------------------------------------------------------------------------------
-
-
-def columns(query: Query) -> Answer:
-    rows = [
-        (of.name, of.data_type, of.precision, of.scale, of.char_length, "Y" if of.nullable else "N")
-        for table in _described(query)
-        for of in table.columns
-    ]
-    types = "NAME VARCHAR2(128), TYPE VARCHAR2(128), PRECISION NUMBER, SCALE NUMBER, LENGTH NUMBER"
-    return _answer(f"{types}, NULLABLE VARCHAR2(1)", *rows)
-
-
-def keys(query: Query) -> Answer:
-    named = [
-        ("P" if name.startswith("PK") else "U", name, columns)
-        for table in _described(query)
-        for name, columns in table.keys.items()
-    ]
-    rows = [(name, kind, column) for kind, name, columns in sorted(named) for column in columns]
-    return _answer("NAME VARCHAR2(128), TYPE VARCHAR2(1), COLUMN_NAME VARCHAR2(128)", *rows)
-
-
-def indexes(query: Query) -> Answer:
-    rows = [
-        (name, column)
-        for table in _described(query)
-        for name, columns in sorted(table.indexes.items())
-        for column in columns
-    ]
-    return _answer("NAME VARCHAR2(128), COLUMN_NAME VARCHAR2(128)", *rows)
-
-
-def tables(query: Query) -> Answer:
-    owner = query.bind("owner", VARCHAR2) or query.instance.user
-    names = sorted(set(query.database.tables) - query.database.hidden)
-    rows = [(owner, name, "TABLE", None) for o, name in (n.split(".") for n in names) if o == owner]
-    declared = "OWNER VARCHAR2(128), NAME VARCHAR2(128), KIND VARCHAR2(5), NUM_ROWS NUMBER"
-    return _answer(declared, *rows[: int(query.part("limit"))])
-
-
-def _described(query: Query) -> list[Table]:
-    """The one table asked for, unless the user may not see it."""
-    owner = query.bind("owner", VARCHAR2) or query.instance.user
-    name = f"{owner}.{query.bind('table_name', VARCHAR2)}"
-    shown = name in set(query.database.tables) - query.database.hidden
-    return [query.database.tables[name]] if shown else []
+    into = "hextoraw(:after_id)" if column.type == "RAW" else ":after_id"
+    if query.part("after_id") != into:
+        raise OracleError(932, f"stand-in: {query.part('after_id')} converts the id column")
+    return bytes.fromhex(str(value)) if column.type == "RAW" else value
 
 
 # --- the doctor's questions -----------------------------------------------------------------------
@@ -256,7 +178,14 @@ def null_key_count(query: Query) -> Answer:
     table = query.table()
     key = query.column(table, "key").name
     count = len(table.without_key(key, key))
-    return _answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
+    return answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
+
+
+def early_key_count(query: Query) -> Answer:
+    table = query.table()
+    at = table.place(query.column(table, "key").name)
+    count = sum(1 for row in table.rows if (row[at] or "").startswith("-"))
+    return answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
 
 
 def newest_key(query: Query) -> Answer:
@@ -274,7 +203,7 @@ def lateness(query: Query) -> Answer:
     newest = deque(table.scan(key, key, lambda _: True), maxlen=int(query.part("limit")))
     distances = [_seconds(row[end]) - _seconds(row[begin]) for row in newest if row[end]]
     row = (len(newest), min(distances, default=None), max(distances, default=None))
-    return _answer("ROWS NUMBER, SHORTEST NUMBER, LONGEST NUMBER", row)
+    return answer("ROWS NUMBER, SHORTEST NUMBER, LONGEST NUMBER", row)
 
 
 def _seconds(value: object) -> int:

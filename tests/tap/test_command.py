@@ -16,6 +16,8 @@ from tests.support.events import Event, EventTable, stamp
 from tests.tap.command import Run, Tap, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.forking import ForkServer
 
 SECRET = "s3cr3t-Pa55"
@@ -191,16 +193,51 @@ def test_what_the_catalog_leaves_out_is_not_even_fetched(tap: Tap, table: EventT
     assert (run.code, run.ids) == (0, [0, 1, 2, 3])
 
 
-def test_columns_that_the_schema_does_not_name_are_in_no_record(
-    tap: Tap, table: EventTable
-) -> None:
+def test_the_columns_are_those_that_the_table_has(tap: Tap, table: EventTable) -> None:
     table.execute("ALTER TABLE TXLOG_EVENTS ADD COLUMN EXTRA TEXT DEFAULT 'x'")
     fill_extra = "INSERT INTO TXLOG_EVENTS (ID, EVENT_TIMESTAMP) VALUES (?, ?)"
     table.execute_with(fill_extra, (1, stamp(1)))
     run = tap.run()
     (record,) = run.records
     assert list(record) == list(run.messages[0]["schema"]["properties"])
-    assert "EXTRA" not in record
+    assert record["EXTRA"] == "x"
+
+
+def stored_catalog(tap: Tap, change: Callable[[dict[str, Any]], object]) -> str:
+    """The name of a catalog in which the properties are others."""
+    catalog = json.loads(tap.run("--discover").stdout)
+    change(catalog["streams"][0]["schema"]["properties"])
+    return tap.file("catalog.json", catalog)
+
+
+def test_where_a_stored_catalog_and_the_table_differ_the_table_is_right_and_one_line_says_so(
+    tap: Tap, table: EventTable
+) -> None:
+    fill(table, 4)
+
+    def change(properties: dict[str, Any]) -> None:
+        properties["CASE_ID"] = {"type": ["integer", "null"]}
+        properties["GONE"] = {"type": "string"}
+        del properties["EVENT_TYPE"]
+
+    run = tap.run("--catalog", stored_catalog(tap, change))
+    (line,) = run.logged("WARNING")
+    assert "EVENT_TYPE is new, GONE is gone" in line.replace("CASE_ID is string, not integer, ", "")
+    assert "CASE_ID is string, not integer" in line
+    assert run.messages[0]["schema"]["properties"]["CASE_ID"]["type"] == ["string", "null"]
+    assert len(run.records) == 4
+    assert set(run.records[0]) == set(run.messages[0]["schema"]["properties"])
+
+
+def test_what_a_stored_catalog_adds_stays_as_long_as_it_is_no_contradiction(
+    tap: Tap, table: EventTable
+) -> None:
+    fill(table, 4)
+    wider = {"type": ["string", "integer", "null"], "description": "of the case"}
+    catalog = stored_catalog(tap, lambda properties: properties.update(CASE_ID=wider))
+    run = tap.run("--catalog", catalog)
+    assert run.logged("WARNING") == []
+    assert run.messages[0]["schema"]["properties"]["CASE_ID"] == wider
 
 
 @pytest.mark.parametrize("asked", ["FULL_TABLE", "LOG_BASED"])
@@ -227,6 +264,8 @@ def test_a_stream_that_the_catalog_leaves_out_is_not_read(tap: Tap, table: Event
     fill(table, 4)
     run = tap.run("--catalog", select_all_but(tap, table, []))
     assert (run.code, run.messages) == (0, [])
+    (line,) = run.logged("WARNING")
+    assert line.startswith("the catalog selects nothing of TXLOG_EVENTS: no row is read")
 
 
 def record_lines(run: Run) -> list[bytes]:
@@ -307,7 +346,7 @@ def test_a_dry_run_reads_a_row_at_most_and_fails_in_no_line(
 def test_questions_about_the_tap_load_neither_driver_nor_sqlalchemy(
     tap: Tap, options: list[str]
 ) -> None:
-    config = tap.file("config.json", ORACLE)
+    config = tap.file("config.json", {} if "--discover" in options else ORACLE)
     command = [sys.executable, "-X", "importtime", "-m", "tap_oracle_txlog", "--config", config]
     done = subprocess.run(
         [*command, *options], cwd=tap.folder, env=environment(), capture_output=True, check=False
