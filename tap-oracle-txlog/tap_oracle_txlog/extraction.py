@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.id_ranges import Memory
+from tap_oracle_txlog.long_hold import LongHold
+from tap_oracle_txlog.page_size import PageSize
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
+from tap_oracle_txlog.time_check import TimeCheck
 from tap_oracle_txlog.watermark import choose_watermark
 
 if TYPE_CHECKING:
@@ -84,7 +87,9 @@ class Extraction:
         self._waits = waits
         self._sleep = sleep
         self._clock = clock
-        self._page_size = settings.page_size
+        self._page_size = PageSize(settings.page_size)
+        self._hold = LongHold()
+        self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
         self._announced: set[str] = set()
         self._late: LateRows | None = None
         self._late_before = 0
@@ -141,7 +146,11 @@ class Extraction:
         self._late_before, self._late = self.late, scan.late
 
         def next_page(source: Source, size: int) -> Page:
-            return source.page(scan.after, size, until=until)
+            page = source.page(scan.after, size, until=until)
+            if until is None and len(page.rows) < size:
+                for odd in self._times.warnings(page, watermark.clock, source.key_zone):
+                    logger.warning("%s", odd)
+            return page
 
         for batch in self._pages(scan, next_page):
             progress = batch.progress
@@ -159,6 +168,7 @@ class Extraction:
         is_last = False
         while not is_last and not self.is_capped:
             page, size = self._read(lambda source: self._fetch(source, next_page))
+            self._page_size.good()
             new = scan.admit(page.positions)
             is_last = len(page.rows) < size
             if is_last:
@@ -176,8 +186,8 @@ class Extraction:
     def _size(self) -> int:
         """How many rows to ask for: a page, or what the cap leaves of it."""
         if not self._settings.max_records:
-            return self._page_size
-        return min(self._page_size, self._settings.max_records - self.emitted)
+            return self._page_size.rows
+        return min(self._page_size.rows, self._settings.max_records - self.emitted)
 
     def _null_keys(self, progress: Progress) -> Iterator[Batch]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
@@ -202,10 +212,10 @@ class Extraction:
                     self._source = self._open_source()
                 return ask(self._source)
             except PageTooLargeError as too_large:
-                if (size := self._size()) <= 1:
+                if not self._page_size.shrink(self._size()):
                     raise too_large.error from too_large
-                self._page_size = size // 2
-                logger.warning("%s; going on with pages of %d rows", too_large, self._page_size)
+                rows = self._page_size.rows
+                logger.warning("%s; going on with pages of %d rows", too_large, rows)
             except SourceLostError as lost:
                 self.close()
                 if (wait := next(waits, None)) is None:
@@ -238,6 +248,8 @@ class Extraction:
             watermark.held_by,
             extra={"watermark": watermark.at, "lag_seconds": watermark.lag},
         )
+        if held := self._hold.warning(watermark, settings.lookback + settings.skew):
+            logger.warning("%s", held)
         return watermark
 
     def _tell_late(self, late: LateRows) -> None:
@@ -274,7 +286,7 @@ class Extraction:
         self._announce(logging.WARNING, f"{reason}. Set null_key: emit to get them")
 
     def _count_null_keys(self, source: Source) -> tuple[int, int]:
-        limit = min(NULL_KEYS_COUNTED, self._page_size)
+        limit = min(NULL_KEYS_COUNTED, self._page_size.rows)
         return len(source.null_key_page(None, limit).rows), limit
 
     def _announce(self, level: int, text: str) -> None:

@@ -64,35 +64,48 @@ def between_zones(shortest: float, longest: float) -> str:
     """How far a column is ahead of another one, if that is the distance of two zones."""
     if longest - shortest > 2 * _NEAR_SECONDS or not is_of_zones((shortest + longest) / 2):
         return ""
-    return f"{span(abs(longest))} {'behind' if longest < 0 else 'ahead'}"
+    return f"{span(abs(longest))} {'behind' if longest < 0 else 'ahead of'}"
 
 
-def warnings(
-    page: Page, clock: Instant, *, window: float, skew: float, zone: ZoneInfo | None
-) -> Iterator[str]:
-    """What is odd about the times of the newest rows.
+class TimeCheck:
+    """Looks once in a process, at the first rows that it sees at the head of the table.
 
     Args:
-        page: The last page of a pass.
-        clock: The database's time, in the clock of the key.
         window: Seconds by which a row may come late.
         skew: Seconds by which it may be ahead.
-        zone: That of the key, None for UTC.
     """
-    if not page.rows:
-        return
-    behind = seconds_between(clock, page.positions[-1].at)
-    if found := advice("row", behind, skew=skew):
-        yield ". ".join(found)
-    late = list(_inserted_after(page, zone))
-    if late and (shifted := between_zones(min(late), max(late))):
-        yield f"{INSERTED} is {shifted} of the key in the newest rows. Set `source_timezone`"
-    elif late and max(late) > window:
-        yield (
-            f"{INSERTED} is up to {span(max(late))} later than the key, and rows that come later"
-            f" than {span(window)} are missed. Set lookback_seconds to {round(max(late) * 1.5)}"
-            " unless they were loaded later"
-        )
+
+    def __init__(self, window: float, skew: float) -> None:
+        self._window = window
+        self._skew = skew
+        self._is_done = False
+
+    def warnings(self, page: Page, clock: Instant, zone: ZoneInfo | None) -> Iterator[str]:
+        """What is odd about the times of the newest rows.
+
+        Args:
+            page: The last page of a pass.
+            clock: The database's time, in the clock of the key.
+            zone: That of the key, None for UTC.
+        """
+        if self._is_done or not page.rows:
+            return
+        self._is_done = True
+        behind = seconds_between(clock, page.positions[-1].at)
+        if found := advice("row", behind, skew=self._skew):
+            yield ". ".join(found)
+        late = list(_inserted_after(page, zone))
+        if late and (shifted := between_zones(min(late), max(late))):
+            yield (
+                f"{INSERTED} is {shifted} the key in the newest rows. Set `source_timezone` to"
+                " the zone of the key if that is local time"
+            )
+        elif late and max(late) > self._window:
+            yield (
+                f"{INSERTED} is up to {span(max(late))} later than the key, and rows that come"
+                f" later than {span(self._window)} are missed. Set lookback_seconds to"
+                f" {round(max(late) * 1.5)}, unless they were loaded later"
+            )
 
 
 def _inserted_after(page: Page, zone: ZoneInfo | None) -> Iterator[float]:

@@ -29,6 +29,11 @@ TRANSACTION: Final = (
 # --- the session ----------------------------------------------------------------------------------
 
 
+def begins(query: Query) -> None:
+    """The settings of a session come right behind its logon."""
+    query.instance.logged_on = query.database.clock()
+
+
 def now(query: Query) -> Answer:
     return answer(NOW, _now(query))
 
@@ -82,7 +87,8 @@ def _transactions(
     opened = [(each.started, each.sid, each.user) for each in query.database.transactions]
     found = sorted(chain(opened, more), key=lambda each: each[0])
     oldest: Row = (wall(query, found[0][0]), *found[0][1:]) if found else (None, None, None)
-    return answer(TRANSACTION, (*oldest, wall(query, query.database.clock()), *nodes))
+    logon = wall(query, query.instance.logged_on) if query.instance.logged_on else None
+    return answer(TRANSACTION, (*oldest, logon, *nodes))
 
 
 def wall(query: Query, utc: str) -> str:

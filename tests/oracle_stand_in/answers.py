@@ -94,10 +94,6 @@ def answer(columns: str, *rows: Row) -> Answer:
 # --- the session ----------------------------------------------------------------------------------
 
 
-def nothing(_: Query) -> None:
-    return None
-
-
 def one(_: Query) -> Answer:
     return answer("1 NUMBER", (1,))
 

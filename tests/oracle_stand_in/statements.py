@@ -49,7 +49,7 @@ _ANY = TableName("OWNER", "NAME")
 _WHOLE, _HOLDER, _START, _LOCAL_START = (each.text for _, each in session.OPEN_TRANSACTIONS)
 
 KNOWN: Final = (
-    Known("session", session.SESSION.text, answers.nothing),
+    Known("session", session.SESSION.text, about.begins),
     Known("introduction", session.introduction(_ANY).text, about.introduction),
     Known("clock", session.NOW.text, about.now),
     Known("open transactions", _WHOLE, about.transactions_of_all),

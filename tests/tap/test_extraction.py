@@ -19,11 +19,11 @@ from tap_oracle_txlog.extraction import (
     ExtractionSettings,
 )
 from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.keyset import Progress
+from tap_oracle_txlog.keyset import Position, Progress
 from tap_oracle_txlog.source import PageTooLargeError
 from tap_oracle_txlog.stop import Stopped
-from tap_oracle_txlog.timestamps import BEGINNING
-from tap_oracle_txlog.watermark import NotReadable, Oldest
+from tap_oracle_txlog.timestamps import BEGINNING, minus, plus
+from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest
 from tests.tap.listed import Database, at, lost
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.source import Source
     from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.watermark import Strategy
 
 SETTINGS = ExtractionSettings(
     page_size=10,
@@ -213,20 +214,46 @@ def refuse_above(database: Database, limit: int) -> Callable[[str], None]:
     return trouble
 
 
-def test_a_page_that_is_too_large_is_halved_until_it_is_served_and_stays_small() -> None:
+def test_a_page_that_is_too_large_is_made_smaller_until_it_is_served() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 13)
-    reading = extraction(database, replace(SETTINGS, page_size=100))
+    reading = extraction(database, replace(SETTINGS, page_size=1_000))
     assert ids(reading.batches(beginning())) == database.ids()
-    assert database.limits == [100, 50, 25, 12, 12, 12]
+    assert database.limits == [1_000, 100, 10, 10, 10, 10]
 
 
-def test_the_cap_counts_when_a_page_is_halved() -> None:
+def test_the_cap_counts_when_a_page_is_made_smaller() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 5)
     reading = extraction(database, replace(SETTINGS, page_size=10_000, max_records=16))
     assert len(ids(reading.batches(beginning()))) == 16
-    assert database.limits == [16, 8, 4, 4, 4, 4]
+    assert database.limits == [16, *[1] * 8, *[2] * 4]
+
+
+def test_a_page_grows_again_so_that_a_follower_does_not_wear_out() -> None:
+    """Fourteen such events brought the page to one row, and the next one ended the run."""
+    database = filled(0)
+    nights = {40 * night for night in range(1, 30)}
+    pages = 0
+
+    def trouble(question: str) -> None:
+        nonlocal pages
+        pages += question == "page"
+        if question == "page" and pages in nights:
+            raise TOO_LARGE
+
+    database.trouble = trouble
+    following(database, replace(SETTINGS, page_size=10_000), polls=1_200)
+    sizes = database.limits[-40:]
+    assert (min(database.limits), sizes[-1]) == (1_000, 10_000)
+
+
+def test_a_page_that_cannot_be_had_in_time_is_asked_for_a_few_times_only() -> None:
+    database = filled(3)
+    database.trouble = refuse_above(database, 0)
+    with pytest.raises(SourceUnreachableError, match="the page took too long"):
+        list(extraction(database, replace(SETTINGS, page_size=10_000)).batches(beginning()))
+    assert database.limits == [10_000, 1_000, 100, 10]
 
 
 def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_source() -> None:
@@ -234,7 +261,7 @@ def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_sourc
     database.trouble = refuse_above(database, 0)
     with pytest.raises(SourceUnreachableError, match="the page took too long"):
         list(extraction(database).batches(beginning()))
-    assert database.limits == [10, 5, 2, 1]
+    assert database.limits == [10, 1]
 
 
 @given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 12), st.booleans())
@@ -302,6 +329,63 @@ def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
     run(Database(now=at(110), transactions=holder), replace(SETTINGS, lookback=0))
     (said,) = messages(caplog, logging.INFO)
     assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
+
+
+def test_a_transaction_that_holds_the_bookmark_for_long_is_told_each_hour(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And not before an hour has passed."""
+    database = Database(now=at(10), transactions=Oldest(at(10), "sid 213, user APP"))
+
+    def later(poll: int) -> None:
+        database.now = plus(at(10), 1_000 * (poll + 1))
+
+    following(database, replace(SETTINGS, lookback=0), polls=12, meanwhile=later)
+    said = messages(caplog, logging.WARNING)
+    assert [text[:49] for text in said] == [
+        "a transaction has held the bookmark for 1:06:40 (",
+        "a transaction has held the bookmark for 2:13:20 (",
+        "a transaction has held the bookmark for 3:03:20 (",
+    ]
+    assert all("sid 213, user APP" in text for text in said)
+
+
+@pytest.mark.parametrize("strategy", ["lookback", "auto"])
+def test_what_does_not_hold_the_bookmark_is_not_told(
+    caplog: pytest.LogCaptureFixture, strategy: Strategy
+) -> None:
+    """A look-back does not wait for transactions, and the clock is no transaction."""
+    opened = Oldest(at(10), "sid 213, user APP") if strategy == "lookback" else NoneOpen()
+    database = Database(now=plus(at(10), 9_000), transactions=opened)
+    run(database, replace(SETTINGS, strategy=strategy, lookback=7_200))
+    assert messages(caplog, logging.WARNING) == []
+
+
+# What the times of rows say
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (0, None),
+        (-60, None),
+        (-7_201, "is 2:00:01 behind the clock of the database, as times of another zone are"),
+        (5 * 3_600 + 1_800, "is 5:30:00 ahead of the clock of the database, as times of another"),
+        (100, "is 100.0 s ahead of the clock of the database"),
+        (-90_000, None),
+    ],
+)
+def test_rows_in_another_zone_are_told_once_with_the_setting_to_change(
+    caplog: pytest.LogCaptureFixture, ahead: int, words: str | None
+) -> None:
+    now = plus(at(0), 20 * 3_600)
+    database = Database(now=now, rows=[Position(plus(now, ahead), 1)] if ahead >= 0 else [])
+    if ahead < 0:
+        database.rows.append(Position(minus(now, -ahead), 1))
+    following(database, polls=3)
+    said = [text for text in messages(caplog, logging.WARNING) if "clock of the" in text]
+    assert len(said) == (words is not None)
+    assert all((words or "") in text and "source_timezone" in text for text in said)
 
 
 # Rows that come late
@@ -378,7 +462,7 @@ def test_the_count_of_null_keys_is_not_the_page_that_is_too_large() -> None:
 
     database.trouble = trouble
     assert run(database)[0] == [0, 1]
-    assert database.null_key_limits == [10, 5, 2]
+    assert database.null_key_limits == [10, 1]
 
 
 @given(st.sets(st.integers(0, 30), max_size=12), st.integers(1, 5), st.integers(0, 5))

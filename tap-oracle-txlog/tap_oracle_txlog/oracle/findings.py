@@ -237,7 +237,7 @@ def lateness(
         return passed("no row tells yet")
     if shifted := between_zones(shortest, longest):
         return warning(
-            f"{INSERTED} is {shifted} of {selection.key} in the newest {rows:,} rows",
+            f"{INSERTED} is {shifted} {selection.key} in the newest {rows:,} rows",
             "Set `source_timezone` to the zone of that column if it is local time",
         )
     text = (
