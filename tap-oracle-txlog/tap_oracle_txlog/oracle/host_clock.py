@@ -2,54 +2,75 @@
 
 Nobody tells the zone of that clock, only its offset now. When the clock goes back, a transaction
 that began before has the greater offset: with the present one it would count an hour too young, and
-its rows could fall behind the watermark. So an offset that was true is kept for all that may have
-begun under it. Too old costs rows that are read again, too young loses them.
+its rows could fall behind the watermark. So a start counts as the earliest that it can have been,
+if any zone of the world that is at this offset has just gone back to it. Too old costs rows that
+are read again, too young loses them. This asks for no memory: it holds in the first run as well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
-from tap_oracle_txlog.timestamps import Instant, instant, minus, plus, seconds_between
+from tap_oracle_txlog.timestamps import (
+    Instant,
+    from_datetime,
+    instant,
+    minus,
+    plus,
+    seconds_between,
+)
 
-KEPT_SECONDS: Final = 7 * 86_400
+REMEMBERED: Final = timedelta(days=7)
 """No transaction is expected to be open for longer after the clock went back."""
 _QUARTER: Final = 900
 
 
 class Earlier(NamedTuple):
-    """An offset that was greater, and the time (UTC) when it was seen to be gone."""
+    """An offset that was greater, in seconds, and the time (UTC) when it ended."""
 
     offset: int
     until: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class HostClock:
-    """The offsets of the host's clock from UTC, in seconds: the present one and those before.
+def in_utc(wall: Instant, offset: int, clock: Instant) -> Instant:
+    """The earliest time at which a clock can have shown ``wall``.
 
-    What a state has to keep of it, so that a new process knows as much as the old one.
+    Args:
+        wall: What it showed.
+        offset: Its offset at ``clock`` (UTC), in seconds.
+        clock: The time.
     """
+    possible = [_shifted(wall, -offset)]
+    for before, until in gone_back(offset, clock[: len("2026-10-25T01")]):
+        if (at := _shifted(wall, -before)) < until:
+            possible.append(at)
+    return min(possible)
 
-    offset: int
-    earlier: tuple[Earlier, ...] = ()
 
-    def at(self, offset: int, clock: Instant) -> HostClock:
-        """What is known once ``offset`` was seen at ``clock`` (UTC)."""
-        before = self.earlier
-        if self.offset > offset:
-            before = (*before, Earlier(self.offset, clock))
-        kept = (each for each in before if seconds_between(clock, each.until) < KEPT_SECONDS)
-        return HostClock(offset, tuple(kept))
+@lru_cache(maxsize=64)
+def gone_back(offset: int, hour: str) -> frozenset[Earlier]:
+    """The greater offsets from which zones have gone back to ``offset`` in the days before."""
+    end = datetime.fromisoformat(f"{hour}:59:59+00:00")
+    found = (_went_back(ZoneInfo(name), offset, end) for name in available_timezones())
+    return frozenset(each for each in found if each is not None)
 
-    def in_utc(self, wall: Instant) -> Instant:
-        """The earliest time at which the clock can have shown ``wall``."""
-        possible = [_shifted(wall, -self.offset)]
-        for offset, until in self.earlier:
-            if (at := _shifted(wall, -offset)) < until:
-                possible.append(at)
-        return min(possible)
+
+def _went_back(zone: ZoneInfo, offset: int, end: datetime) -> Earlier | None:
+    begin = end - REMEMBERED
+    before = _offset(zone, begin)
+    if _offset(zone, end) != offset or before <= offset:
+        return None
+    while end - begin > timedelta(seconds=1):
+        middle = begin + (end - begin) // 2
+        begin, end = (middle, end) if _offset(zone, middle) == before else (begin, middle)
+    return Earlier(before, from_datetime(end.replace(microsecond=0)))
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> int:
+    return int((at.astimezone(zone).utcoffset() or timedelta()).total_seconds())
 
 
 def seconds_of(offset: str) -> int:

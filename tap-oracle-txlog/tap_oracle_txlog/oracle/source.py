@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.oracle import dictionary, session, statements
 from tap_oracle_txlog.oracle.errors import RightMissingError
-from tap_oracle_txlog.oracle.host_clock import HostClock
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
 from tap_oracle_txlog.oracle.settings import OracleSettings
@@ -106,9 +105,7 @@ class OracleSource:
 
     def moment(self) -> Moment:
         """Look at the clock."""
-        now = Moment.of(self.link.ask(session.NOW)[0])
-        self._views.at(now)
-        return now
+        return Moment.of(self.link.ask(session.NOW)[0])
 
     def open_transactions(self) -> OpenTransactions:
         """Start and holder of the oldest open transaction, as far as rights and role allow."""
@@ -124,7 +121,7 @@ class OracleSource:
         for number, question in self._views.questions():
             if (row := self._row_of_views(number, question)) is None:
                 continue
-            found = oldest(row, self.host, now.clock, self._introduction.moment.clock)
+            found = oldest(row, now, self._introduction.moment.clock)
             self._views.tell_limits(found, grant)
             return found
         return NotReadable(f"{self.database.user} may not read V$TRANSACTION", grant)
@@ -158,11 +155,6 @@ class OracleSource:
         return None if has_zone else self._settings.source_timezone
 
     @property
-    def host(self) -> HostClock:
-        """The clock of the database host, with what was known of it before."""
-        return self._views.host or HostClock(self._introduction.moment.host_offset)
-
-    @property
     def sees_one_node(self) -> bool:
         """Whether `open_transactions` could tell only of those of one node of a cluster."""
         return self._views.sees_one_node
@@ -193,7 +185,6 @@ class OracleSource:
     def _introduction(self) -> Introduction:
         found = introduce(self.link, self._settings.table)
         self._introduced_now = found.moment
-        self._views.at(found.moment)
         return found
 
     @cached_property

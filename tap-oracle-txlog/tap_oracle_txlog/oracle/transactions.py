@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.oracle.host_clock import HostClock, measured, wall_time
+from tap_oracle_txlog.oracle.host_clock import in_utc, measured, wall_time
 from tap_oracle_txlog.oracle.session import OPEN_TRANSACTIONS
 from tap_oracle_txlog.timestamps import seconds_between
 from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
@@ -34,7 +34,7 @@ CLOCKS_APART_SECONDS: Final = 5
 
 
 class TransactionViews:
-    """What a process knows of the views of its database, and of the clock of its host."""
+    """What a process knows of the views of its database."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,7 +42,6 @@ class TransactionViews:
         self._aside: dict[int, float] = {}
         self._losses: Counter[int] = Counter()
         self._told: set[str] = set()
-        self.host: HostClock | None = None
         self.sees_one_node = False
 
     def questions(self) -> Iterator[tuple[int, Statement]]:
@@ -76,12 +75,6 @@ class TransactionViews:
             f" again in {ASIDE_SECONDS // 60} min"
         )
 
-    def at(self, now: Moment) -> None:
-        """Take in what the clock of the host shows."""
-        if self.host is None:
-            self.host = HostClock(now.host_offset)
-        self.host = self.host.at(now.host_offset, now.clock)
-
     def tell_limits(self, found: OpenTransactions, grant: str) -> None:
         """Warn where less is seen than there is."""
         if isinstance(found, NotReadable):
@@ -99,16 +92,13 @@ class TransactionViews:
             logger.warning("%s", text)
 
 
-def oldest(
-    row: Sequence[str | int | None], host: HostClock, clock: Instant, connected: Instant
-) -> OpenTransactions:
+def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> OpenTransactions:
     """What an answer means.
 
     Args:
         row: As `OPEN_TRANSACTIONS` describes it.
-        host: The clock of the database host.
-        clock: The time in UTC.
-        connected: That of this connection.
+        now: The time, and what the clock of the host shows.
+        connected: When this connection was made (UTC).
     """
     started, sid, user, logged_on, answering, nodes = row
     if answering is not None and int(answering) < int(nodes or 0):
@@ -119,11 +109,12 @@ def oldest(
         )
     if started is None:
         return NoneOpen()
-    at = host.in_utc(wall_time(str(started)))
+    began = wall_time(str(started))
+    at = in_utc(began, now.host_offset, now.clock)
     if logged_on is not None:  # in a PDB with a time zone of its own, SYSTIMESTAMP has that one
-        views = HostClock(measured(wall_time(str(logged_on)), connected))
-        at = min(at, views.in_utc(wall_time(str(started))))
-    ahead = seconds_between(at, clock)
+        offset = measured(wall_time(str(logged_on)), connected)
+        at = min(at, in_utc(began, offset, now.clock))
+    ahead = seconds_between(at, now.clock)
     if ahead > CLOCKS_APART_SECONDS:
         return NotReadable(
             f"a transaction of V$TRANSACTION starts {ahead:.0f} s in the future",

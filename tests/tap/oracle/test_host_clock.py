@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.oracle.host_clock import Earlier, HostClock, measured, seconds_of, wall_time
+from tap_oracle_txlog.oracle.host_clock import (
+    Earlier,
+    gone_back,
+    in_utc,
+    measured,
+    seconds_of,
+    wall_time,
+)
 from tap_oracle_txlog.timestamps import Instant, from_datetime, seconds_between
 
 ZONES = ["Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
+AUTUMN = datetime(2026, 10, 25, 1, tzinfo=UTC)  # the end of summer in Europe
 WHOLE = st.datetimes(
     datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2030-01-01")
 ).map(lambda at: at.replace(microsecond=0, tzinfo=UTC))
@@ -30,47 +38,45 @@ def wall(zone: str, at: datetime) -> Instant:
 
 @given(
     zone=st.sampled_from(ZONES),
-    first=WHOLE,
-    passes=st.lists(st.integers(60, 40 * 86_400), min_size=1, max_size=12),
-    start=st.integers(0, 7 * 86_400 - 1),
+    now=st.one_of(WHOLE, st.integers(-3_600, 8 * 86_400).map(lambda s: AUTUMN + timedelta(0, s))),
+    age=st.integers(0, 7 * 86_400 - 3_601),
 )
-def test_a_transaction_never_counts_younger_than_it_is(
-    zone: str, first: datetime, passes: list[int], start: int
-) -> None:
-    """One pass at least has been before it began, as in every run that goes on from a state."""
-    clock = HostClock(offset(zone, first))
-    now = first
-    for seconds in passes:
-        began = now + timedelta(seconds=min(start, seconds))
-        now += timedelta(seconds=seconds)
-        clock = clock.at(offset(zone, now), from_datetime(now))
-        if (now - began).total_seconds() < 7 * 86_400:
-            assert clock.in_utc(wall(zone, began)) <= from_datetime(began)
+def test_a_transaction_never_counts_younger_than_it_is(zone: str, now: datetime, age: int) -> None:
+    """Not in the first run either, which has seen nothing of the clock before."""
+    began = now - timedelta(seconds=age)
+    found = in_utc(wall(zone, began), offset(zone, now), from_datetime(now))
+    assert found <= from_datetime(began)
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_as_long_as_the_clock_does_not_go_back_it_is_exact(zone: str) -> None:
-    at = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    clock = HostClock(offset(zone, at)).at(offset(zone, at), from_datetime(at))
-    assert clock.in_utc(wall(zone, at)) == from_datetime(at)
+@pytest.mark.parametrize("month", [1, 6, 8, 12])
+def test_where_no_zone_went_back_it_is_exact(zone: str, month: int) -> None:
+    at = datetime(2026, month, 15, 12, tzinfo=UTC)
+    began = at - timedelta(days=3)
+    assert in_utc(wall(zone, began), offset(zone, at), from_datetime(at)) == from_datetime(began)
 
 
 def test_a_transaction_stays_where_it_was_when_the_clock_goes_back() -> None:
     began = datetime(2026, 10, 24, 21, tzinfo=UTC)
-    before, after = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
-    clock = HostClock(7_200).at(7_200, from_datetime(before))
     started = wall("Europe/Vienna", began)
-    assert clock.in_utc(started) == from_datetime(began)
-    clock = clock.at(3_600, from_datetime(after))
-    assert clock.in_utc(started) == from_datetime(began)
-    later = datetime(2026, 10, 25, 3, tzinfo=UTC)
-    assert clock.in_utc(wall("Europe/Vienna", later)) == from_datetime(later)
+    for hours in (4, 5, 48):
+        now = began + timedelta(hours=hours)
+        offset_now = offset("Europe/Vienna", now)
+        assert in_utc(started, offset_now, from_datetime(now)) == from_datetime(began)
 
 
-def test_an_offset_is_forgotten_when_nothing_of_its_time_can_be_open() -> None:
-    clock = HostClock(7_200).at(3_600, from_datetime(datetime(2026, 10, 25, 2, tzinfo=UTC)))
-    assert clock.earlier == (Earlier(7_200, Instant("2026-10-25T02:00:00.000000000")),)
-    assert clock.at(3_600, from_datetime(datetime(2026, 11, 2, tzinfo=UTC))).earlier == ()
+def test_what_begins_later_than_the_hour_that_comes_twice_is_exact_at_once() -> None:
+    began = AUTUMN + timedelta(hours=1)
+    found = in_utc(wall("Europe/Vienna", began), 3_600, from_datetime(began + timedelta(hours=1)))
+    assert found == from_datetime(began)
+
+
+def test_the_change_is_known_to_the_second_and_forgotten_after_a_week() -> None:
+    ended = Earlier(7_200, from_datetime(AUTUMN))
+    assert ended in gone_back(3_600, "2026-10-25T01")
+    assert ended in gone_back(3_600, "2026-10-31T23")
+    assert ended not in gone_back(3_600, "2026-10-25T00")
+    assert ended not in gone_back(3_600, "2026-11-01T01")
 
 
 @pytest.mark.parametrize(
