@@ -118,7 +118,7 @@ def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> 
     if ahead > CLOCKS_APART_SECONDS:
         return NotReadable(
             f"a transaction of V$TRANSACTION starts {ahead:.0f} s in the future",
-            "Wait until the clocks of the database hosts agree (an hour after they went back)",
+            "Have the clocks of the database hosts set",
             right_missing=False,
         )
     return Oldest(at, _holder(sid, user))
