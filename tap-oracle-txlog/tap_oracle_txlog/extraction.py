@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.id_ranges import Memory
 from tap_oracle_txlog.long_hold import LongHold
-from tap_oracle_txlog.page_size import PageSize
+from tap_oracle_txlog.page_limit import PageLimit
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 from tap_oracle_txlog.time_check import TimeCheck
 from tap_oracle_txlog.watermark import choose_watermark
@@ -87,7 +87,7 @@ class Extraction:
         self._waits = waits
         self._sleep = sleep
         self._clock = clock
-        self._page_size = PageSize(settings.page_size)
+        self._page_size = PageLimit(settings.page_size)
         self._hold = LongHold()
         self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
         self._announced: set[str] = set()

@@ -126,6 +126,20 @@ def test_nothing_that_changes_data_or_opens_a_transaction_is_sent(statement: Sta
     assert not re.search(r"\b(FOR UPDATE|INSERT|UPDATE|DELETE|MERGE)\b", statement.text)
 
 
+@pytest.mark.parametrize("id_", [7, "it's :after_key"])
+def test_a_page_is_explained_with_its_values_in_the_text(id_: int | str) -> None:
+    """EXPLAIN PLAN looks at no bind, and what stands in quotes is no bind."""
+    page = statements.page(selection(), Position(AT, id_), 5)
+    text = dictionary.explain(page)
+    assert text.startswith(
+        "EXPLAIN PLAN SET STATEMENT_ID = 'tap-oracle-txlog' FOR\nSELECT * FROM ("
+    )
+    assert text.count(f"TO_TIMESTAMP('{AT}', '{statements.NANOSECONDS}')") == 2
+    assert f't."ID" > {id_})' in text or """t."ID" > 'it''s :after_key')""" in text
+    bare = re.sub(r"""'(?:[^']|'')*'|"[^"]*\"""", "", text)
+    assert ":" not in bare
+
+
 @pytest.mark.parametrize("key_type", KEY_FORMS)
 def test_the_key_column_itself_is_never_converted_in_a_condition(key_type: str) -> None:
     """Otherwise no index on it could be used."""

@@ -13,7 +13,7 @@ TRIES: Final = 4
 GOOD: Final = 8
 
 
-class PageSize:
+class PageLimit:
     """The size of the next page, at most that of the settings."""
 
     def __init__(self, most: int) -> None:
