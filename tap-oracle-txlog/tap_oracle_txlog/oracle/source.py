@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import oracledb
 
-from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.oracle import late_statements, statements
 from tap_oracle_txlog.oracle.connection import close, connect
 from tap_oracle_txlog.oracle.errors import RightMissingError, classify, not_visible
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.types import OracleColumn
+from tap_oracle_txlog.page_size import bounded
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 from tap_oracle_txlog.timestamps import Instant, instant, seconds_between
 from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.id_ranges import Run
     from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.source import Column, Page
@@ -130,15 +132,41 @@ class OracleSource:
             return self._oldest(rows)
         return NotReadable(f"{self.database.user} may not read V$TRANSACTION", grant)
 
-    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
         """Up to ``limit`` rows behind ``after`` whose key is before ``until``."""
-        statement = statements.page(self.table.selection, after, limit, until)
-        return self.table.page(self._fetch(statement, limit))
+        if known:
+            statement = late_statements.late_page(self.table.selection, after, limit, until, known)
+        else:
+            statement = statements.page(self.table.selection, after, limit, until)
+        return self.table.page(*self._fetch(statement, limit))
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        """As ``page``, but the positions alone."""
+        statement = late_statements.keys(self.table.selection, after, limit, until)
+        return self.table.positions(self._fetch(statement, limit)[0])
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        """The rows that stand at these positions."""
+        statement = late_statements.rows_at(self.table.selection, positions)
+        return self.table.page(*self._fetch(statement, len(positions) + 1))
+
+    def null_keys(self, limit: int) -> int:
+        """How many rows have no replication key; counting stops at ``limit``."""
+        return int(self.ask(statements.null_key_count(self.table.selection, limit))[0][0])
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """Up to ``limit`` rows whose replication key is NULL, in the order of their id."""
         statement = statements.null_key_page(self.table.selection, after_id, limit)
-        return self.table.page(self._fetch(statement, limit))
+        return self.table.page(*self._fetch(statement, limit))
 
     def close(self) -> None:
         """Log off; never raises."""
@@ -181,13 +209,13 @@ class OracleSource:
         except PageTooLargeError as late:  # there is no page that could be made smaller
             raise SourceLostError(late.error) from late
 
-    def _fetch(self, statement: Statement, limit: int) -> Rows:
+    def _fetch(self, statement: Statement, limit: int) -> tuple[Rows, bool]:
+        """Rows, and whether they are fewer than there are because they are large."""
         with self._explained(), self._connection.cursor() as cursor:
             cursor.arraysize = cursor.prefetchrows = min(self._settings.array_size, limit)
             cursor.outputtypehandler = self.table.output_type
             cursor.execute(statement.text, dict(statement.binds))
-            rows: Rows = cursor.fetchall()
-            return rows
+            return bounded(cursor.fetchmany, limit)
 
     @cached_property
     def table(self) -> Table:
