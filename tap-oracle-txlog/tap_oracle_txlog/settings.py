@@ -83,13 +83,6 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "description": "How far the clocks of the database's nodes may be apart.",
         "default": 2,
     },
-    "max_state_ranges": {
-        "type": "integer",
-        "minimum": 1,
-        "title": "Max state ranges",
-        "description": "Ranges of ids that the state may remember beyond the bookmark.",
-        "default": 1_000,
-    },
     "null_key": {
         "type": "string",
         "enum": ["warn", "fail", "emit"],
@@ -198,7 +191,6 @@ class TapSettings:
                 strategy=config["late_commit_strategy"],
                 lookback=config["lookback_seconds"],
                 skew=config["clock_skew_seconds"],
-                max_ranges=config["max_state_ranges"],
                 null_key=config["null_key"],
                 poll_interval=_number(config, "poll_interval_seconds"),
             ),

@@ -191,7 +191,7 @@ def test_a_run_that_finds_nothing_asks_little(oracle: StandIn, run_tap: RunTap) 
     oracle.calls.clear()
     assert run_tap(state=first.state).ids == []
     kinds = [call.statement or call.name for call in oracle.calls if call.name == "execute"]
-    assert kinds == ["session", "introduction", "open transactions", "page", "null key page"]
+    assert kinds == ["session", "introduction", "open transactions", "page", "null key count"]
 
 
 # --- loads ---------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_what_is_no_matter_of_size_is_a_new_query_of_the_same_size(
     oracle.faults.set("execute", faults.error(code), statement="page", times=2)
     done = run_tap(config=NO_WAIT | {"page_size": 40})
     assert (done.code, done.ids) == (0, list(range(100)))
-    assert all(call.sql.endswith("rownum <= 40") for call in oracle.executed("page"))
+    assert all(call.sql.endswith("rownum <= 41") for call in oracle.executed("page"))
 
 
 def test_killing_all_sessions_between_pages_is_survived(oracle: StandIn, run_tap: RunTap) -> None:
@@ -298,7 +298,7 @@ FATAL: dict[str, tuple[str, faults.Effect, int, str, int]] = {
     "no right": ("execute", faults.error(1031, "no right"), 3, "may not see it (ORA-01031)", 1),
     "no column": ("execute", faults.error(904, "no column"), 2, "Check `columns`", 1),
     "refused": ("connect", faults.refuse(12514), 4, "does not know the service", 3),
-    "undo too short": ("fetch", faults.error(1555, "too old"), 4, "raise UNDO_RETENTION", 3),
+    "undo too short": ("fetch", faults.error(1555, "too old"), 4, "raise UNDO_RETENTION", 6),
     "gone in mid-run": ("fetch", faults.drop(), 4, "lost the connection to Oracle at", 3),
     "unknown": ("execute", faults.error(6502, "numeric or value error"), 1, "ORA-06502", 1),
 }

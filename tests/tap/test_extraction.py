@@ -19,11 +19,11 @@ from tap_oracle_txlog.extraction import (
     ExtractionSettings,
 )
 from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.keyset import Position, Progress
+from tap_oracle_txlog.keyset import Progress
 from tap_oracle_txlog.source import PageTooLargeError
 from tap_oracle_txlog.stop import Stopped
-from tap_oracle_txlog.timestamps import BEGINNING, minus, plus
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest
+from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.watermark import NotReadable, Oldest
 from tests.tap.listed import Database, at, lost
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.source import Source
     from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import Strategy
 
 SETTINGS = ExtractionSettings(
     page_size=10,
@@ -39,7 +38,6 @@ SETTINGS = ExtractionSettings(
     strategy="auto",
     lookback=60,
     skew=0,
-    max_ranges=100,
     null_key="warn",
     poll_interval=0,
 )
@@ -141,7 +139,7 @@ def test_after_a_loss_reading_goes_on_behind_the_last_row_and_under_the_same_wat
     reading = extraction(
         database, replace(SETTINGS, page_size=3), waits=[1], sleep=lambda _seconds: None
     )
-    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5], []]
+    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5]]
     assert database.asked[3:7] == ["page", "page", "connect", "page"]
     assert database.asked.count("clock") == 1
 
@@ -173,7 +171,7 @@ def test_each_loss_has_all_waits_of_its_own() -> None:
         database, replace(SETTINGS, page_size=4), waits=[1, 2], sleep=waited.append
     )
     assert ids(reading.batches(beginning())) == database.ids()
-    assert waited == [1, 2] * 5
+    assert waited == [1, 2] * 4
 
 
 def test_every_wait_is_announced_with_its_cause_and_its_length(
@@ -214,46 +212,20 @@ def refuse_above(database: Database, limit: int) -> Callable[[str], None]:
     return trouble
 
 
-def test_a_page_that_is_too_large_is_made_smaller_until_it_is_served() -> None:
+def test_a_page_that_is_too_large_is_halved_until_it_is_served_and_stays_small() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 13)
-    reading = extraction(database, replace(SETTINGS, page_size=1_000))
+    reading = extraction(database, replace(SETTINGS, page_size=100))
     assert ids(reading.batches(beginning())) == database.ids()
-    assert database.limits == [1_000, 100, 10, 10, 10, 10]
+    assert database.limits == [100, 50, 25, 12, 12, 12]
 
 
-def test_the_cap_counts_when_a_page_is_made_smaller() -> None:
+def test_the_cap_counts_when_a_page_is_halved() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 5)
     reading = extraction(database, replace(SETTINGS, page_size=10_000, max_records=16))
     assert len(ids(reading.batches(beginning()))) == 16
-    assert database.limits == [16, *[1] * 8, *[2] * 4]
-
-
-def test_a_page_grows_again_so_that_a_follower_does_not_wear_out() -> None:
-    """Fourteen such events brought the page to one row, and the next one ended the run."""
-    database = filled(0)
-    nights = {40 * night for night in range(1, 30)}
-    pages = 0
-
-    def trouble(question: str) -> None:
-        nonlocal pages
-        pages += question == "page"
-        if question == "page" and pages in nights:
-            raise TOO_LARGE
-
-    database.trouble = trouble
-    following(database, replace(SETTINGS, page_size=10_000), polls=1_200)
-    sizes = database.limits[-40:]
-    assert (min(database.limits), sizes[-1]) == (1_000, 10_000)
-
-
-def test_a_page_that_cannot_be_had_in_time_is_asked_for_a_few_times_only() -> None:
-    database = filled(3)
-    database.trouble = refuse_above(database, 0)
-    with pytest.raises(SourceUnreachableError, match="the page took too long"):
-        list(extraction(database, replace(SETTINGS, page_size=10_000)).batches(beginning()))
-    assert database.limits == [10_000, 1_000, 100, 10]
+    assert database.limits == [16, 8, 4, 4, 4, 4]
 
 
 def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_source() -> None:
@@ -261,7 +233,7 @@ def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_sourc
     database.trouble = refuse_above(database, 0)
     with pytest.raises(SourceUnreachableError, match="the page took too long"):
         list(extraction(database).batches(beginning()))
-    assert database.limits == [10, 1]
+    assert database.limits == [10, 5, 2, 1]
 
 
 @given(st.integers(0, 30), st.integers(1, 9), st.integers(1, 12), st.booleans())
@@ -287,7 +259,7 @@ def test_the_watermark_is_read_before_the_first_page_and_once_for_a_pass() -> No
     database = filled(25)
     run(database)
     pages = ["page"] * 3
-    assert database.asked == ["connect", "clock", "open_transactions", *pages, "null_key_page"]
+    assert database.asked == ["connect", "clock", "open_transactions", *pages, "null_keys"]
 
 
 def test_a_row_that_is_committed_behind_the_reader_comes_with_the_next_pass() -> None:
@@ -331,63 +303,6 @@ def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
     assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
 
 
-def test_a_transaction_that_holds_the_bookmark_for_long_is_told_each_hour(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """And not before an hour has passed."""
-    database = Database(now=at(10), transactions=Oldest(at(10), "sid 213, user APP"))
-
-    def later(poll: int) -> None:
-        database.now = plus(at(10), 1_000 * (poll + 1))
-
-    following(database, replace(SETTINGS, lookback=0), polls=12, meanwhile=later)
-    said = messages(caplog, logging.WARNING)
-    assert [text[:49] for text in said] == [
-        "a transaction has held the bookmark for 1:06:40 (",
-        "a transaction has held the bookmark for 2:13:20 (",
-        "a transaction has held the bookmark for 3:03:20 (",
-    ]
-    assert all("sid 213, user APP" in text for text in said)
-
-
-@pytest.mark.parametrize("strategy", ["lookback", "auto"])
-def test_what_does_not_hold_the_bookmark_is_not_told(
-    caplog: pytest.LogCaptureFixture, strategy: Strategy
-) -> None:
-    """A look-back does not wait for transactions, and the clock is no transaction."""
-    opened = Oldest(at(10), "sid 213, user APP") if strategy == "lookback" else NoneOpen()
-    database = Database(now=plus(at(10), 9_000), transactions=opened)
-    run(database, replace(SETTINGS, strategy=strategy, lookback=7_200))
-    assert messages(caplog, logging.WARNING) == []
-
-
-# What the times of rows say
-
-
-@pytest.mark.parametrize(
-    ("ahead", "words"),
-    [
-        (0, None),
-        (-60, None),
-        (-7_201, "is 2:00:01 behind the clock of the database, as times of another zone are"),
-        (5 * 3_600 + 1_800, "is 5:30:00 ahead of the clock of the database, as times of another"),
-        (100, "is 100.0 s ahead of the clock of the database"),
-        (-90_000, None),
-    ],
-)
-def test_rows_in_another_zone_are_told_once_with_the_setting_to_change(
-    caplog: pytest.LogCaptureFixture, ahead: int, words: str | None
-) -> None:
-    now = plus(at(0), 20 * 3_600)
-    database = Database(now=now, rows=[Position(plus(now, ahead), 1)] if ahead >= 0 else [])
-    if ahead < 0:
-        database.rows.append(Position(minus(now, -ahead), 1))
-    following(database, polls=3)
-    said = [text for text in messages(caplog, logging.WARNING) if "clock of the" in text]
-    assert len(said) == (words is not None)
-    assert all((words or "") in text and "source_timezone" in text for text in said)
-
-
 # Rows that come late
 
 
@@ -417,13 +332,133 @@ def test_a_row_that_was_nearly_missed_is_a_warning_to_widen_the_window(
     assert "lookback_seconds" in said
 
 
-def test_a_state_that_cannot_name_every_row_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    database = Database(now=at(100))
-    for number in range(8):
-        database.insert(60 + number, number * 10)
-    following(database, replace(SETTINGS, max_ranges=3, page_size=2), polls=2)
+def test_a_row_below_what_was_called_complete_is_read_and_told_with_the_settings(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = filled(10)  # long ago, by the clock
+    _, progress = run(database)
+    database.insert(7, 99)
+    rows, _ = run(database, progress=progress)
+    assert rows == [99]
     (said,) = messages(caplog, logging.WARNING)
-    assert "max_state_ranges" in said
+    assert "2993 s late" in said
+    assert "source_timezone" in said
+    assert "lookback_seconds" in said
+
+
+def test_a_clock_that_goes_back_is_told_once_and_no_row_is_lost_or_repeated(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database(now=at(1_000))
+    database.insert(990, 1)
+    settings = replace(SETTINGS, lookback=60)
+    _, progress = run(database, settings)
+    database.now = at(1_200)
+    assert run(database, settings, progress)[0] == []
+    _, progress = run(database, settings, progress)
+    database.now = at(300)
+    database.insert(299, 2)
+    rows, progress = run(database, settings, progress)
+    assert rows == [2]
+    said = [text for text in messages(caplog, logging.WARNING) if "behind what it was" in text]
+    assert len(said) == 1
+    database.insert(301, 3)
+    assert run(database, settings, progress)[0] == [3]
+
+
+def test_rows_that_got_another_time_are_sent_again_and_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database(now=at(100))
+    for number in range(5):
+        database.insert(90 + number, number)
+    _, progress = run(database)
+    database.rows.clear()
+    for number in range(5):
+        database.insert(95 + number, number)
+    seen: list[object] = []
+    for now in (110, 200, 300):
+        database.now = at(now)
+        rows, progress = run(database, SETTINGS, progress)
+        seen += rows
+    assert sorted(map(str, seen)) == list("01234")
+    assert any("sent again" in text for text in messages(caplog, logging.WARNING))
+
+
+@pytest.mark.parametrize("second", [92, 99])
+def test_an_id_that_two_rows_have_is_an_error_that_names_the_setting(second: int) -> None:
+    database = Database(now=at(100))
+    for number in range(5):
+        database.insert(90 + number, number)
+    _, progress = run(database)
+    database.insert(second, 3)
+    database.now = at(300)
+    with pytest.raises(DataError, match="id_column") as refused:
+        run(database, SETTINGS, progress)
+    assert refused.value.exit_code == 5
+
+
+# Late checks: what the database pays for
+
+
+def test_what_is_out_is_excluded_by_the_statement() -> None:
+    database = filled(20, now=at(20))
+    _, progress = run(database)
+    run(database, progress=progress)
+    (known,) = [known for known in database.known if known]
+    assert list(known) == [(0, 19, 1)]
+
+
+def test_ids_in_steps_are_one_run() -> None:
+    database = Database(now=at(100))
+    for number in range(50):
+        database.insert(60 + number // 2, number * 10)
+    _, progress = run(database)
+    assert run(database, progress=progress)[0] == []
+    assert [len(known) for known in database.known if known] == [2]  # one for each stretch
+
+
+def test_ids_without_any_order_are_compared_by_their_keys() -> None:
+    database = Database(now=at(100))
+    for number in range(600):
+        database.insert(60 + number // 15, number * number * 7 % 1_000_003)
+    settings = replace(SETTINGS, page_size=1_000)
+    _, progress = run(database, settings)
+    database.insert(61, 500_000_000)
+    assert run(database, settings, progress)[0] == [500_000_000]
+    assert "late page" not in database.asked
+    assert "rows_at" in database.asked
+
+
+def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every_poll() -> None:
+    database = filled(3, now=at(2))
+    now = [0.0]
+
+    def trouble(question: str) -> None:
+        now[0] += 1.0 if question == "clock" else 0.0
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        database.insert(2, 100 + len(database.rows))
+        if now[0] > 40:
+            raise Enough(15)
+
+    database.trouble = trouble
+    settings = replace(SETTINGS, poll_interval=1)
+    reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
+    seen: list[Batch] = []
+    with pytest.raises(Enough):
+        keep(reading.batches(beginning()), seen)
+    reading.close()
+    assert database.asked.count("clock") == 5
+    assert database.asked.count("page") > 30
+    assert len(ids(seen)) == len(database.rows) - 1  # but for the one of the last wait
+    assert seen[-1].ends_pass
+
+
+def test_a_page_that_is_full_says_that_the_pass_goes_on() -> None:
+    batches = list(extraction(filled(25)).batches(beginning()))
+    assert [batch.ends_pass for batch in batches] == [False, False, True]
 
 
 # Rows without a key
@@ -453,16 +488,10 @@ def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     assert ids(seen) == [0, 1]
 
 
-def test_the_count_of_null_keys_is_not_the_page_that_is_too_large() -> None:
+def test_rows_without_a_key_are_counted_and_not_fetched() -> None:
     database = filled(2, without_key=[7, 8, 9])
-
-    def trouble(question: str) -> None:
-        if question == "null_key_page" and database.null_key_limits[-1] > 2:
-            raise TOO_LARGE
-
-    database.trouble = trouble
     assert run(database)[0] == [0, 1]
-    assert database.null_key_limits == [10, 1]
+    assert "null_key_page" not in database.asked
 
 
 @given(st.sets(st.integers(0, 30), max_size=12), st.integers(1, 5), st.integers(0, 5))
@@ -482,7 +511,7 @@ def test_null_key_emit_gives_each_of_them_once_over_all_runs(
 def test_the_bookmark_of_null_keys_is_out_with_their_rows() -> None:
     database = filled(2, without_key=[7, 9])
     _, progress = run(database, replace(SETTINGS, null_key="emit"))
-    assert progress.null_ids == IdRanges.decode("7,9")
+    assert progress.null_ids.ranges == IdRanges.decode("7,9")
 
 
 # Following, and ending
@@ -521,14 +550,18 @@ def following(
 @pytest.mark.parametrize(("took", "left"), [(0.1, 0.15), (3.0, 0.0)])
 def test_the_poll_interval_is_counted_from_look_to_look(took: float, left: float) -> None:
     waits: list[float] = []
-    times = iter([10.0, 10.0 + took])
+    database, now = filled(3, now=at(2)), [10.0]
+
+    def trouble(question: str) -> None:
+        now[0] += took if question == "page" else 0
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         raise Enough(15)
 
     settings = replace(SETTINGS, poll_interval=0.25)
-    reading = extraction(filled(3, now=at(2)), settings, sleep=sleep, clock=lambda: next(times))
+    database.trouble = trouble
+    reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
     with pytest.raises(Enough):
         keep(reading.batches(beginning()), [])
     reading.close()
@@ -545,9 +578,10 @@ def test_following_yields_what_is_new_at_each_poll_and_a_bookmark_each_time() ->
             database.insert(4, 78)
 
     seen = following(database, polls=4, meanwhile=meanwhile)
-    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77, 78], []]
-    clocks = [batch.progress.last_pass.clock for batch in seen if batch.progress.last_pass]
-    assert clocks == [at(2), at(3), at(4), at(5)]
+    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77], [78], []]
+    assert [batch.ends_pass for batch in seen] == [True, True, False, True, True]
+    ends = [batch.progress.last_pass for batch in seen if batch.ends_pass]
+    assert [end.clock for end in ends if end] == [at(2), at(3), at(4), at(5)]
 
 
 def test_following_ends_at_the_cap() -> None:
@@ -562,6 +596,7 @@ def test_a_backfill_is_one_pass_that_ends_before_until_and_leaves_null_keys_alon
     assert rows == [0, 1, 2, 3, 4, 5, 6, 7]
     assert progress.covers(at(4))
     assert not progress.covers(at(5))
+    assert "null_keys" not in database.asked
     assert "null_key_page" not in database.asked
 
 

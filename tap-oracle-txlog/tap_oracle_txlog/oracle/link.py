@@ -13,6 +13,7 @@ import oracledb
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.oracle.connection import close, connect
 from tap_oracle_txlog.oracle.errors import classify
+from tap_oracle_txlog.page_size import bounded
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -79,16 +80,27 @@ class Link:
         except PageTooLargeError as late:  # there is no page that could be made smaller
             raise SourceLostError(late.error) from late
 
-    def fetch(
-        self, statement: Statement, array_size: int, output_type: Callable[..., Any] | None = None
-    ) -> Rows:
+    def fetch(self, statement: Statement, array_size: int) -> Rows:
         """All rows of a statement, so many in each round trip."""
+        with self._explained(), self._connection.cursor() as cursor:
+            cursor.arraysize = cursor.prefetchrows = array_size
+            cursor.execute(statement.text, dict(statement.binds))
+            rows: Rows = cursor.fetchall()
+            return rows
+
+    def fetch_bounded(
+        self,
+        statement: Statement,
+        array_size: int,
+        limit: int,
+        output_type: Callable[..., Any],
+    ) -> tuple[Rows, bool]:
+        """Up to ``limit`` rows, and whether they are fewer because they are large."""
         with self._explained(), self._connection.cursor() as cursor:
             cursor.arraysize = cursor.prefetchrows = array_size
             cursor.outputtypehandler = output_type
             cursor.execute(statement.text, dict(statement.binds))
-            rows: Rows = cursor.fetchall()
-            return rows
+            return bounded(cursor.fetchmany, limit)
 
     def plan(self, statement: Statement) -> Rows:
         """The steps of the plan that a statement would be executed by; nothing is left behind."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.oracle import dictionary, session, statements
+from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
 from tap_oracle_txlog.oracle.errors import RightMissingError
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.id_ranges import Run
     from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.introduction import Database
+    from tap_oracle_txlog.oracle.link import Rows
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.source import Column, Page
@@ -128,11 +130,34 @@ class OracleSource:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
         """Up to ``limit`` rows behind ``after`` whose key is before ``until``."""
+        selection = self.table.selection
+        if known:
+            late = late_statements.late_page(selection, after, limit, until, known)
+            return self._page(late, limit)
         if after == (BEGINNING, None) and until is None:
             self._tell_early_keys()
-        return self._page(statements.page(self.table.selection, after, limit, until), limit)
+        return self._page(statements.page(selection, after, limit, until), limit)
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        """As ``page``, but the positions alone."""
+        statement = late_statements.keys(self.table.selection, after, limit, until)
+        return self.table.positions(self._fetch(statement, limit)[0])
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        """The rows that stand at these positions."""
+        statement = late_statements.rows_at(self.table.selection, positions)
+        return self._page(statement, len(positions) + 1)
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """Up to ``limit`` rows whose replication key is NULL, in the order of their id."""
@@ -195,8 +220,12 @@ class OracleSource:
     # --- parts -----------------------------------------------------------------------------------
 
     def _page(self, statement: Statement, limit: int) -> Page:
+        return self.table.page(*self._fetch(statement, limit))
+
+    def _fetch(self, statement: Statement, limit: int) -> tuple[Rows, bool]:
+        """Rows, and whether they are fewer than there are because they are large."""
         size = min(self._settings.array_size, limit)
-        return self.table.page(self.link.fetch(statement, size, self.table.output_type))
+        return self.link.fetch_bounded(statement, size, limit, self.table.output_type)
 
     def _row_of_views(self, number: int, question: Statement) -> tuple[Any, ...] | None:
         """The answer, or None where another question is to be asked.

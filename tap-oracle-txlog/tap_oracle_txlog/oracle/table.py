@@ -105,7 +105,7 @@ class Table:
             outconverter=how.convert,  # type: ignore[arg-type]  # None is its default
         )
 
-    def page(self, fetched: Sequence[tuple[Any, ...]]) -> Page:
+    def page(self, fetched: Sequence[tuple[Any, ...]], is_cut: bool = False) -> Page:
         """The rows, and their positions by their ids and the text of the key, which comes last.
 
         Raises:
@@ -115,12 +115,21 @@ class Table:
             return Page([], [])
         *columns, keys = zip(*fetched, strict=True)
         ids = columns[list(self.forms).index(self.selection.id)]
+        return Page(self._places(keys, ids), list(map(self.row, *columns)), is_cut)
+
+    def positions(self, fetched: Sequence[tuple[Any, ...]]) -> Sequence[Position]:
+        """The positions of rows of which only id and key were selected."""
+        if not fetched:
+            return []
+        ids, keys = zip(*fetched, strict=True)
+        return self._places(keys, ids)
+
+    def _places(self, keys: Sequence[Any], ids: Sequence[Any]) -> Sequence[Position]:
         if not set(map(type, ids)) <= {int, str}:
             what = "NULL" if None in ids else "a number with a fraction"
             reason = f"column {self.selection.id} of {self.selection.table.label} holds {what}"
             raise DataError(reason, "Set `id_column` to a column that is unique and never NULL")
-        places = Position.of_rows((key or BEGINNING for key in keys), ids)
-        return Page(places, list(map(self.row, *columns)))
+        return Position.of_rows((key or BEGINNING for key in keys), ids)
 
 
 def _wanted(settings: OracleSettings, described: Sequence[OracleColumn]) -> dict[str, OracleColumn]:

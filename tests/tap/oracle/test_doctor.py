@@ -23,7 +23,6 @@ HOW = ExtractionSettings(
     strategy="auto",
     lookback=300,
     skew=2,
-    max_ranges=1_000,
     null_key="warn",
     poll_interval=0,
 )
