@@ -152,6 +152,38 @@ def _oldest(query: Query) -> list[tuple[str, int, str]]:
 
 def page(query: Query) -> Answer:
     table = query.table()
+    return _selected(query, table, _behind(query, table))
+
+
+def late_page(query: Query) -> Answer:
+    """A page without the rows whose ids are in the runs that are bound."""
+    table = query.table()
+    place = table.place(query.column(table, "order_id").name)
+    runs = list(_runs(query)) if query.parts["known"] else []
+    rows = _behind(query, table)
+    return _selected(query, table, (row for row in rows if not _is_in(row[place], runs)))
+
+
+def rows_at(query: Query) -> Answer:
+    """The rows at the positions that are bound, in order, each once."""
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "order_id")
+    conversion, _ = CONVERSIONS[key.type]
+    count = query.part("places").count(":key")
+    places = ", ".join(f"({conversion.format(f':key{n}')}, :id{n})" for n in range(count))
+    if query.part("places") != places:
+        raise OracleError(907, f"stand-in: {query.part('places')}")
+    code = NUMBER if id_.type == "NUMBER" else VARCHAR2
+    wanted = {
+        (_full(query.bind(f"key{n}", VARCHAR2)), query.bind(f"id{n}", code)) for n in range(count)
+    }
+    order = table.order(key.name, id_.name)
+    least = min(wanted)
+    rows = table.scan(key.name, id_.name, lambda position: position >= least)
+    return _selected(query, table, (row for row in rows if order(row) in wanted))
+
+
+def _behind(query: Query, table: Table) -> Iterable[Row]:
     key, id_ = query.column(table, "key"), query.column(table, "order_id")
     at = _bound_time(query, key, "after")
     if query.parts["id"] is None:
@@ -162,7 +194,33 @@ def page(query: Query) -> Answer:
     if query.parts["until"] is not None:
         until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
-    return _selected(query, table, rows)
+    return rows
+
+
+_RUN: Final = "(t.{0} BETWEEN :low{1} AND :high{1} AND MOD(t.{0} - :low{1}, :step{1}) = 0)"
+
+
+def _runs(query: Query) -> Iterator[tuple[int, int, int]]:
+    """The runs of ids that are bound; their text must be the one that the index can answer."""
+    count = query.part("known").count(" between ")
+    name = query.part("order_id").partition(".")[2]
+    one = _RUN.lower().replace("t.{0}", f"t.{name}")
+    text = " and not ".join(one.replace("{1}", str(n)) for n in range(count))
+    if query.part("known") != text:
+        raise OracleError(920, f"stand-in: {query.part('known')}")
+    for number in range(count):
+        bound = [query.bind(f"{part}{number}", NUMBER) for part in ("low", "high", "step")]
+        yield tuple(int(str(value)) for value in bound)  # type: ignore[misc]  # three of them
+
+
+def _is_in(row_id: object, runs: Iterable[tuple[int, int, int]]) -> bool:
+    value = int(str(row_id))
+    return any(low <= value <= high and (value - low) % step == 0 for low, high, step in runs)
+
+
+def _full(text: object) -> str:
+    """Nine digits for a time that is bound with fewer."""
+    return str(text).ljust(20, ".").ljust(29, "0")
 
 
 def null_key_page(query: Query) -> Answer:

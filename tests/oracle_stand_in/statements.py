@@ -68,6 +68,20 @@ KNOWN: Final = (
         answers.page,
     ),
     Known(
+        "late page",
+        """SELECT * FROM (SELECT {items} FROM {table} t
+        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > :after_id) ]]
+        [[AND {key} < {until} ]] [[AND NOT {known} ]]
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.late_page,
+    ),
+    Known(
+        "rows at",
+        """SELECT * FROM (SELECT {items} FROM {table} t WHERE ({key}, {id}) IN ({places})
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.rows_at,
+    ),
+    Known(
         "null key page",
         """SELECT {items} FROM {table} t WHERE {key} IS NULL [[AND {id} > :after_id ]]
         ORDER BY {order_id} FETCH FIRST {limit} ROWS ONLY""",
