@@ -150,7 +150,7 @@ class Extraction:
 
     def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
         """A whole pass, or a look at what is new while the next one is not due."""
-        if self._late_due is not None and self._clock() < self._late_due:
+        if until is None and self._late_due is not None and self._clock() < self._late_due:
             yield from self._look(progress)
             return
         self._late_spent = 0.0

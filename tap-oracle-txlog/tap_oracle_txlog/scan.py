@@ -159,12 +159,14 @@ class Scan:
             segment = behind[0]
             is_passed = segment.before <= self._edge or self._edge == self._until
             if segment.since > self.progress.frontier.at or (only_passed and not is_passed):
-                return
+                break
             start = min(Position.before(segment.since), begun, key=_order)
             if (yield from self._compare(segment.since, start)):
                 begun = Position.before(segment.before)
                 if is_passed:
                     self._settle(segment.before)
+        if not only_passed and begun.at <= self.progress.frontier.at:
+            yield from self._pages(begun, _just_after(self.progress.frontier.at), ())
 
     def _head(self) -> Steps:
         until = self._until or (self._horizon if self._far_segments else None)
@@ -259,7 +261,7 @@ class Scan:
         """
         while (segment := self._segment(since)) is not None:
             until = min(segment.before, self._until or segment.before)
-            start = max(start, self.progress.remembered, key=_order)
+            start = max(start, self._memory, key=_order)
             standing = yield from self._keys(start, until)
             if segment.is_exactly(standing):
                 return True
@@ -281,7 +283,7 @@ class Scan:
         """
         wanted = {one.id: one for one in suspects}
         for found in self.progress.emitted.of_ids(wanted.keys()):
-            start = max(Position.before(found.since), self.progress.remembered, key=_order)
+            start = max(Position.before(found.since), self._memory, key=_order)
             standing = yield from self._keys(start, found.before)
             others = [one for one in standing if one.id in wanted and one != wanted[one.id]]
             for one in others:
@@ -382,6 +384,13 @@ class Scan:
 
     def _put(self, emitted: Emitted) -> None:
         self.progress = replace(self.progress, emitted=emitted)
+
+    @property
+    def _memory(self) -> Position:
+        """What stands behind it and is complete is remembered. What is not complete and has been
+        too much for the state comes again.
+        """
+        return min(self.progress.remembered, self.progress.complete, key=_order)
 
     @property
     def _last_pass(self) -> LastPass | None:

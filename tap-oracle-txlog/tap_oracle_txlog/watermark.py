@@ -70,7 +70,8 @@ class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the newest finished pass went by; it tells what the clocks have done since.
 
     ``clock`` and ``watermark`` are in the column's clock, the others in UTC. ``ahead`` is by how
-    many seconds the database's clock was ahead of another one. ``oldest`` is when the
+    many seconds the database's clock was ahead of another one (whole ones: targets of the SDK
+    cannot pass on a state that has fractions). ``oldest`` is when the
     transaction ``holder`` began. ``offset`` is the host's offset from UTC; where it was another one
     before, ``earlier_offset`` and the time ``offset_since`` when the change was seen.
 
@@ -81,7 +82,7 @@ class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
     clock: Instant
     watermark: Instant
     utc: Instant | None = None
-    ahead: float | None = None
+    ahead: int | None = None
     holder: str = ""
     oldest: Instant | None = None
     offset: int | None = None
@@ -167,7 +168,7 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
             holder = open_transactions.identity
     at = earliest_local(minus(minus(oldest, skew), lookback), zone)
     local = earliest_local(clock, zone)
-    ahead = None if other_clock is None else seconds_between(clock, other_clock)
+    ahead = None if other_clock is None else round(seconds_between(clock, other_clock))
     return Watermark(
         at=at,
         clock=local,
@@ -197,7 +198,7 @@ def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None) -> Instant:
     return began
 
 
-def _went_back(clock: Instant, ahead: float | None, last: LastPass | None) -> float:
+def _went_back(clock: Instant, ahead: int | None, last: LastPass | None) -> float:
     """By how many seconds the database's clock has gone back since the last pass; 0 if not."""
     if last is None or last.utc is None:
         return 0.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.errors import AccessDeniedError, DataError
+from tap_oracle_txlog.id_ranges import Run
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.doctor import examine
 from tap_oracle_txlog.oracle.sample import list_tables
@@ -320,3 +321,34 @@ def test_what_can_be_read_beside_the_table_is_listed(served: Served, open_served
     owner, _, name = served.create(*EVENTS).partition(".")
     tables = list_tables(open_served(), owner)
     assert (owner, name) in [(table["owner"], table["name"]) for table in tables]
+
+
+# --- late rows -----------------------------------------------------------------------------------
+
+
+def test_late_rows_are_asked_for_without_those_that_are_out(
+    served: Served, open_served: Open
+) -> None:
+    rows = [event(id_, f"2026-01-01T00:00:0{id_ // 10}.5") for id_ in range(60)]
+    source = open_served(table=filled(served, EVENTS, *rows))
+    known = [Run(0, 20), Run(22, 40, 2), Run(45, 59)]
+    after, until = Position.before(BEGINNING), instant("2026-01-01T00:00:05.000000000")
+    page = source.page(after, 100, until=until, known=known)
+    assert [row.id for row in page.positions] == [21, *range(23, 40, 2), 41, 42, 43, 44]
+    rest = source.page(page.positions[3], 3, until=until, known=known)
+    assert rest.positions == page.positions[4:7]
+
+
+def test_keys_are_those_of_the_pages_and_lead_to_the_same_rows(
+    served: Served, open_served: Open
+) -> None:
+    rows = [event(id_, f"2026-01-01T00:00:0{id_ // 10}.5") for id_ in range(60)]
+    source = open_served(table=filled(served, EVENTS, *rows))
+    found = walk(source, 7)
+    positions = [position for position, _ in found]
+    assert list(source.keys(Position.before(BEGINNING), 100)) == positions
+    assert list(source.keys(positions[9], 5)) == positions[10:15]
+    wanted = [positions[place] for place in (3, 17, 17, 40)]
+    page = source.rows_at([*wanted, Position(END, 7)])
+    assert [row.record() for row in page.rows] == [found[place][1] for place in (3, 17, 40)]
+    assert source.null_keys(10) == 0

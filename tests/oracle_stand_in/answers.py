@@ -116,6 +116,40 @@ def no_transaction_id(_: Query) -> None:
 
 def page(query: Query) -> Answer:
     table = query.table()
+    return _selected(query, table, _behind(query, table))
+
+
+def late_page(query: Query) -> Answer:
+    """A page without the rows whose ids are in the runs that are bound."""
+    table = query.table()
+    place = table.place(query.column(table, "order_id").name)
+    runs = list(_runs(query))
+    rows = _behind(query, table)
+    return _selected(query, table, (row for row in rows if not _is_in(row[place], runs)))
+
+
+def rows_at(query: Query) -> Answer:
+    """The rows at the positions that are bound, in order, each once."""
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "order_id")
+    conversion, _ = CONVERSIONS[key.type]
+    count = query.part("places").count(":key")
+    into = "hextoraw(:id{})" if id_.type == "RAW" else ":id{}"
+    places = ", ".join(
+        f"({conversion.format(f':key{n}')}, {into.format(n)})" for n in range(count)
+    )
+    if query.part("places") != places:
+        raise OracleError(907, f"stand-in: {query.part('places')}")
+    wanted = {
+        (_full(query.bind(f"key{n}", VARCHAR2)), _id(query, f"id{n}", id_)) for n in range(count)
+    }
+    order = table.order(key.name, id_.name)
+    least = min(wanted)
+    rows = table.scan(key.name, id_.name, lambda position: position >= least)
+    return _selected(query, table, (row for row in rows if order(row) in wanted))
+
+
+def _behind(query: Query, table: Table) -> Iterable[Row]:
     key, id_ = query.column(table, "key"), query.column(table, "order_id")
     at = _bound_time(query, key, "after")
     if query.parts["id"] is None:
@@ -126,7 +160,39 @@ def page(query: Query) -> Answer:
     if query.parts["until"] is not None:
         until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
-    return _selected(query, table, rows)
+    return rows
+
+
+_RUN: Final = "(t.{0} BETWEEN :low{1} AND :high{1} AND MOD(t.{0} - :low{1}, :step{1}) = 0)"
+
+
+def _runs(query: Query) -> Iterator[tuple[int, int, int]]:
+    """The runs of ids that are bound; their text must be the one that the index can answer."""
+    count = query.part("known").count(" between ")
+    name = query.part("order_id").partition(".")[2]
+    one = _RUN.lower().replace("t.{0}", f"t.{name}")
+    text = " and not ".join(one.replace("{1}", str(n)) for n in range(count))
+    if query.part("known") != text:
+        raise OracleError(920, f"stand-in: {query.part('known')}")
+    for number in range(count):
+        bound = [query.bind(f"{part}{number}", NUMBER) for part in ("low", "high", "step")]
+        yield tuple(int(str(value)) for value in bound)  # type: ignore[misc]  # three of them
+
+
+def _is_in(row_id: object, runs: Iterable[tuple[int, int, int]]) -> bool:
+    value = int(str(row_id))
+    return any(low <= value <= high and (value - low) % step == 0 for low, high, step in runs)
+
+
+def _id(query: Query, name: str, column: Column) -> object:
+    """A bound id as it stands in the table."""
+    value = query.bind(name, NUMBER if column.type == "NUMBER" else VARCHAR2)
+    return bytes.fromhex(str(value)) if column.type == "RAW" else value
+
+
+def _full(text: object) -> str:
+    """Nine digits for a time that is bound with fewer."""
+    return str(text).ljust(20, ".").ljust(29, "0")
 
 
 def null_key_page(query: Query) -> Answer:
@@ -158,13 +224,13 @@ def _bound_time(query: Query, key: Column, part: str) -> str:
 def _bound_id(query: Query, table: Table) -> int | str | bytes:
     """The id to read on from; a bind of another type than the column's would convert the column."""
     column = query.column(table, "id")
-    value = query.bind("after_id", NUMBER if column.type == "NUMBER" else VARCHAR2)
-    if column != query.column(table, "order_id") or not isinstance(value, int | str):
+    value = _id(query, "after_id", column)
+    if column != query.column(table, "order_id") or not isinstance(value, int | str | bytes):
         raise OracleError(1722, "stand-in: no id to read on from")
     into = "hextoraw(:after_id)" if column.type == "RAW" else ":after_id"
     if query.part("after_id") != into:
         raise OracleError(932, f"stand-in: {query.part('after_id')} converts the id column")
-    return bytes.fromhex(str(value)) if column.type == "RAW" else value
+    return value
 
 
 # --- the doctor's questions -----------------------------------------------------------------------

@@ -72,12 +72,26 @@ KNOWN: Final = (
     Known("plan", dictionary.PLAN.text, about.plan),
     Known("tables", dictionary.readable_tables(None).text.replace("1000", "{limit}"), about.tables),
     Known(
+        "late page",
+        """SELECT * FROM (SELECT {items} FROM {table} t
+        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
+        [[AND {key} < {until} ]] AND NOT {known}
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.late_page,
+    ),
+    Known(
         "page",
         """SELECT * FROM (SELECT {items} FROM {table} t
         WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
         [[AND {key} < {until} ]]
         ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
         answers.page,
+    ),
+    Known(
+        "rows at",
+        """SELECT * FROM (SELECT {items} FROM {table} t WHERE ({key}, {id}) IN ({places})
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.rows_at,
     ),
     Known(
         "null key page",

@@ -78,7 +78,7 @@ def test_a_bookmark_in_the_middle_of_a_microsecond_loses_and_repeats_nothing(
     table.add(*(Event(number, stamp(5, 123_456 + number // 4)) for number in range(8)))
     first = tap.run(max_records_per_run=2)
     assert first.ids == [0, 1]
-    assert first.bookmark["replication_key_value"] == "2026-01-01T00:00:05.123456000"
+    assert first.bookmark["replication_key_value"] == "2026-01-01T00:00:05.123455999"
     rest = tap.run_from(first.states[-1])
     assert rest.states[0] == first.states[-1]
     assert rest.ids == [2, 3, 4, 5, 6, 7]

@@ -50,8 +50,8 @@ def test_a_given_state_behind_the_ledger_wins_and_one_warning_tells_what_comes_a
     run = ahead.run_from(states[4])
     assert run.ids == [5, 6, 7, 8, 9, 10, 11]
     (warning,) = run.logged("WARNING")
-    assert "the given state is complete up to 2026-01-01T00:00:04.000000000" in warning
-    assert "the ledger up to 2026-01-01T00:00:08.000000000" in warning
+    assert "the given state is complete up to 2026-01-01T00:00:03.999999999" in warning
+    assert "the ledger up to 2026-01-01T00:00:07.999999999" in warning
     assert "Remove the state to start from the ledger" in warning
 
 
@@ -85,7 +85,7 @@ def test_without_a_state_it_goes_on_where_the_ledger_is(ahead: Tap) -> None:
     run = ahead.run()
     assert run.ids == [9, 10, 11]
     (line,) = (line for line in run.logged("INFO") if "starting from the ledger" in line)
-    assert "complete up to 2026-01-01T00:00:08.000000000" in line
+    assert "complete up to 2026-01-01T00:00:07.999999999" in line
     assert run.logged("WARNING") == []
 
 
@@ -104,7 +104,7 @@ def test_a_state_behind_the_time_in_v7s_table_is_told_as_well(
     run = v7.run_from(states[4])
     assert run.ids == [5, 6, 7, 8, 9, 10, 11]
     (warning,) = run.logged("WARNING")
-    assert "04.000000000, the ledger up to 2026-01-01T00:00:07: rows between" in warning
+    assert "03.999999999, the ledger up to 2026-01-01T00:00:07: rows between" in warning
     assert v7.run_from(states[8]).logged("WARNING") == []
     assert v7.run().ids == [7, 8, 9, 10, 11]
 

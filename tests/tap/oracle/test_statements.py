@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_oracle_txlog.id_ranges import Run
 from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.oracle import dictionary, session, statements
+from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
 from tap_oracle_txlog.oracle.types import OracleColumn, form, select_expression
@@ -68,6 +69,17 @@ ALL = {
     ),
     "page_of_own_table": statements.page(
         selection(table=TableName(None, "Events")), Position.before(AT), 1
+    ),
+    "late_page": late_statements.late_page(
+        selection(), Position(AT, 7), 10_001, UNTIL, [Run(1, 20), Run(31, 91, 10)]
+    ),
+    "late_page_by_date": late_statements.late_page(
+        selection("DATE"), Position.before(AT), 10_001, UNTIL, [Run(n, n) for n in range(0, 10, 2)]
+    ),
+    "late_keys": late_statements.keys(selection(), Position(AT, 7), 50_001, UNTIL),
+    "rows_at": late_statements.rows_at(selection(), [Position(AT, 7)]),
+    "rows_at_of_text_ids": late_statements.rows_at(
+        selection(), [Position(AT, "a"), Position(UNTIL, "b")]
     ),
     "null_key_page_first": statements.null_key_page(selection(), None, 20_000),
     "null_key_page_next": statements.null_key_page(selection(), 7, 20_000),
