@@ -53,10 +53,11 @@ class ExtractionSettings:
 
 
 class Batch(NamedTuple):
-    """New rows, and what is out once they are."""
+    """New rows, and what is out once they are; the last one of a pass says that it is."""
 
     rows: Sequence[Row]
     progress: Progress
+    ends_pass: bool = False
 
 
 class Extraction:
@@ -89,9 +90,12 @@ class Extraction:
         self._late: LateRows | None = None
         self._late_before = 0
         self.emitted = 0
+        self.watermark: Watermark | None = None
+        """That of the last pass."""
 
     def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
-        """Read to the end of what is visible, or for ever where polling is asked for.
+        """Read to the end of what is visible; where polling is asked for, until all before
+        ``until`` is complete, or for ever.
 
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
@@ -101,7 +105,8 @@ class Extraction:
             for batch in self._pass(progress, until):
                 progress = batch.progress
                 yield batch
-            if not self._settings.poll_interval or until is not None or self.is_capped:
+            is_covered = until is not None and progress.covers(until)
+            if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
             self._sleep(max(0.0, next_pass - self._clock()))
 
@@ -131,16 +136,17 @@ class Extraction:
             self._source = None
 
     def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
-        watermark = self._read(self._watermark)
+        self.watermark = watermark = self._read(self._watermark)
         scan = progress.scan(watermark, until=until, max_ranges=self._settings.max_ranges)
         self._late_before, self._late = self.late, scan.late
 
         def next_page(source: Source, size: int) -> Page:
             return source.page(scan.after, size, until=until)
 
+        with_null_keys = until is None and self._settings.null_key != "warn"
         for batch in self._pages(scan, next_page):
             progress = batch.progress
-            yield batch
+            yield batch._replace(ends_pass=batch.ends_pass and not with_null_keys)
         self._tell_late(scan.late)
         if until is None and not self.is_capped:
             yield from self._null_keys(progress)
@@ -162,7 +168,7 @@ class Extraction:
             self.emitted += len(rows)
             self._tell_memory(scan.memory)
             logger.debug("page of %d rows, %d of them new", len(page.rows), len(rows))
-            yield Batch(rows, scan.progress)
+            yield Batch(rows, scan.progress, ends_pass=is_last)
 
     def _fetch(self, source: Source, next_page: Callable[[Source, int], Page]) -> tuple[Page, int]:
         size = self._size()
@@ -180,12 +186,14 @@ class Extraction:
         """
         if self._settings.null_key != "emit":
             self._tell_null_keys()
+            if self._settings.null_key == "fail":
+                yield Batch((), progress, ends_pass=True)
             return
         scan = progress.null_key_scan(max_ranges=self._settings.max_ranges)
         for batch in self._pages(
             scan, lambda source, size: source.null_key_page(scan.after_id, size)
         ):
-            if batch.rows or batch.progress != progress:
+            if batch.rows or batch.progress != progress or batch.ends_pass:
                 yield batch
 
     def _read(self, ask: Callable[[Source], _T]) -> _T:

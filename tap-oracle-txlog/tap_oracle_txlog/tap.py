@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers._util import load_json
@@ -16,6 +16,7 @@ from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.oracle import settings as oracle
 from tap_oracle_txlog.oracle.backoff import Backoff
+from tap_oracle_txlog.reading import check_form
 from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
@@ -110,11 +111,16 @@ class TapOracleTxlog(Tap):
 
         return OracleSource.from_config(self.config, selected)
 
+    @property
+    def _stream(self) -> EventStream:
+        (stream,) = self.streams.values()
+        return cast("EventStream", stream)
+
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where none is given; tell when the given one is behind it."""
         from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
 
-        stream = next(iter(self.streams.values()))
+        stream = self._stream
         state = previous_state(
             self.config, stream=stream.name, replication_key=self.names.replication_key
         )
@@ -131,6 +137,18 @@ class TapOracleTxlog(Tap):
             )
 
     # Hooks of the SDK
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Keep all of it, as the first STATE passes it on; the SDK's own keeps the bookmarks.
+
+        Raises:
+            DataError: It is of another form than a state.
+        """
+        check_form(state)
+        kept = cast("dict[str, Any]", self._state)
+        kept.update((name, value) for name, value in state.items() if name != "bookmarks")
+        super().load_state(state)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -213,6 +231,7 @@ class TapOracleTxlog(Tap):
             try:
                 if self.config["state_from_ledger"]:
                     self._start_from_ledger()
+                self._stream.announce()
                 self.sync_all()
             except Stopped as stopped:
                 raise SystemExit(128 + stopped.signum) from None

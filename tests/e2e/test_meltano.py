@@ -86,7 +86,7 @@ def test_each_run_sends_what_is_new_and_nothing_twice(
     assert payloads(nats_server) == first
 
     add_events(events, first_id=3_001, count=100, late=20)
-    told = re.search(r" late=(\d+) ", project.run())
+    told = re.search(r"done: read=\d+ late=(\d+)", project.run())
     assert told is not None
     assert int(told[1]) >= 20  # the others may just precede the end of the run before
     known = {row["ID"] for row in first}

@@ -26,7 +26,7 @@ V7 = "CREATE TABLE ETL_PRMREC (PROGRAM_NAME VARCHAR(100), LAST_SUCCESSFUL_TIME D
 def states(tap: Tap, table: EventTable) -> list[dict[str, Any]]:
     """The states after each of the twelve rows in the table, which are a second apart."""
     table.add(*(Event(number, stamp(number)) for number in range(12)))
-    return tap.run(page_size=1).states[:12]
+    return tap.run(page_size=1).states[1:13]
 
 
 def with_ledger(tap: Tap, folder: Path, create: str, *row: object) -> Tap:
