@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tap_oracle_txlog.errors import DataError, NotCompleteError
-from tap_oracle_txlog.timestamps import plus
+from tap_oracle_txlog.timestamps import parse, plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.keyset import Progress
     from tap_oracle_txlog.settings import TapSettings
@@ -57,13 +58,37 @@ def clear_marks(state: Mapping[str, Any]) -> None:
             del bookmark[READING]
 
 
-def check_form(state: Mapping[str, Any]) -> None:
+def has_time(state: Mapping[str, Any], stream: str, *, in_slices: bool = False) -> bool:
+    """Whether the state says up to when the stream, or one of its slices, is complete."""
+    bookmark = state.get("bookmarks", {}).get(stream, {})
+    places = [bookmark, *bookmark.get("partitions", ())] if in_slices else [bookmark]
+    return any(place.get("replication_key_value") is not None for place in places)
+
+
+def written_time(state: Mapping[str, Any] | None, stream: str) -> str:
+    """The bookmark of ``stream`` in ``state`` as it is written; empty where there is none."""
+    bookmark = ((state or {}).get("bookmarks") or {}).get(stream) or {}
+    return str(bookmark.get("replication_key_value") or "")
+
+
+def is_before(given: str, kept: str, zone: ZoneInfo | None) -> bool:
+    """Whether the bookmark that is given is of an earlier time than the ledger's.
+
+    One that names no time is not compared: it is refused, with its remedy, where it is used.
+    """
+    try:
+        return bool(given and kept) and parse(given, zone) < parse(kept, zone)
+    except ValueError:
+        return False
+
+
+def check_form(state: object) -> None:
     """See that bookmarks and partitions are where they have to be.
 
     Raises:
         DataError: They are not.
     """
-    bookmarks = state.get("bookmarks", {})
+    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
     are_objects = isinstance(bookmarks, dict) and all(
         isinstance(one, dict) and _are_partitions(one.get("partitions", []))
         for one in bookmarks.values()
