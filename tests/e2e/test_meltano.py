@@ -248,7 +248,7 @@ def test_a_backfill_with_the_program_name_of_the_tail_leaves_the_tail_where_it_w
     assert "done: read=0 late=0" in project.run(*suffix)
     for name in span:
         del project.env[name]
-    add_events(events, first_id=51, count=5)
+    add_events(events, first_id=51, count=5, late=1)
     shutil.rmtree(project.home / ".meltano")
     project.env |= {
         "TAP_ORACLE_TXLOG_STATE_FROM_LEDGER": "true",
