@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.reading import Reader
+from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
 from tap_oracle_txlog.time_check import TimeCheck
@@ -97,13 +97,15 @@ class Extraction:
         self._clock = clock
         self._reports = Reports(settings.lookback, settings.skew)
         self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
-        self._clock_of_pass: Instant | None = None
         self._late_spent = 0.0
         self._late_due: float | None = None
         self.emitted = 0
+        self.watermark: Watermark | None = None
+        """That of the newest pass."""
 
     def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
-        """Read to the end of what is visible, or for ever where polling is asked for.
+        """Read to the end of what is visible; where polling is asked for, until all before
+        ``until`` is complete, or for ever.
 
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
@@ -114,7 +116,8 @@ class Extraction:
             for batch in self._pass(progress, until):
                 progress, ended = batch.progress, batch.ends_pass
                 yield batch
-            if not self._settings.poll_interval or until is not None or self.is_capped:
+            is_covered = until is not None and progress.covers(until)
+            if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
             if ended:
                 self._sleep(max(0.0, next_pass - self._clock()))
@@ -155,15 +158,15 @@ class Extraction:
             return
         self._late_spent = 0.0
         watermark = self._timed(lambda source: self._watermark(source, progress.clocks))
+        self.watermark = watermark
         self._reports.watermark(watermark)
-        self._clock_of_pass = watermark.clock
         scan = Scan(progress, watermark, until)
         self._reports.scan(scan)
-        has_null_keys = until is None and self._settings.null_key == "emit"
+        with_null_keys = until is None and self._settings.null_key != "warn"
         while scan.question is not None and not self.is_capped:
             rows = self._next(scan)
             if rows or scan.is_done:
-                yield Batch(rows, scan.progress, scan.is_done and not has_null_keys)
+                yield Batch(rows, scan.progress, scan.is_done and not with_null_keys)
         self._reports.end_of_scan(scan)
         self._late_due = self._clock() + self._late_spent * (1 / LATE_SHARE - 1)
         if until is None and not self.is_capped:
@@ -171,12 +174,14 @@ class Extraction:
 
     def _look(self, progress: Progress) -> Iterator[Batch]:
         """One page behind the frontier; when it is full, a whole pass is due."""
-        scan = Scan(progress, None)
+        scan, ended = Scan(progress, None), True
         self._reports.scan(scan)
         while scan.question is not None and not self.is_capped:
             is_page = scan.is_at_head
-            if rows := self._next(scan):
-                yield Batch(rows, scan.progress, scan.is_done)
+            rows = self._next(scan)
+            if rows or scan.is_done > ended:
+                ended = scan.is_done
+                yield Batch(rows, scan.progress, ended)
                 if is_page and not scan.is_done:
                     self._late_due = None
                     return
@@ -208,9 +213,9 @@ class Extraction:
 
     def _check_times(self, page: Page) -> None:
         """Look at the rows at the head of the table, once in a run."""
-        if page.rows and self._clock_of_pass is not None:
+        if page.rows and self.watermark is not None:
             zone = self.key_zone
-            for odd in self._times.warnings(page, self._clock_of_pass, zone):
+            for odd in self._times.warnings(page, self.watermark.clock, zone):
                 self._reports.announce(logging.WARNING, odd)
 
     def _ask_ahead(self, scan: Scan) -> None:
@@ -226,6 +231,8 @@ class Extraction:
         """
         if self._settings.null_key != "emit":
             self._tell_null_keys()
+            if self._settings.null_key == "fail":
+                yield Batch((), progress, ends_pass=True)
             return
         scan, more = NullKeyScan(progress), True
         while more and not self.is_capped:

@@ -100,7 +100,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "title": "State from ledger",
         "description": "Start from ETL_PRMREC when no state is given, as on a CI runner that "
-        "starts empty. A given state wins.",
+        "starts empty. A given state wins; MELTANO_RUN_FULL_REFRESH=true reads from the beginning.",
         "default": False,
     },
     "program_name": {
@@ -118,7 +118,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "ledger_url": {
         "type": "string",
         "title": "Ledger URL",
-        "description": "SQLAlchemy URL of the ledger, in place of the mariadb_ settings.",
+        "description": "URL of the ledger, in place of the mariadb_ settings: "
+        "mysql://user:password@host:3306/database or sqlite:///ledger.db.",
         "secret": True,
     },
     "mariadb_host": {
@@ -128,6 +129,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     },
     "mariadb_port": {
         "type": "integer",
+        "minimum": 1,
+        "maximum": 65_535,
         "title": "MariaDB port",
         "description": "Port of the ledger's server.",
         "default": 3306,

@@ -135,9 +135,7 @@ def rows_at(query: Query) -> Answer:
     conversion, _ = CONVERSIONS[key.type]
     count = query.part("places").count(":key")
     into = "hextoraw(:id{})" if id_.type == "RAW" else ":id{}"
-    places = ", ".join(
-        f"({conversion.format(f':key{n}')}, {into.format(n)})" for n in range(count)
-    )
+    places = ", ".join(f"({conversion.format(f':key{n}')}, {into.format(n)})" for n in range(count))
     if query.part("places") != places:
         raise OracleError(907, f"stand-in: {query.part('places')}")
     wanted = {

@@ -45,7 +45,7 @@ def ago(seconds: float) -> str:
 # Loads
 
 
-def test_a_full_load_writes_the_schema_every_row_in_order_and_a_state_behind_each_page(
+def test_a_full_load_writes_a_state_the_schema_every_row_in_order_and_a_state_behind_each_page(
     tap: Tap, table: EventTable
 ) -> None:
     fill(table, 25, data='é"\n結\t\x7f')
@@ -53,9 +53,9 @@ def test_a_full_load_writes_the_schema_every_row_in_order_and_a_state_behind_eac
     assert run.code == 0
     assert run.records == table.records()
     page = ["RECORD"] * 10 + ["STATE"]
-    assert run.types == ["SCHEMA", *page, *page, *["RECORD"] * 5, "STATE"]
-    assert run.messages[0]["key_properties"] == ["ID"]
-    assert run.messages[0]["bookmark_properties"] == ["EVENT_TIMESTAMP"]
+    assert run.types == ["STATE", "SCHEMA", *page, *page, *["RECORD"] * 5, "STATE"]
+    assert run.schema["key_properties"] == ["ID"]
+    assert run.schema["bookmark_properties"] == ["EVENT_TIMESTAMP"]
     assert run.logged("ERROR") == run.logged("WARNING") == []
 
 
@@ -80,7 +80,7 @@ def test_a_bookmark_in_the_middle_of_a_microsecond_loses_and_repeats_nothing(
     assert first.ids == [0, 1]
     assert first.bookmark["replication_key_value"] == "2026-01-01T00:00:05.123455999"
     rest = tap.run_from(first.states[-1])
-    assert rest.states[0] == first.states[-1]
+    assert rest.states[0]["bookmarks"]["TXLOG_EVENTS"] == first.bookmark | {"reading": True}
     assert rest.ids == [2, 3, 4, 5, 6, 7]
 
 
@@ -156,7 +156,7 @@ def test_settings_come_from_the_environment_too_and_blank_ones_are_not_set(
         "TAP_ORACLE_TXLOG_HOST": "",
     }
     run = tap.run("--config", "ENV", env=env, sqlalchemy_url="")
-    assert run.types == ["SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
+    assert run.types == ["STATE", "SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
 
 
 # Catalog, stream maps, dry run
@@ -179,7 +179,7 @@ def test_columns_that_the_catalog_leaves_out_are_not_sent_but_key_and_time_alway
     catalog = select_all_but(tap, table, *(["properties", name] for name in names))
     run = tap.run("--catalog", catalog)
     left = {"ID", "CASE_ID", "EVENT_TYPE", "EVENT_TIMESTAMP"}
-    assert set(run.messages[0]["schema"]["properties"]) == left
+    assert set(run.schema["schema"]["properties"]) == left
     kept = [{name: row[name] for name in row if name in left} for row in table.records()]
     assert run.records == kept
     assert tap.run_from(run.states[-1]).ids == []
@@ -199,7 +199,7 @@ def test_the_columns_are_those_that_the_table_has(tap: Tap, table: EventTable) -
     table.execute_with(fill_extra, (1, stamp(1)))
     run = tap.run()
     (record,) = run.records
-    assert list(record) == list(run.messages[0]["schema"]["properties"])
+    assert list(record) == list(run.schema["schema"]["properties"])
     assert record["EXTRA"] == "x"
 
 
@@ -224,9 +224,9 @@ def test_where_a_stored_catalog_and_the_table_differ_the_table_is_right_and_one_
     (line,) = run.logged("WARNING")
     assert "EVENT_TYPE is new, GONE is gone" in line.replace("CASE_ID is string, not integer, ", "")
     assert "CASE_ID is string, not integer" in line
-    assert run.messages[0]["schema"]["properties"]["CASE_ID"]["type"] == ["string", "null"]
+    assert run.schema["schema"]["properties"]["CASE_ID"]["type"] == ["string", "null"]
     assert len(run.records) == 4
-    assert set(run.records[0]) == set(run.messages[0]["schema"]["properties"])
+    assert set(run.records[0]) == set(run.schema["schema"]["properties"])
 
 
 def test_what_a_stored_catalog_adds_stays_as_long_as_it_is_no_contradiction(
@@ -237,7 +237,7 @@ def test_what_a_stored_catalog_adds_stays_as_long_as_it_is_no_contradiction(
     catalog = stored_catalog(tap, lambda properties: properties.update(CASE_ID=wider))
     run = tap.run("--catalog", catalog)
     assert run.logged("WARNING") == []
-    assert run.messages[0]["schema"]["properties"]["CASE_ID"] == wider
+    assert run.schema["schema"]["properties"]["CASE_ID"] == wider
 
 
 @pytest.mark.parametrize("asked", ["FULL_TABLE", "LOG_BASED"])
@@ -307,7 +307,7 @@ def test_flattening_gives_nested_values_in_the_form_that_its_schema_says(
     table.execute_with("INSERT INTO NESTED VALUES (?, ?, ?)", (1, stamp(1), '{"a":{"b":[1]}}'))
     config = {"table": "NESTED", "replication_key": "AT"}
     run = tap.run(**config, flattening_enabled=True, flattening_max_depth=3)
-    assert run.messages[0]["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
+    assert run.schema["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
     assert [record["DOC"] for record in run.records] == ['{"a":{"b":[1]}}']
 
 
@@ -420,6 +420,10 @@ def bookmark(**members: object) -> dict[str, Any]:
             "bookmark of TXLOG_EVENTS.*soon.*start_date",
         ),
         ({}, bookmark(v=99), 5, "version 99.*Update"),
+        ({}, {"bookmarks": 7}, 5, "the given state is none.*last run"),
+        ({}, {"bookmarks": {"TXLOG_EVENTS": None}}, 5, "the given state is none"),
+        ({}, bookmark(partitions={}), 5, "the given state is none"),
+        ({}, bookmark(partitions=[{"v": 1}]), 5, "the given state is none"),
     ],
 )
 def test_an_error_is_one_line_with_cause_and_remedy_and_its_exit_code(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tap_oracle_txlog.extraction import (
     Batch,
     Extraction,
     ExtractionSettings,
+    NullKey,
 )
 from tap_oracle_txlog.id_ranges import IdRanges
 from tap_oracle_txlog.keyset import Progress
@@ -301,6 +303,45 @@ def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
     run(Database(now=at(110), transactions=holder), replace(SETTINGS, lookback=0))
     (said,) = messages(caplog, logging.INFO)
     assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
+
+
+# The end of a pass
+
+
+@given(
+    st.integers(0, 12),
+    st.integers(1, 5),
+    st.integers(0, 4),
+    st.sampled_from(["warn", "emit", "fail"]),
+)
+def test_exactly_the_last_batch_of_each_pass_says_so(
+    count: int, page_size: int, without_key: int, null_key: NullKey
+) -> None:
+    database = filled(count, without_key=list(range(100, 100 + without_key)))
+    settings = replace(SETTINGS, page_size=page_size, null_key=null_key)
+    for progress in (beginning(), beginning(run(filled(count))[1].to_bookmark())):
+        seen: list[Batch] = []
+        fails = null_key == "fail" and without_key > 0
+        with pytest.raises(DataError) if fails else nullcontext():
+            keep(extraction(database, settings).batches(progress), seen)
+        ends = [batch.ends_pass for batch in seen]
+        assert ends == [False] * (len(seen) - 1) + [not fails]
+
+
+def test_with_polling_a_span_is_read_until_all_of_it_is_complete() -> None:
+    """The look-back is 60 s, and the rows of seconds 100 and 101 come while it waits."""
+    database = Database(now=at(100))
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        database.now = at(100 + 20 * len(waits))
+        database.insert(99 + len(waits), len(waits))
+
+    reading = extraction(database, replace(SETTINGS, poll_interval=20), sleep=sleep)
+    batches = list(reading.batches(beginning(), until=at(102)))
+    assert ids(batches) == [1, 2]
+    assert (len(waits), batches[-1].progress.complete.at) == (4, at(102))
 
 
 # Rows that come late
