@@ -57,7 +57,7 @@ def test_views_that_fail_end_no_run_and_are_named_once(
 ) -> None:
     monkeypatch.setattr(oracle_source, "VIEWS_SECONDS", 0.2)
     at_clock(oracle, NOON)
-    oracle.database.begin(started="2026-01-02T11:00:00", user="BATCH")
+    batch = oracle.database.begin(started="2026-01-02T11:00:00", user="BATCH")
     views, settings = TransactionViews(), OracleSettings.from_config(login(oracle))
     oracle.faults.set("execute", effect, times=max(reconnects, 1), statement="open transactions")
     for _ in range(reconnects):
@@ -66,7 +66,7 @@ def test_views_that_fail_end_no_run_and_are_named_once(
             looked(lost)
         lost.close()
     source = OracleSource(settings, views=views)
-    told = Oldest(instant("2026-01-02T11:00:00.000000000"), "sid 100, user BATCH")
+    told = Oldest(instant("2026-01-02T11:00:00.000000000"), "sid 100, user BATCH", batch.xid)
     assert [looked(source), looked(source)] == [told, told]
     source.close()
     (warning,) = caplog.messages
@@ -113,7 +113,7 @@ def test_a_branch_in_doubt_holds_the_bookmark_like_an_open_transaction(
     at_clock(oracle, NOON)
     oracle.database.in_doubt["1.2.345"] = "2026-01-02T09:00:00"
     oracle.database.begin(started="2026-01-02T11:00:00")
-    told = Oldest(instant("2026-01-02T09:00:00.000000000"), "in doubt: 1.2.345")
+    told = Oldest(instant("2026-01-02T09:00:00.000000000"), "in doubt: 1.2.345", "1.2.345")
     assert looked(open_source()) == told
     oracle.database.hidden.add("DBA_2PC_PENDING")
     assert looked(open_source()).at == "2026-01-02T11:00:00.000000000"

@@ -42,9 +42,9 @@ def test_the_oldest_open_transaction_is_told_with_its_holder(
     source = open_source()
     assert source.open_transactions() == NoneOpen()
     oracle.database.begin(started="2026-01-01T00:00:02.000000000")
-    oracle.database.begin(started="2026-01-01T00:00:01.900000000", user="BATCH")
+    batch = oracle.database.begin(started="2026-01-01T00:00:01.900000000", user="BATCH")
     assert source.open_transactions() == Oldest(
-        instant("2026-01-01T00:00:01.000000000"), "sid 101, user BATCH"
+        instant("2026-01-01T00:00:01.000000000"), "sid 101, user BATCH", batch.xid
     )
 
 

@@ -184,10 +184,10 @@ def test_a_row_is_seen_once_its_transaction_has_committed_and_not_before(
     events.insert(event(2, NOON[:19]))
     assert client.ids() == [2]
     _, whole = session.OPEN_TRANSACTIONS[0]
-    assert client.ask(whole) == [("2026-01-01T11:59:58", late.sid, "BATCH", None, 1, 1)]
+    assert client.ask(whole) == [("2026-01-01T11:59:58", late.sid, "BATCH", late.xid, None, 1, 1)]
     late.commit()
     assert client.ids() == [1, 2]
-    assert client.ask(whole) == [(None, None, None, None, 1, 1)]
+    assert client.ask(whole) == [(None, None, None, None, None, 1, 1)]
 
 
 def test_a_rolled_back_transaction_leaves_nothing(
@@ -197,7 +197,7 @@ def test_a_rolled_back_transaction_leaves_nothing(
     transaction.insert(events, event(1, NOON[:19]))
     transaction.rollback()
     assert client.ids() == []
-    assert client.ask(session.OPEN_TRANSACTIONS[2][1]) == [(None,) * 6]
+    assert client.ask(session.OPEN_TRANSACTIONS[2][1]) == [(None,) * 7]
 
 
 def test_a_commit_can_be_timed_between_two_pages(

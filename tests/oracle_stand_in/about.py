@@ -22,8 +22,8 @@ COLUMN: Final = (
     " NULLABLE VARCHAR2(1)"
 )
 TRANSACTION: Final = (
-    "STARTED VARCHAR2(19), SID NUMBER, USERNAME VARCHAR2(128), LOGON VARCHAR2(19),"
-    " ANSWERING NUMBER, NODES NUMBER"
+    "STARTED VARCHAR2(19), SID NUMBER, USERNAME VARCHAR2(128), XID VARCHAR2(22),"
+    " LOGON VARCHAR2(19), ANSWERING NUMBER, NODES NUMBER"
 )
 
 # --- the session ----------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def transactions_of_all(query: Query) -> Answer:
     query.granted("GV$TRANSACTION", "GV$SESSION", "GV$INSTANCE", "V$ACTIVE_INSTANCES")
     query.granted("DBA_2PC_PENDING")
     database = query.database
-    in_doubt = [(at, None, f"in doubt: {name}") for name, at in database.in_doubt.items()]
+    in_doubt = [(at, None, f"in doubt: {name}", name) for name, at in database.in_doubt.items()]
     return _transactions(query, in_doubt, nodes=(database.answering, database.nodes))
 
 
@@ -74,7 +74,7 @@ def oldest_start(query: Query, view: str = "GV$TRANSACTION") -> Answer:
     query.granted(view)
     opened = query.database.transactions
     started = min((wall(query, each.started) for each in opened), default=None)
-    return answer(TRANSACTION, (started, None, None, None, None, None))
+    return answer(TRANSACTION, (started, None, None, None, None, None, None))
 
 
 def oldest_local_start(query: Query) -> Answer:
@@ -82,11 +82,11 @@ def oldest_local_start(query: Query) -> Answer:
 
 
 def _transactions(
-    query: Query, more: list[tuple[str, None, str]], nodes: tuple[int | None, int | None]
+    query: Query, more: list[tuple[str, None, str, str]], nodes: tuple[int | None, int | None]
 ) -> Answer:
-    opened = [(each.started, each.sid, each.user) for each in query.database.transactions]
+    opened = [(each.started, each.sid, each.user, each.xid) for each in query.database.transactions]
     found = sorted(chain(opened, more), key=lambda each: each[0])
-    oldest: Row = (wall(query, found[0][0]), *found[0][1:]) if found else (None, None, None)
+    oldest: Row = (wall(query, found[0][0]), *found[0][1:]) if found else (None,) * 4
     logon = wall(query, query.instance.logged_on) if query.instance.logged_on else None
     return answer(TRANSACTION, (*oldest, logon, *nodes))
 

@@ -121,6 +121,11 @@ class Transaction:
     user: str
     _rows: list[tuple[Table, Row]] = field(default_factory=list)
 
+    @property
+    def xid(self) -> str:
+        """It names this transaction alone."""
+        return f"{self.sid:016X}"
+
     def insert(self, table: Table, *rows: Row) -> None:
         self._rows.extend((table, row) for row in rows)
 

@@ -51,12 +51,12 @@ def introduction(table: TableName) -> Statement:
 
 _STARTED = f"TO_CHAR({{}}, '{SECONDS}')"
 _TRANSACTIONS = (
-    "    SELECT x.START_DATE, s.SID, s.USERNAME\n"
+    "    SELECT x.START_DATE, s.SID, s.USERNAME, RAWTOHEX(x.XID) XID\n"
     "    FROM GV$TRANSACTION x\n"
     "    LEFT JOIN GV$SESSION s ON s.INST_ID = x.INST_ID AND s.SADDR = x.SES_ADDR\n"
 )
 _IN_DOUBT = (
-    "    UNION ALL SELECT p.FAIL_TIME, NULL, 'in doubt: ' || p.LOCAL_TRAN_ID\n"
+    "    UNION ALL SELECT p.FAIL_TIME, NULL, 'in doubt: ' || p.LOCAL_TRAN_ID, p.LOCAL_TRAN_ID\n"
     "    FROM DBA_2PC_PENDING p WHERE p.STATE = 'prepared'\n"
 )
 _LOGGED_ON = (
@@ -69,7 +69,7 @@ _NODES = "       (SELECT COUNT(*) FROM GV$INSTANCE), (SELECT COUNT(*) FROM V$ACT
 
 def _with_holder(transactions: str, nodes: str) -> Statement:
     return Statement(
-        f"SELECT {_STARTED.format('o.START_DATE')}, o.SID, o.USERNAME,\n"
+        f"SELECT {_STARTED.format('o.START_DATE')}, o.SID, o.USERNAME, o.XID,\n"
         f"{_LOGGED_ON}{nodes}"
         f"FROM DUAL LEFT JOIN (SELECT * FROM (\n{transactions}"
         "    ORDER BY START_DATE) WHERE ROWNUM <= 1) o ON 1 = 1"
@@ -78,7 +78,7 @@ def _with_holder(transactions: str, nodes: str) -> Statement:
 
 def _start(view: str) -> Statement:
     started = _STARTED.format("MIN(x.START_DATE)")
-    return Statement(f"SELECT {started}, NULL, NULL, NULL, NULL, NULL\nFROM {view} x")
+    return Statement(f"SELECT {started}, NULL, NULL, NULL, NULL, NULL, NULL\nFROM {view} x")
 
 
 OPEN_TRANSACTIONS: tuple[tuple[str, Statement], ...] = (
@@ -96,9 +96,9 @@ OPEN_TRANSACTIONS: tuple[tuple[str, Statement], ...] = (
 """The views and the question, from most to least telling, by the rights needed.
 
 Each answers with one row: the start of the oldest open transaction (NULL: none is open), its
-session and user, when this session logged on, how many nodes answer, and how many there are. Times
-are those of the clock on the wall of the database host (`host_clock.py`). The last one sees one
-node alone.
+session, user and XID, when this session logged on, how many nodes answer, and how many there are.
+Times are those of the clock on the wall of the database host (`host_clock.py`). The last one sees
+one node alone.
 """
 
 

@@ -100,7 +100,7 @@ def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> 
         now: The time, and what the clock of the host shows.
         connected: When this connection was made (UTC).
     """
-    started, sid, user, logged_on, answering, nodes = row
+    started, sid, user, xid, logged_on, answering, nodes = row
     if answering is not None and int(answering) < int(nodes or 0):
         return NotReadable(
             f"only {answering} of {nodes} nodes of the cluster answer for GV$TRANSACTION",
@@ -121,7 +121,7 @@ def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> 
             "Have the clocks of the database hosts set",
             right_missing=False,
         )
-    return Oldest(at, _holder(sid, user))
+    return Oldest(at, _holder(sid, user), identity=str(xid or ""))
 
 
 def _holder(sid: str | int | None, user: str | int | None) -> str:
