@@ -7,7 +7,8 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
 .PHONY: setup demo test check format settings lock simulate clean \
-	bench bench-components bench-latency bench-empty bench-publisher bench-read-back bench-stages
+	bench bench-components bench-latency bench-empty bench-follow bench-publisher bench-read-back \
+	bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -46,6 +47,10 @@ bench-components: .venv/ready
 ## bench-latency: from commit to stream in follow mode
 bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
 	@$(BIN)/python -m bench.latency
+
+## bench-follow: what follow mode fetches, sends and costs for one row that is new
+bench-follow: .venv/ready
+	@$(BIN)/python -m bench.follow
 
 ## bench-empty: what a run costs that finds nothing new
 bench-empty: setup

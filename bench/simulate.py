@@ -7,7 +7,7 @@ rows a second. 97 % of the transactions take 50 ms, 2.9 % five seconds and 0.1 %
 minutes; one in 5,000 is rolled back; in 0.2 % rows are stamped up to two minutes before the
 transaction's first change. Every strategy polls once a minute and sees what is committed. "This
 tap" runs the rules of the package, and its state goes through JSON between two polls. Exit code 1
-when it loses, repeats or delays one row, or its state grows to 50 ranges or 4,000 bytes.
+when it loses, repeats or delays one row, or its state grows to 2,000 runs of ids or 64,000 bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from random import Random
 from statistics import quantiles
@@ -28,7 +29,10 @@ from xml.sax.saxutils import escape
 
 from typing_extensions import override
 
+from tap_oracle_txlog.emitted import IdSet
+from tap_oracle_txlog.id_ranges import IdRanges, encode_runs
 from tap_oracle_txlog.keyset import Position, Progress
+from tap_oracle_txlog.scan import Answer, Keys, Question, Rows, RowsAt, Scan
 from tap_oracle_txlog.timestamps import BEGINNING, Instant, from_nanoseconds, minus, parse, plus
 from tap_oracle_txlog.timestamps import nanoseconds as nanoseconds_of
 from tap_oracle_txlog.watermark import NoneOpen, Oldest, choose_watermark
@@ -48,7 +52,7 @@ DRAIN_SECONDS = 600  # so that strategies that hold rows back come to their end
 PAGE_SIZE = 20_000
 OLDEST_OF_INTEREST = 2_400  # seconds; no strategy looks further back
 SKEW = 2
-MAX_RANGES, MAX_BYTES = 50, 4_000
+MAX_RUNS, MAX_BYTES = 2_000, 64_000
 
 
 def clock_text(seconds: float) -> Instant:
@@ -283,15 +287,15 @@ class ThisTap(Strategy):
 
     @override
     def poll(self, view: View) -> Sequence[Position]:
-        scan = self.resume().scan(watermark(view, self.lookback))
-        behind = view.behind(scan.after)
+        scan = Scan(self.resume(), watermark(view, self.lookback))
         new: list[Position] = []
-        for first in range(0, len(behind), PAGE_SIZE):
-            page = behind[first : first + PAGE_SIZE]
-            new += [row for row, is_new in zip(page, scan.admit(page), strict=True) if is_new]
+        while (question := scan.question) is not None:
+            found = _found(view, question)
+            page = found[:PAGE_SIZE]
+            is_new = scan.take(Answer(page, more=len(found) > PAGE_SIZE))
+            if not isinstance(question, Keys):
+                new += compress(page, is_new)
             self.save(scan.progress)
-        scan.finish()
-        self.save(scan.progress)
         return new
 
     def resume(self) -> Progress:
@@ -302,8 +306,22 @@ class ThisTap(Strategy):
 
     def save(self, progress: Progress) -> None:
         self.state = json.dumps(progress.to_bookmark())
-        self.ranges = max(self.ranges, len(progress.emitted))
+        runs = sum(len(segment.ids.runs) for segment in progress.emitted.segments)
+        self.ranges = max(self.ranges, runs)
         self.bytes = max(self.bytes, len(self.state))
+
+
+def _found(view: View, question: Question) -> Sequence[Position]:
+    if isinstance(question, RowsAt):
+        wanted = set(question.positions)
+        return [row for row in view.behind(Position.before(min(wanted).at)) if row in wanted]
+    found = view.behind(question.after)
+    if question.until is not None:
+        found = found[: bisect_left(found, (question.until,))]
+    if isinstance(question, Rows) and question.known:
+        known = IdSet(IdRanges.decode(encode_runs(question.known)))
+        found = [row for row in found if row.id not in known]
+    return found
 
 
 class ThisTapWithoutLookback(ThisTap):
@@ -384,7 +402,7 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         strategy, state = result.strategy, ""
         if isinstance(strategy, ThisTap):
-            state = f"{strategy.ranges} ranges, {strategy.bytes:,} bytes"
+            state = f"{strategy.ranges} runs, {strategy.bytes:,} bytes"
         line = f"{strategy.name:42} {result.lost:7,} {result.repeated:10,}"
         lines.append(f"{line} {result.median:6.0f} {result.late:6.0f}  {state}".rstrip())
     return "\n".join(lines)
@@ -397,7 +415,7 @@ def broken_promises(result: Result) -> list[str]:
         f"{result.lost:,} rows lost": result.lost,
         f"{result.repeated:,} rows repeated": result.repeated,
         f"a row delayed by {result.added:.0f} s": result.added > 0,
-        f"{strategy.ranges} ranges in the state": strategy.ranges >= MAX_RANGES,
+        f"{strategy.ranges} runs of ids in the state": strategy.ranges >= MAX_RUNS,
         f"{strategy.bytes:,} bytes of state": strategy.bytes >= MAX_BYTES,
     }
     return [text for text, is_broken in checks.items() if is_broken]

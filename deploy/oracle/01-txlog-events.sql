@@ -16,6 +16,11 @@ CREATE INDEX spc.ix_txlog_events_tail ON spc.txlog_events (event_timestamp, id);
 CREATE USER spc_read IDENTIFIED BY spc_read;
 GRANT CREATE SESSION TO spc_read;
 GRANT SELECT ON spc.txlog_events TO spc_read;
--- Lets the tap know the oldest open transaction, so that it need not rely on a look-back alone.
+-- Lets the tap know the oldest open transaction, so that it need not rely on a look-back alone, who
+-- holds it, whether all nodes of a cluster answer, and which branches are in doubt.
 GRANT SELECT ON sys.gv_$transaction TO spc_read;
 GRANT SELECT ON sys.v_$transaction TO spc_read;
+GRANT SELECT ON sys.gv_$session TO spc_read;
+GRANT SELECT ON sys.gv_$instance TO spc_read;
+GRANT SELECT ON sys.v_$active_instances TO spc_read;
+GRANT SELECT ON sys.dba_2pc_pending TO spc_read;

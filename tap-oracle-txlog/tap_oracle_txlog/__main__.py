@@ -25,7 +25,7 @@ def main() -> None:
 
     Raises:
         SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
-            5 data, 130 and 143 after a signal.
+            5 data, 6 a backfill that is not complete yet, 130 and 143 after a signal.
     """
     gc.set_threshold(UNCOLLECTED)
     code = 1

@@ -16,7 +16,7 @@ from tap_oracle_txlog.watermark import LastPass  # noqa: TC001  # msgspec reads 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _RESET: Final = "restore the state from a backup, or remove it and set start_date"
 
@@ -28,15 +28,49 @@ class Place(msgspec.Struct):
     id: int | str | None
 
 
+class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Rows that are out and may be looked at again: a stretch of time, their ids, and checks.
+
+    ``ids`` are ranges of integers, ``others`` ids that are none. ``checks`` are of id and time of
+    each row, ``total`` is their sum.
+    """
+
+    since: str
+    before: str
+    ids: str = ""
+    others: str = ""
+    total: str = ""
+    checks: str = ""
+
+
+class Beyond(msgspec.Struct, omit_defaults=True):
+    """Ids of rows that are out although their time is later than the frontier."""
+
+    ids: str = ""
+    others: str = ""
+
+
 class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One table's member of the state; the SDK writes only the first two of these."""
+    """One table's member of the state; the SDK writes only the first two of these.
+
+    No row with a time up to ``replication_key_value`` (included) is missing, which is the instant
+    before ``complete_before``: where it is another one, somebody has changed it by hand. Reading
+    goes on behind ``position``; the newest row that is out stands at ``frontier``, where that is
+    another place. What lies between the two and is out, ``emitted`` says, from ``remembered`` on.
+    In version 1 it was ranges of ids, of rows anywhere behind ``position``.
+    """
 
     replication_key: str
     replication_key_value: str
+    complete_before: str | None = None
     position: Place | None = None
-    emitted: str
-    null_ids: str = ""
+    frontier: Place | None = None
+    remembered: Place | None = None
+    emitted: str | list[Part] = []
+    beyond: Beyond | None = None
+    null_ids: str | Beyond = ""
     last_pass: LastPass | None = None
+    clocks: LastPass | None = None
     table: str
     v: int
 
@@ -49,7 +83,7 @@ def read(written: Mapping[str, object], *, replication_key: str, table: str) -> 
     """
     wanted = {"replication_key": replication_key, "table": table, "v": VERSION}
     try:
-        bookmark = msgspec.convert({**wanted, "emitted": "", **written}, Bookmark)
+        bookmark = msgspec.convert({**wanted, **written}, Bookmark)
     except msgspec.ValidationError as cause:
         raise damaged(table, cause) from cause
     for member in ("replication_key", "table"):

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from tap_oracle_txlog.embedded_types import (
     SQLITE_FORM,
+    exact_json,
     form,
     json_schema,
     python_type,
@@ -26,14 +27,24 @@ from tap_oracle_txlog.embedded_types import (
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.settings import source_zone
+from tap_oracle_txlog.page_size import bounded
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.source import Column, Page, SourceLostError
-from tap_oracle_txlog.timestamps import END, Instant, from_datetime, parse, to_datetime
+from tap_oracle_txlog.timestamps import (
+    BEGINNING,
+    END,
+    Instant,
+    from_datetime,
+    parse,
+    to_datetime,
+)
 from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
+
+    from tap_oracle_txlog.id_ranges import Run
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +85,7 @@ class EmbeddedSource:
         zone: ZoneInfo | None = None,
     ) -> None:
         try:
-            self._engine = sa.create_engine(url)
+            self._engine = sa.create_engine(url, **exact_json(url))
             self._connection = self._engine.connect()
         except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
             reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
@@ -157,22 +168,49 @@ class EmbeddedSource:
             why, "Keep transactions shorter than lookback_seconds", right_missing=False
         )
 
-    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
         """See ``source.Source``."""
-        at = self._key_value(after.at)
-        behind: sa.ColumnElement[bool] = self._key >= at
-        if after.id is not None and _is_whole(after.at):
-            behind &= (self._key > at) | (self._as_stored(self._id) > after.id)
-        if until is not None:
-            behind &= self._key < self._key_value(until)
-        return self._read(behind, limit)
+        if after.at == BEGINNING:
+            self._tell_early_keys()
+        behind = self._behind(after, until)
+        for run in known:
+            behind &= self._is_not_in(run)
+        return self._page(*self._read(self._columns, behind, limit))
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        """See ``source.Source``."""
+        read = [self._key, self._id]
+        fetched, _ = self._read(read, self._behind(after, until), limit, is_bounded=False)
+        if not fetched:
+            return []
+        keys, ids = zip(*fetched, strict=True)
+        return Position.of_rows(self._instants(keys), _whole(ids))
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        """See ``source.Source``."""
+        id_ = self._as_stored(self._id)
+        each = [(self._key == self._key_value(at)) & (id_ == one) for at, one in positions]
+        return self._page(*self._read(self._columns, sa.or_(*each), len(positions) + 1))
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """See ``source.Source``."""
         behind: sa.ColumnElement[bool] = self._key.is_(None)
         if after_id is not None:
             behind &= self._as_stored(self._id) > after_id
-        return self._read(behind, limit)
+        return self._page(*self._read(self._columns, behind, limit))
+
+    def null_keys(self, limit: int) -> int:
+        """See ``source.Source``."""
+        return self._count(self._key.is_(None), limit)
 
     def close(self) -> None:
         """See ``source.Source``."""
@@ -185,28 +223,77 @@ class EmbeddedSource:
         cut = to_datetime(at).replace(tzinfo=dt.UTC if self._key_is_aware else None)
         return cut if _is_whole(at) else cut + dt.timedelta(microseconds=1)
 
-    def _read(self, where: sa.ColumnElement[bool], limit: int) -> Page:
+    def _behind(self, after: Position, until: Instant | None) -> sa.ColumnElement[bool]:
+        at = self._key_value(after.at)
+        behind: sa.ColumnElement[bool] = self._key >= at
+        if after.id is not None and _is_whole(after.at):
+            behind &= (self._key > at) | (self._as_stored(self._id) > after.id)
+        if until is not None:
+            behind &= self._key < self._key_value(until)
+        return behind
+
+    def _is_not_in(self, run: Run) -> sa.ColumnElement[bool]:
+        id_ = self._as_stored(self._id)
+        outside = ~id_.between(run.low, run.high)
+        return outside if run.step == 1 else outside | ((id_ - run.low) % run.step != 0)
+
+    def _count(self, where: sa.ColumnElement[bool], limit: int) -> int:
+        found = sa.select(sa.literal(1)).select_from(self._table).where(where).limit(limit)
+        counted = sa.select(sa.func.count()).select_from(found.subquery())
+        with self._explained():
+            count = int(self._connection.execute(counted).scalar_one())
+            self._connection.rollback()
+            return count
+
+    def _read(
+        self,
+        columns: Sequence[sa.Column[Any]],
+        where: sa.ColumnElement[bool],
+        limit: int,
+        *,
+        is_bounded: bool = True,
+    ) -> tuple[list[Any], bool]:
+        """Rows in order, and whether they are fewer than there are because they are large."""
         statement = (
-            sa.select(*map(self._as_stored, self._columns))
+            sa.select(*map(self._as_stored, columns))
             .where(where)
             .order_by(self._key, self._id)
             .limit(limit)
         )
-        try:
-            fetched = self._connection.execute(statement).fetchall()
+        with self._explained():
+            result = self._connection.execute(statement)
+            try:
+                if is_bounded:
+                    found = bounded(result.fetchmany, limit)
+                else:
+                    found = list(result.fetchall()), False
+            finally:
+                result.close()
             self._connection.rollback()  # the next page is to see what was committed meanwhile
-            return self._page(fetched) if fetched else Page([], [])
+            return found
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of the database leave as what they mean."""
+        try:
+            yield
         except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
             reason = f"cannot read {self._table.fullname} by {self._key.name}: {_cause(error)}"
             _raise_if_lost(error, reason)
             raise DataError(reason, "Check that its values are of their column's type") from error
 
-    def _page(self, fetched: Sequence[sa.Row[Any]]) -> Page:
+    def _page(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         """Column by column, which costs half of what it would row by row."""
+        if not fetched:
+            return Page([], [])
+        with self._explained():
+            return self._converted(fetched, is_cut)
+
+    def _converted(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         columns = list(zip(*fetched, strict=True))
         keys, ids = self._instants(columns[self._key_place]), _whole(columns[self._id_place])
         values = [convert(column) for convert, column in zip(self._forms, columns, strict=True)]
-        return Page(Position.of_rows(keys, ids), list(map(self._row, *values)))
+        return Page(Position.of_rows(keys, ids), list(map(self._row, *values)), is_cut)
 
     def _instants(self, keys: Sequence[Any]) -> Sequence[Instant]:
         if keys[0] is None:  # then it is a page of such rows
@@ -233,6 +320,18 @@ class EmbeddedSource:
         if not isinstance(value, str | None):
             raise self._does_not_sort(value)
 
+    def _tell_early_keys(self) -> None:
+        """Keys before year 1, and texts that sort before all times, are before the first page."""
+        first = self._key_value(BEGINNING)
+        if count := self._count(self._key < first, EARLY_KEYS_COUNTED):
+            logger.warning(
+                "%d%s rows have a %s that is before year 1 or no time, and are not read."
+                " Give them a time",
+                count,
+                " or more" if count == EARLY_KEYS_COUNTED else "",
+                self._key,
+            )
+
     def _does_not_sort(self, stored: object) -> DataError:
         reason = f"{self._key} holds times in a form that does not sort: {stored!r}"
         return DataError(reason, f"Store them as {SQLITE_FORM}")
@@ -258,6 +357,9 @@ class EmbeddedSource:
 
 
 NO_KEY = Instant("")
+
+#: Rows that are before every position are counted up to here.
+EARLY_KEYS_COUNTED = 1_000
 
 
 def _is_whole(at: Instant) -> bool:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import decimal
+import inspect
+import json
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -89,15 +92,37 @@ def _text_times(values: Sequence[Any], zone: dt.tzinfo) -> Sequence[object]:
     if zone is dt.UTC:
         return [text.replace(" ", "T") + "+00:00" for text in values]
     offset = offsets(zone)
-    return [f"{text[:10]}T{text[11:]}{offset(text[:16])}" for text in values]
+    found = [offset(text[:16]) for text in values]
+    if max(map(len, found)) > len("+00:00"):
+        return _each(lambda text: _time_text(dt.datetime.fromisoformat(text), zone), values)
+    return [f"{text[:10]}T{text[11:]}{at}" for text, at in zip(values, found, strict=True)]
 
 
 def _time_text(value: dt.datetime, zone: dt.tzinfo) -> str:
     """ISO text with an offset: that of ``zone`` for a time that was stored without one."""
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).isoformat(
-        timespec="microseconds"
-    )
+    aware = value if value.tzinfo else value.replace(tzinfo=zone)
+    offset = aware.utcoffset()
+    if offset is not None and offset.seconds % 60:  # local mean time, which JSON cannot say
+        aware = aware.astimezone(dt.UTC)
+    return aware.isoformat(timespec="microseconds")
 
+
+def _exact(value: Any) -> object:  # noqa: ANN401  # whatever the driver has for a number
+    """A number with its digits; None for what JSON has no number for."""
+    if not math.isfinite(value):
+        return None
+    return decimal.Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def exact_json(url: str) -> dict[str, Callable[[str], object]]:
+    """The argument that makes an engine read JSON with all digits, where its dialect takes one."""
+    dialect = sa.make_url(url).get_dialect()
+    makers = (vars(one).get("__init__") for one in dialect.__mro__)
+    taken = (inspect.signature(one).parameters for one in makers if inspect.isfunction(one))
+    return {"json_deserializer": _loads} if any("json_deserializer" in one for one in taken) else {}
+
+
+_loads = partial(json.loads, parse_float=decimal.Decimal, parse_constant=lambda _: None)
 
 _SCHEMAS: dict[type, dict[str, object]] = {
     int: {"type": ["integer", "null"]},
@@ -111,9 +136,7 @@ _SCHEMAS: dict[type, dict[str, object]] = {
     dict: {"type": ["object", "array", "string", "number", "boolean", "null"]},
 }
 _FORMS: dict[type, Callable[[Any], object]] = {
-    decimal.Decimal: lambda value: (
-        decimal.Decimal(repr(value)) if isinstance(value, float) else value
-    ),
+    decimal.Decimal: _exact,
     dt.date: dt.date.isoformat,
     bytes: lambda value: base64.b64encode(value).decode(),
 }

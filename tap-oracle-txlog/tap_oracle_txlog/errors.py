@@ -48,3 +48,9 @@ class DataError(TapError):
     """The data or the given state cannot be used as they are; exit code 5."""
 
     exit_code = 5
+
+
+class NotCompleteError(TapError):
+    """All that is visible was read, and rows of the span may still be committed; exit code 6."""
+
+    exit_code = 6

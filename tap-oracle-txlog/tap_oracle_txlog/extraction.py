@@ -1,9 +1,10 @@
-"""The loop that reads a table: passes, pages, reconnects, and what is said about them.
+"""The loop that reads a table: passes, questions, and what is said about them.
 
-Everything that decides whether a row is new or complete is in the rules (``keyset``,
-``watermark``); everything that talks to a database is in the sources. Here is the order in which
-the one is asked and the other is told: the watermark is read before the first page of a pass and is
-kept for the pass.
+Everything that decides whether a row is new or complete is in the rules (``scan``, ``watermark``);
+everything that talks to a database is in the sources. Here is the order in which the one is asked
+and the other is told: the watermark is read before the first page of a pass and is kept for the
+pass. While polling, what is new is asked for every time; what may have come late, as often as a
+tenth of the time allows.
 """
 
 from __future__ import annotations
@@ -11,28 +12,40 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import compress
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.id_ranges import Memory
-from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
+from tap_oracle_txlog.null_keys import NullKeyScan
+from tap_oracle_txlog.reader import Reader
+from tap_oracle_txlog.reports import Reports
+from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
+from tap_oracle_txlog.time_check import TimeCheck
+from tap_oracle_txlog.timestamps import from_datetime
 from tap_oracle_txlog.watermark import choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.keyset import NullKeyScan, Progress, Scan
+    from tap_oracle_txlog.keyset import Position, Progress
     from tap_oracle_txlog.row import Row
+    from tap_oracle_txlog.scan import Question
     from tap_oracle_txlog.source import Column, Page, Source
     from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import LateRows, Strategy, Watermark
+    from tap_oracle_txlog.watermark import LastPass, Strategy, Watermark
 
 logger = logging.getLogger(__name__)
 
 #: Rows without a key are counted up to here.
-NULL_KEYS_COUNTED = 1_000
+NULL_KEYS_COUNTED: Final = 1_000
+
+KEYS_PAGE: Final = 50_000
+"""Positions alone are small; so many are asked for at once."""
+
+LATE_SHARE: Final = 0.1
+"""The part of the time that may go into looking for late rows while polling."""
 
 NullKey = Literal["warn", "fail", "emit"]
 _T = TypeVar("_T")
@@ -47,16 +60,16 @@ class ExtractionSettings:
     strategy: Strategy
     lookback: float
     skew: float
-    max_ranges: int
     null_key: NullKey
     poll_interval: float
 
 
 class Batch(NamedTuple):
-    """New rows, and what is out once they are."""
+    """New rows, and what is out once they are; ``ends_pass`` when all that was visible is."""
 
     rows: Sequence[Row]
     progress: Progress
+    ends_pass: bool = False
 
 
 class Extraction:
@@ -78,37 +91,41 @@ class Extraction:
         sleep: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._open_source = open_source
-        self._source: Source | None = None
+        self._reader = Reader(open_source, settings.page_size, waits=waits, sleep=sleep)
         self._settings = settings
-        self._waits = waits
         self._sleep = sleep
         self._clock = clock
-        self._page_size = settings.page_size
-        self._announced: set[str] = set()
-        self._late: LateRows | None = None
-        self._late_before = 0
+        self._reports = Reports(settings.lookback, settings.skew)
+        self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
+        self._late_spent = 0.0
+        self._late_due: float | None = None
         self.emitted = 0
+        self.watermark: Watermark | None = None
+        """That of the newest pass."""
 
     def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
-        """Read to the end of what is visible, or for ever where polling is asked for.
+        """Read to the end of what is visible; where polling is asked for, until all before
+        ``until`` is complete, or for ever.
 
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
         """
         while True:
             next_pass = self._clock() + self._settings.poll_interval
+            ended = True
             for batch in self._pass(progress, until):
-                progress = batch.progress
+                progress, ended = batch.progress, batch.ends_pass
                 yield batch
-            if not self._settings.poll_interval or until is not None or self.is_capped:
+            is_covered = until is not None and progress.covers(until)
+            if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
-            self._sleep(max(0.0, next_pass - self._clock()))
+            if ended:
+                self._sleep(max(0.0, next_pass - self._clock()))
 
     @property
     def late(self) -> int:
         """Rows of this run that an earlier pass could not see although their time was before it."""
-        return self._late_before + (self._late.rows if self._late is not None else 0)
+        return self._reports.late
 
     @property
     def is_capped(self) -> bool:
@@ -124,55 +141,89 @@ class Extraction:
         """As ``Source.columns``; connects when there is no connection yet."""
         return self._read(lambda source: source.columns())
 
+    def hand_over(self) -> Source | None:
+        """Leave the open source to the caller."""
+        return self._reader.hand_over()
+
     def close(self) -> None:
         """Release the connection."""
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        self._reader.close()
+
+    # --- passes
 
     def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
-        watermark = self._read(self._watermark)
-        scan = progress.scan(watermark, until=until, max_ranges=self._settings.max_ranges)
-        self._late_before, self._late = self.late, scan.late
-
-        def next_page(source: Source, size: int) -> Page:
-            return source.page(scan.after, size, until=until)
-
-        for batch in self._pages(scan, next_page):
-            progress = batch.progress
-            yield batch
-        self._tell_late(scan.late)
+        """A whole pass, or a look at what is new while the next one is not due."""
+        if until is None and self._late_due is not None and self._clock() < self._late_due:
+            yield from self._look(progress)
+            return
+        self._late_spent = 0.0
+        watermark = self._timed(lambda source: self._watermark(source, progress.clocks))
+        self.watermark = watermark
+        self._reports.watermark(watermark)
+        scan = Scan(progress, watermark, until)
+        self._reports.scan(scan)
+        with_null_keys = until is None and self._settings.null_key != "warn"
+        while scan.question is not None and not self.is_capped:
+            rows = self._next(scan)
+            if rows or scan.is_done:
+                yield Batch(rows, scan.progress, scan.is_done and not with_null_keys)
+        self._reports.end_of_scan(scan)
+        self._late_due = self._clock() + self._late_spent * (1 / LATE_SHARE - 1)
         if until is None and not self.is_capped:
-            yield from self._null_keys(progress)
+            yield from self._null_keys(scan.progress)
 
-    def _pages(
-        self, scan: Scan | NullKeyScan, next_page: Callable[[Source, int], Page]
-    ) -> Iterator[Batch]:
-        """Batches to the end of the scan, or to the cap; a page that is not full is the last
-        one.
-        """
-        is_last = False
-        while not is_last and not self.is_capped:
-            page, size = self._read(lambda source: self._fetch(source, next_page))
-            new = scan.admit(page.positions)
-            is_last = len(page.rows) < size
-            if is_last:
-                scan.finish()
-            rows = page.rows if all(new) else list(compress(page.rows, new))
-            self.emitted += len(rows)
-            self._tell_memory(scan.memory)
-            logger.debug("page of %d rows, %d of them new", len(page.rows), len(rows))
-            yield Batch(rows, scan.progress)
+    def _look(self, progress: Progress) -> Iterator[Batch]:
+        """One page behind the frontier; when it is full, a whole pass is due."""
+        scan, ended = Scan(progress, None), True
+        self._reports.scan(scan)
+        while scan.question is not None and not self.is_capped:
+            is_page = scan.is_at_head
+            rows = self._next(scan)
+            if rows or scan.is_done > ended:
+                ended = scan.is_done
+                yield Batch(rows, scan.progress, ended)
+                if is_page and not scan.is_done:
+                    self._late_due = None
+                    return
 
-    def _fetch(self, source: Source, next_page: Callable[[Source, int], Page]) -> tuple[Page, int]:
-        size = self._size()
-        return next_page(source, size), size
+    def _next(self, scan: Scan) -> Sequence[Row]:
+        """Put the scan's question, and give the rows of the answer that are new."""
+        question = scan.question
+        assert question is not None  # noqa: S101
+        if isinstance(question, Keys):
+            scan.take(self._timed(lambda source: _keys(source, question)))
+            return []
+        begun, is_late = self._clock(), not scan.is_at_head
+        page, size = self._reader.ask(
+            lambda source, size: _page(source, question, size), self._most(question)
+        )
+        if is_late:
+            self._late_spent += self._clock() - begun
+        answer = _answer(question, page, size)
+        if isinstance(question, Rows) and question.until is None and not answer.more:
+            self._check_times(page)
+        new = scan.take(answer)
+        shown = page.rows[: len(new)]
+        rows = shown if all(new) else list(compress(shown, new))
+        self.emitted += len(rows)
+        logger.debug("page of %d rows, %d of them new", len(page.rows), len(rows))
+        self._reports.left_out(scan.progress)
+        self._ask_ahead(scan)
+        return rows
 
-    def _size(self) -> int:
-        """How many rows to ask for: a page, or what the cap leaves of it."""
-        if not self._settings.max_records:
-            return self._page_size
-        return min(self._page_size, self._settings.max_records - self.emitted)
+    def _check_times(self, page: Page) -> None:
+        """Look at the rows at the head of the table, once in a run."""
+        if page.rows and self.watermark is not None:
+            zone = self.key_zone
+            for odd in self._times.warnings(page, self.watermark.clock, zone):
+                self._reports.announce(logging.WARNING, odd)
+
+    def _ask_ahead(self, scan: Scan) -> None:
+        """Let the next page come while this one is written."""
+        question = scan.question
+        if isinstance(question, Rows) and scan.is_at_head and not self.is_capped:
+            most = self._most(question)
+            self._reader.ask_ahead(lambda source, size: _page(source, question, size), most)
 
     def _null_keys(self, progress: Progress) -> Iterator[Batch]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
@@ -180,99 +231,88 @@ class Extraction:
         """
         if self._settings.null_key != "emit":
             self._tell_null_keys()
+            if self._settings.null_key == "fail":
+                yield Batch((), progress, ends_pass=True)
             return
-        scan = progress.null_key_scan(max_ranges=self._settings.max_ranges)
-        for batch in self._pages(
-            scan, lambda source, size: source.null_key_page(scan.after_id, size)
-        ):
-            if batch.rows or batch.progress != progress:
-                yield batch
-
-    def _read(self, ask: Callable[[Source], _T]) -> _T:
-        """Ask the source; connect anew when it was lost, and ask for less when it was too much."""
-        waits = iter(self._waits())
-        while True:
-            try:
-                if self._source is None:
-                    self._source = self._open_source()
-                return ask(self._source)
-            except PageTooLargeError as too_large:
-                if (size := self._size()) <= 1:
-                    raise too_large.error from too_large
-                self._page_size = size // 2
-                logger.warning("%s; going on with pages of %d rows", too_large, self._page_size)
-            except SourceLostError as lost:
-                self.close()
-                if (wait := next(waits, None)) is None:
-                    raise lost.error from lost
-                logger.warning("%s; trying again in %.1f s", lost, wait)
-                self._sleep(wait)
-
-    def _watermark(self, source: Source) -> Watermark:
-        settings = self._settings
-        clock = source.clock()
-        watermark = choose_watermark(
-            clock,
-            source.open_transactions(),
-            strategy=settings.strategy,
-            lookback=settings.lookback,
-            skew=settings.skew,
-            zone=source.key_zone,
-        )
-        if (fallen := watermark.fallen_from) is not None:
-            self._announce(
-                logging.WARNING if fallen.right_missing else logging.INFO,
-                f"late commits: {fallen.why}, so a transaction that is open for longer than "
-                f"{settings.lookback:g} s can be missed. {fallen.remedy}",
+        scan, more = NullKeyScan(progress), True
+        while more and not self.is_capped:
+            page, size = self._reader.ask(
+                lambda source, size: (source.null_key_page(scan.after_id, size), size),
+                self._remaining(),
             )
-        logger.info(
-            "complete up to %s at most (%s, %.0f s behind the database clock, held by %s)",
-            watermark.at,
-            watermark.strategy,
-            watermark.lag,
-            watermark.held_by,
-            extra={"watermark": watermark.at, "lag_seconds": watermark.lag},
-        )
-        return watermark
-
-    def _tell_late(self, late: LateRows) -> None:
-        if not late.rows:
-            return
-        logger.info(
-            "%d rows came late, at most %.1f s after the pass that could not see them: delivered",
-            late.rows,
-            late.most_seconds,
-            extra={"late": late.rows, "late_seconds": late.most_seconds},
-        )
-        if late.nearly_missed(self._settings.lookback + self._settings.skew):
-            logger.warning(
-                "a row came only %.1f s before it would have been missed. Raise lookback_seconds",
-                late.margin_seconds,
-            )
-
-    def _tell_memory(self, memory: Memory) -> None:
-        if memory is not Memory.EXACT:
-            self._announce(
-                logging.WARNING,
-                f"rows beyond the bookmark may come again: {memory.value}. The target has to "
-                "recognise them by their message ids",
-            )
+            new = scan.admit(page.positions)
+            more = len(page.rows) == size or page.is_cut
+            if not more:
+                scan.finish()
+            rows = list(compress(page.rows, new))
+            self.emitted += len(rows)
+            yield Batch(rows, scan.progress, not more)
 
     def _tell_null_keys(self) -> None:
-        found, limit = self._read(self._count_null_keys)
-        if not found:
+        limit = NULL_KEYS_COUNTED
+        if not (found := self._timed(lambda source: source.null_keys(limit))):
             return
         count = f"{found}{' or more' if found == limit else ''}"
         reason = f"{count} rows have no replication key and are not read"
         if self._settings.null_key == "fail":
             raise DataError(reason, "Give them one, or set null_key: emit or warn")
-        self._announce(logging.WARNING, f"{reason}. Set null_key: emit to get them")
+        self._reports.announce(logging.WARNING, f"{reason}. Set null_key: emit to get them")
 
-    def _count_null_keys(self, source: Source) -> tuple[int, int]:
-        limit = min(NULL_KEYS_COUNTED, self._page_size)
-        return len(source.null_key_page(None, limit).rows), limit
+    def _watermark(self, source: Source, last: LastPass | None) -> Watermark:
+        clock = source.clock()
+        return choose_watermark(
+            clock,
+            source.open_transactions(),
+            strategy=self._settings.strategy,
+            lookback=self._settings.lookback,
+            skew=self._settings.skew,
+            zone=source.key_zone,
+            last=last,
+            other_clock=from_datetime(datetime.now(UTC)),
+        )
 
-    def _announce(self, level: int, text: str) -> None:
-        if text not in self._announced:
-            self._announced.add(text)
-            logger.log(level, "%s", text)
+    # --- asking
+
+    def _read(self, ask: Callable[[Source], _T]) -> _T:
+        return self._reader.ask(lambda source, _: ask(source))
+
+    def _timed(self, ask: Callable[[Source], _T]) -> _T:
+        """As ``_read``, and the time it takes counts as spent on late rows."""
+        begun = self._clock()
+        try:
+            return self._read(ask)
+        finally:
+            self._late_spent += self._clock() - begun
+
+    def _remaining(self) -> int:
+        """How many rows the run may still have, or a page."""
+        settings = self._settings
+        return settings.max_records - self.emitted if settings.max_records else settings.page_size
+
+    def _most(self, question: Question) -> int:
+        if isinstance(question, RowsAt):
+            return min(len(question.positions), self._remaining())
+        return self._remaining()
+
+
+def _page(source: Source, question: Rows | RowsAt, size: int) -> tuple[Page, int]:
+    """A page, and how many rows were asked for; one row more than that is looked at."""
+    if isinstance(question, Rows):
+        after, until, known = question
+        return source.page(after, size + 1, until=until, known=known), size
+    return source.rows_at(question.positions[:size]), size
+
+
+def _answer(question: Rows | RowsAt, page: Page, size: int) -> Answer:
+    positions: Sequence[Position] = page.positions
+    if isinstance(question, RowsAt):
+        return Answer(positions, more=False)
+    following = positions[size] if len(positions) > size else None
+    return Answer(positions[:size], page.is_cut or following is not None, following)
+
+
+def _keys(source: Source, question: Keys) -> Answer:
+    positions = source.keys(question.after, KEYS_PAGE + 1, until=question.until)
+    following = positions[KEYS_PAGE] if len(positions) > KEYS_PAGE else None
+    logger.debug("%d keys compared", len(positions))
+    return Answer(positions[:KEYS_PAGE], following is not None, following)

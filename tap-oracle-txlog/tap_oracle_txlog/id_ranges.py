@@ -1,7 +1,9 @@
 """Sets of integers as closed ranges: small where ids are handed out nearly in sequence.
 
 The tap remembers in them which rows it has emitted beyond its bookmark: 27,000 ids of a busy table
-on two nodes are some 25 ranges. Nothing here knows rows or time.
+on two nodes are some 25 ranges. Ids that are handed out in steps (``INCREMENT BY 10``) are ranges
+of one id each; as text, and for the database, they are runs with a step. Nothing here knows rows
+or time.
 """
 
 from __future__ import annotations
@@ -9,15 +11,24 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from enum import Enum
-from heapq import nlargest
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_RANGE: Final = re.compile(r"(-?[0-9]{1,60})(?:-(-?[0-9]{1,60}))?", re.ASCII)
+_RUN: Final = re.compile(r"(-?[0-9]{1,60})(?:-(-?[0-9]{1,60})(?:/([1-9][0-9]{0,59}))?)?", re.ASCII)
+
+_SHORTEST_RUN: Final = 3
+"""Fewer ids with equal distances are no run: that would make the text longer."""
+
+
+class Run(NamedTuple):
+    """The ids ``low``, ``low + step`` ... ``high``."""
+
+    low: int
+    high: int
+    step: int = 1
 
 
 @dataclass(slots=True)
@@ -49,8 +60,20 @@ class IdRanges:
             if joined._highs and low <= joined._highs[-1] + 1:
                 joined._highs[-1] = max(joined._highs[-1], high)
             else:
-                joined._append(low, high)
+                joined.append(low, high)
         return joined
+
+    def add(self, values: Sequence[int]) -> None:
+        """Take in ids that ascend; where they lie above all others, that costs nothing more."""
+        added = IdRanges.of(values)
+        if not added:
+            return
+        least, most = min(values), max(values)
+        start = max(0, self._range_from(least - 1))
+        end = bisect_right(self._lows, most + 1)
+        part = IdRanges(self._lows[start:end], self._highs[start:end]) | added
+        self._lows[start:end] = [low for low, _ in part.ranges()]
+        self._highs[start:end] = [high for _, high in part.ranges()]
 
     def discard(self, value: int) -> None:
         """Take one id out; nothing happens when it is not there."""
@@ -61,12 +84,6 @@ class IdRanges:
         pieces = [(a, b) for a, b in ((low, value - 1), (value + 1, high)) if a <= b]
         self._lows[at : at + 1] = [low for low, _ in pieces]
         self._highs[at : at + 1] = [high for _, high in pieces]
-
-    def keep_largest(self, limit: int) -> None:
-        """Forget all but the ``limit`` ranges with most ids."""
-        kept = sorted(nlargest(limit, self.ranges(), key=lambda pair: pair[1] - pair[0]))
-        self._lows = [low for low, _ in kept]
-        self._highs = [high for _, high in kept]
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """The ranges in order, both ends included."""
@@ -81,9 +98,15 @@ class IdRanges:
         """An independent copy."""
         return IdRanges(self._lows.copy(), self._highs.copy())
 
+    def runs(self) -> list[Run]:
+        """The ranges as runs: equal distances between single ids make one of many."""
+        if all(map(int.__lt__, self._lows, self._highs)):
+            return [Run(low, high) for low, high in self.ranges()]
+        return list(_runs(self._lows, self._highs))
+
     def encode(self) -> str:
-        """Text for the state, such as ``1001-1450,1452``; empty for no id."""
-        return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ranges())
+        """Text for the state, such as ``1001-1450,1452,2000-2990/10``; empty for no id."""
+        return encode_runs(self.runs())
 
     @classmethod
     def decode(cls, text: str) -> IdRanges:
@@ -94,17 +117,29 @@ class IdRanges:
         """
         decoded = cls()
         for piece in text.split(",") if text else ():
-            match = _RANGE.fullmatch(piece)
+            match = _RUN.fullmatch(piece)
             if match is None:
                 msg = f"{piece!r} is not a range of ids"
                 raise ValueError(msg)
-            decoded._append(int(match[1]), int(match[2] or match[1]))
+            low, high, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 0)
+            ids = range(low, high + 1, step) if step else ()
+            if step and (not ids or ids[-1] != high or len(ids) > MAX_RUN):
+                msg = f"{piece!r} is not a range of ids with a step"
+                raise ValueError(msg)
+            for one in ids:
+                decoded.append(one, one)
+            if not step:
+                decoded.append(low, high)
         return decoded
 
     def __contains__(self, value: int) -> bool:
         """Whether the id is in one of the ranges."""
         at = self._range_from(value)
         return at >= 0 and value <= self._highs[at]
+
+    def reaches(self, low: int, high: int) -> bool:
+        """Whether the span from the least to the greatest id touches ``low`` to ``high``."""
+        return bool(self._lows) and low <= self._highs[-1] and self._lows[0] <= high
 
     def __len__(self) -> int:
         """How many ranges there are."""
@@ -114,7 +149,12 @@ class IdRanges:
         """Index of the last range that starts at or before ``value``; -1 when none does."""
         return bisect_right(self._lows, value) - 1
 
-    def _append(self, low: int, high: int) -> None:
+    def append(self, low: int, high: int) -> None:
+        """Put a range above the last one.
+
+        Raises:
+            ValueError: It is not above it.
+        """
         if low > high or (self._highs and low <= self._highs[-1] + 1):
             msg = f"the range {low}-{high} is not above the one before it"
             raise ValueError(msg)
@@ -122,73 +162,39 @@ class IdRanges:
         self._highs.append(high)
 
 
-class Memory(Enum):
-    """Whether the state can name every row that was emitted beyond the bookmark."""
-
-    EXACT = "every id is in the state"
-    IDS_NOT_INTEGERS = "ids are not integers and cannot be kept as ranges"
-    TOO_MANY_RANGES = "the ids need more ranges than max_state_ranges"
+MAX_RUN: Final = 10_000_000
+"""More ids of one run than this are damage: a state is bounded, and so is what it unpacks to."""
 
 
-class EmittedIds:
-    """The ids that are out although no bookmark covers them, over one pass.
-
-    Args:
-        known: Those of earlier passes; copied.
-        max_ranges: What the state may carry. Beyond it the smallest ranges are forgotten, and their
-            rows may be emitted again: ``memory`` then says so.
-    """
-
-    def __init__(self, known: IdRanges, max_ranges: int) -> None:
-        self.ranges = known.copy()
-        self.memory = Memory.EXACT
-        self._seen = IdRanges()
-        self._max_ranges = max_ranges
-
-    def settle(self, ids: Sequence[int | str | None]) -> list[bool]:
-        """Which of ``ids`` are new; the bookmark is about to cover them, so forget them."""
-        if not self.ranges:  # the common case of a backlog: a million rows a second need it
-            return [True] * len(ids)
-        return [self._settle_one(value) for value in ids]
-
-    def admit(self, ids: Sequence[int | str | None]) -> list[bool]:
-        """Which of ``ids`` are new; they are going to be read again, so remember them."""
-        page = IdRanges.of(value for value in ids if isinstance(value, int))
-        joined = self.ranges | page
-        fresh = joined.count - self.ranges.count
-        if fresh in {0, len(ids)} and page.count == len(ids):
-            new = [fresh > 0] * len(ids)
+def _runs(lows: Sequence[int], highs: Sequence[int]) -> Iterator[Run]:
+    at, end = 0, len(lows)
+    while at < end:
+        last = _end_of_run(lows, highs, at)
+        if last - at + 1 >= _SHORTEST_RUN:
+            yield Run(lows[at], lows[last], lows[at + 1] - lows[at])
+            at = last + 1
         else:
-            new = self._admit_each(ids)
-        self.ranges = joined
-        self._seen |= page
-        self._bound(self.ranges)
-        self._bound(self._seen)
-        return new
+            yield Run(lows[at], highs[at])
+            at += 1
 
-    def forget_unseen(self) -> None:
-        """Keep only what was admitted in this pass: the other rows are gone or settled."""
-        self.ranges = self._seen.copy()
 
-    def _settle_one(self, value: int | str | None) -> bool:
-        if not isinstance(value, int) or value not in self.ranges:
-            return True
-        self.ranges.discard(value)
-        return False
+def _end_of_run(lows: Sequence[int], highs: Sequence[int], at: int) -> int:
+    """Index of the last single id that is as far from the one before it as all since ``at``."""
+    if lows[at] != highs[at] or at + 1 == len(lows):
+        return at
+    step = lows[at + 1] - lows[at]
+    while at + 1 < len(lows) and lows[at + 1] == highs[at + 1] and lows[at + 1] - lows[at] == step:
+        at += 1
+    return at
 
-    def _admit_each(self, ids: Sequence[int | str | None]) -> list[bool]:
-        first = set[int]()
-        new = []
-        for value in ids:
-            if isinstance(value, int):
-                new.append(value not in self.ranges and value not in first)
-                first.add(value)
-            else:
-                self.memory = Memory.IDS_NOT_INTEGERS
-                new.append(True)
-        return new
 
-    def _bound(self, ranges: IdRanges) -> None:
-        if len(ranges) > self._max_ranges:
-            ranges.keep_largest(self._max_ranges)
-            self.memory = Memory.TOO_MANY_RANGES
+def encode_runs(runs: Iterable[Run]) -> str:
+    """As ``IdRanges.encode``."""
+    return ",".join(map(_run_text, runs))
+
+
+def _run_text(run: Run) -> str:
+    low, high, step = run
+    if low == high:
+        return str(low)
+    return f"{low}-{high}" if step == 1 else f"{low}-{high}/{step}"

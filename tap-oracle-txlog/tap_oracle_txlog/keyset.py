@@ -1,42 +1,51 @@
-"""Which rows are new, and from where to go on: every committed row once, in source order.
+"""Where rows are, and what of a table is out: position, progress, bookmark.
 
 Rows are read in the order of (replication key, id). All that is visible is emitted at once, also
-what open transactions may still overtake; the bookmark however moves only to what is complete: the
-watermark of the pass. Rows emitted beyond it are remembered by id, and are not emitted again when
-the next pass reads that stretch anew. The state after any page is valid: a run that ends there, in
-whatever way, is resumed without a loss. Nothing here reads a table, waits, or knows Singer.
+what open transactions may still overtake. Three places tell what is out: up to ``complete`` nothing
+is missing and nothing is going to come; the newest row that was emitted stands at ``frontier``; in
+between, the rows that are out are remembered, and late ones may still appear. Reading goes on
+behind the frontier and never beyond it, whatever the clock says. Nothing here reads a table, waits,
+or knows Singer.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from tap_oracle_txlog.bookmark import VERSION, Bookmark, Place, damaged, read
+from tap_oracle_txlog.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
+from tap_oracle_txlog.emitted import MAX_STATE_BYTES, Emitted, IdSet, Segment, parts
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.id_ranges import EmittedIds, IdRanges, Memory
-from tap_oracle_txlog.timestamps import Instant, instant, parse
-from tap_oracle_txlog.watermark import LastPass, LateRows
+from tap_oracle_txlog.id_ranges import IdRanges
+from tap_oracle_txlog.timestamps import (
+    BEGINNING,
+    Instant,
+    from_nanoseconds,
+    instant,
+    nanoseconds,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.watermark import Watermark
+    from tap_oracle_txlog.watermark import LastPass
 
-MAX_STATE_RANGES: Final = 1_000
+RowId: TypeAlias = "int | str | None"
+
+UNIQUE: Final = "Choose an id_column that is unique and never NULL"
 
 
 class Position(NamedTuple):
     """The place of a row. ``id`` is None only for the place before every row of that instant."""
 
     at: Instant
-    id: int | str | None
+    id: RowId
 
     @classmethod
     def before(cls, at: Instant) -> Position:
@@ -44,7 +53,7 @@ class Position(NamedTuple):
         return cls(at, None)
 
     @classmethod
-    def of_rows(cls, ats: Iterable[Instant], ids: Iterable[int | str | None]) -> list[Position]:
+    def of_rows(cls, ats: Iterable[Instant], ids: Iterable[RowId]) -> list[Position]:
         """The places of the rows of a page."""
         make: Callable[[tuple[object, ...]], Position] = partial(tuple.__new__, cls)
         return list(map(make, zip(ats, ids, strict=True)))  # a third of the cost of calling `cls`
@@ -69,25 +78,38 @@ class PageDidNotAdvanceError(DataError):
 
     def __init__(self, after: Position, page: Sequence[Position]) -> None:
         reason = (
-            f"cannot read on behind {_place(after)}: the page from {_place(page[0])}"
-            f" to {_place(page[-1])} does not move strictly forward"
+            f"cannot read on behind {_shown(after)}: the page from {_shown(page[0])}"
+            f" to {_shown(page[-1])} does not move strictly forward"
         )
-        super().__init__(reason, "Choose an id_column that is unique and never NULL")
+        super().__init__(reason, UNIQUE)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What of a table is out: all up to ``complete``, and beyond it the ids in ``emitted``.
+    """What of a table is out.
 
-    ``null_ids`` are the rows without a replication key that are out; they have no position.
+    ``complete`` is where late rows are looked for from, ``complete_before`` the time before which
+    no row is missing; they differ when a pass has seen that there is nothing in between.
+    Everything that was emitted behind ``remembered`` is in ``emitted``. ``null_ids`` are the rows
+    without a replication key that are out; they have no position. ``last_pass`` is the newest one
+    that came to its end, ``clocks`` the newest one that began.
     """
 
     replication_key: str
     table: str
     complete: Position
-    emitted: IdRanges = field(default_factory=IdRanges)
-    null_ids: IdRanges = field(default_factory=IdRanges)
+    frontier: Position
+    complete_before: Instant
+    remembered: Position
+    emitted: Emitted = field(default_factory=Emitted)
+    null_ids: IdSet = field(default_factory=IdSet)
     last_pass: LastPass | None = None
+    clocks: LastPass | None = None
+
+    @classmethod
+    def starting(cls, replication_key: str, table: str, start: Position) -> Progress:
+        """Nothing is out that lies behind ``start``, and everything else does not matter."""
+        return cls(replication_key, table, start, start, start.at, start)
 
     @classmethod
     def from_bookmark(
@@ -108,7 +130,7 @@ class Progress:
         Raises:
             DataError: The bookmark is of another key or table, of a newer version, or damaged.
         """
-        fresh = cls(replication_key, table, Position.before(start))
+        fresh = cls.starting(replication_key, table, Position.before(start))
         if not bookmark or bookmark.get("replication_key_value") is None:
             return fresh
         written = read(bookmark, replication_key=replication_key, table=table)
@@ -117,155 +139,48 @@ class Progress:
         except ValueError as cause:
             raise damaged(table, cause) from cause
 
-    def to_bookmark(self) -> dict[str, object]:
-        """The JSON-ready form for the state."""
+    def to_bookmark(self, size: int = MAX_STATE_BYTES) -> dict[str, object]:
+        """The JSON-ready form for the state; ``size`` bounds the text of the remembered rows."""
+        segments, beyond = self.emitted.fitting(size), self.emitted.beyond
+        remembered = self.remembered
+        if len(segments) < len(self.emitted.segments):
+            remembered = Position.before(segments[0].since if segments else self.frontier.at)
         bookmark = Bookmark(
             replication_key=self.replication_key,
-            replication_key_value=self.complete.at,
-            position=Place(self.complete.at, self.complete.id),
-            emitted=self.emitted.encode(),
-            null_ids=self.null_ids.encode(),
+            replication_key_value=just_before(self.complete_before),
+            complete_before=self.complete_before,
+            position=_written(self.complete),
+            frontier=_written(self.frontier) if self.frontier != self.complete else None,
+            remembered=_written(remembered) if remembered != self.complete else None,
+            emitted=parts(segments),
+            beyond=_beyond(beyond) if len(beyond) else None,
+            null_ids=_beyond(self.null_ids) if self.null_ids.fits else "",
             last_pass=self.last_pass,
+            clocks=self.clocks if self.clocks != self.last_pass else None,
             table=self.table,
             v=VERSION,
         )
         written: dict[str, object] = msgspec.to_builtins(bookmark)
         return written
 
+    @property
+    def left_out(self) -> int:
+        """How many of the rows that may be read again are too many, or of a kind, for the state: a
+        run that is resumed emits them once more.
+        """
+        behind = self.emitted.behind(self.complete.at)
+        kept = set(map(_since, self.emitted.fitting()))
+        unkept = sum(len(one.ids) for one in behind if one.since not in kept)
+        unkept += sum(one.ids.unwritten for one in behind if one.since in kept)
+        return unkept + (self.null_ids.unwritten if self.null_ids.fits else len(self.null_ids))
+
     def covers(self, until: Instant) -> bool:
         """Whether nothing before ``until`` is left to read."""
         return self.complete.at >= until
 
-    def scan(
-        self,
-        watermark: Watermark,
-        *,
-        until: Instant | None = None,
-        max_ranges: int = MAX_STATE_RANGES,
-    ) -> Scan:
-        """Begin a pass over all rows behind ``complete``, or over those before ``until``.
 
-        ``watermark`` must have been read before the first page, and holds for the whole pass: one
-        that is refreshed in mid-pass declares rows complete that were not there when their page was
-        read.
-        """
-        return Scan(self, watermark, until, max_ranges)
-
-    def null_key_scan(self, *, max_ranges: int = MAX_STATE_RANGES) -> NullKeyScan:
-        """Begin a pass over the rows whose replication key is NULL."""
-        return NullKeyScan(self, max_ranges)
-
-
-class Scan:
-    """One pass: pages go in, which of their rows are new comes out."""
-
-    def __init__(
-        self, progress: Progress, watermark: Watermark, until: Instant | None, max_ranges: int
-    ) -> None:
-        self.late = LateRows(progress.last_pass)
-        self._watermark = watermark
-        self._edge = Position.before(min(watermark.at, until or watermark.at))
-        self._after = progress.complete
-        self._emitted = EmittedIds(progress.emitted, max_ranges)
-        self._progress = progress
-
-    @property
-    def after(self) -> Position:
-        """Where the next page begins: behind this place."""
-        return self._after
-
-    @property
-    def memory(self) -> Memory:
-        """Whether a resumed run will know every emitted row; if not, some may be emitted again."""
-        return self._emitted.memory
-
-    @property
-    def progress(self) -> Progress:
-        """What is out after the pages admitted so far."""
-        return replace(self._progress, emitted=self._emitted.ranges.copy())
-
-    def admit(self, positions: Sequence[Position]) -> list[bool]:
-        """Say of each row of the next page whether it is new; all that are count as emitted then.
-
-        Raises:
-            PageDidNotAdvanceError: The page does not lie behind ``after``, in strict order.
-        """
-        if not positions:
-            return []
-        if not _moves_on(self._after, positions):
-            raise PageDidNotAdvanceError(self._after, positions)
-        settled = bisect_left(positions, self._edge.at, key=_at)
-        ids = [position.id for position in positions]
-        new = self._emitted.settle(ids[:settled]) + self._emitted.admit(ids[settled:])
-        if (
-            self.memory is Memory.EXACT
-        ):  # otherwise a row that comes again would pass for a late one
-            self.late.count(positions, new)
-        self._after = positions[-1]
-        self._complete(self._after)
-        return new
-
-    def finish(self) -> None:
-        """Close the pass: the last page has been admitted, nothing was left behind it.
-
-        All before the watermark is complete now, and of the ids only those seen in this pass stay:
-        rows that were purged in the meantime leave no trace in the state.
-        """
-        self._complete(self._edge)
-        self._emitted.forget_unseen()
-        last_pass = LastPass(self._watermark.clock, self._watermark.at)
-        self._progress = replace(self._progress, last_pass=last_pass)
-
-    def _complete(self, place: Position) -> None:
-        """Move the bookmark to ``place``, but not beyond the edge, and never back."""
-        reached = self._edge if place.follows(self._edge) else place
-        if reached.follows(self._progress.complete):
-            self._progress = replace(self._progress, complete=reached)
-
-
-class NullKeyScan:
-    """One pass over the rows whose replication key is NULL, by id.
-
-    They have no place in time, so none of them is ever complete: every pass reads all of them, and
-    their ids stay in the state for as long as the rows stay in the table.
-    """
-
-    def __init__(self, progress: Progress, max_ranges: int) -> None:
-        self.after_id: int | str | None = None
-        self._emitted = EmittedIds(progress.null_ids, max_ranges)
-        self._progress = progress
-
-    @property
-    def memory(self) -> Memory:
-        """As ``Scan.memory``."""
-        return self._emitted.memory
-
-    @property
-    def progress(self) -> Progress:
-        """What is out after the pages admitted so far."""
-        return replace(self._progress, null_ids=self._emitted.ranges.copy())
-
-    def admit(self, positions: Sequence[Position]) -> list[bool]:
-        """As ``Scan.admit``; of the positions only the ids count, all have the same ``at``.
-
-        Raises:
-            PageDidNotAdvanceError: The page does not lie behind ``after_id``, in strict order.
-        """
-        if not positions:
-            return []
-        after = Position(positions[0].at, self.after_id)
-        if not _moves_on(after, positions):
-            raise PageDidNotAdvanceError(after, positions)
-        new = self._emitted.admit([position.id for position in positions])
-        self.after_id = positions[-1].id
-        return new
-
-    def finish(self) -> None:
-        """Close the pass: forget the ids of rows that are gone or have got a key since."""
-        self._emitted.forget_unseen()
-
-
-def _moves_on(after: Position, positions: Sequence[Position]) -> bool:
+def moves_on(after: Position, positions: Sequence[Position]) -> bool:
+    """Whether the positions lie behind ``after``, each behind the one before it."""
     if not positions[0].follows(after) or positions[-1] == after:
         return False
     following = islice(positions, 1, None)
@@ -274,22 +189,73 @@ def _moves_on(after: Position, positions: Sequence[Position]) -> bool:
     return all(later.follows(earlier) for earlier, later in pairwise(positions))
 
 
+def just_before(at: Instant) -> Instant:
+    """The last instant before ``at``."""
+    return from_nanoseconds(nanoseconds(at) - 1)
+
+
 def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progress:
     bound = parse(written.replication_key_value, zone)
-    if written.position is None or instant(written.position.at) != bound:
-        return replace(fresh, complete=Position.before(bound))
+    if isinstance(written.emitted, str):
+        return _resumed_from_version_1(written, written.emitted, bound, fresh)
+    before = instant(written.complete_before or BEGINNING)
+    if written.position is None or bound != just_before(before):
+        return Progress.starting(fresh.replication_key, fresh.table, Position.before(bound))
+    complete = _place(written.position)
+    segments = tuple(map(Segment.of_part, written.emitted))
+    ordered = [at for one in segments for at in (one.since, one.before)]
+    if ordered != sorted(ordered):
+        msg = "its stretches of time are not in order"
+        raise ValueError(msg)
     return replace(
         fresh,
-        complete=Position(bound, written.position.id),
-        emitted=IdRanges.decode(written.emitted),
-        null_ids=IdRanges.decode(written.null_ids),
+        complete=complete,
+        frontier=_place(written.frontier or written.position),
+        complete_before=before,
+        remembered=_place(written.remembered or written.position),
+        emitted=Emitted(segments, _ids(written.beyond)),
+        null_ids=_ids(written.null_ids),
+        last_pass=written.last_pass,
+        clocks=written.clocks or written.last_pass,
+    )
+
+
+def _resumed_from_version_1(
+    written: Bookmark, emitted: str, bound: Instant, fresh: Progress
+) -> Progress:
+    """The ids of version 1 have no times; each row is recognised when reading comes to it."""
+    if written.position is None or instant(written.position.at) != bound:
+        return Progress.starting(fresh.replication_key, fresh.table, Position.before(bound))
+    begun = Progress.starting(fresh.replication_key, fresh.table, _place(written.position))
+    return replace(
+        begun,
+        emitted=Emitted(beyond=IdSet(IdRanges.decode(emitted))),
+        null_ids=_ids(written.null_ids),
         last_pass=written.last_pass,
     )
 
 
-def _place(position: Position) -> str:
+def _ids(written: str | Beyond | None) -> IdSet:
+    if isinstance(written, Beyond):
+        return IdSet.of_text(written.ids, written.others)
+    return IdSet(IdRanges.decode(written or ""))
+
+
+def _beyond(ids: IdSet) -> Beyond:
+    return Beyond(ids.ids_text, ids.others_text)
+
+
+def _place(written: Place) -> Position:
+    return Position(instant(written.at), written.id)
+
+
+def _written(position: Position) -> Place:
+    return Place(position.at, position.id)
+
+
+def _shown(position: Position) -> str:
     return f"({position.at}, {position.id})"
 
 
-def _at(position: Position) -> Instant:
-    return position.at
+def _since(segment: Segment) -> Instant:
+    return segment.since

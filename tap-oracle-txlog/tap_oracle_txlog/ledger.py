@@ -1,88 +1,170 @@
 """Starting from ETL_PRMREC: for jobs whose Singer state does not survive, as on a fresh CI runner.
 
 The table is written by the target. This only reads it: the whole state where the table has the
-column SINGER_STATE, else the time up to which everything was complete.
+column SINGER_STATE and a bookmark of the stream in it, else the time up to which all was complete.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.errors import ConfigurationError, SourceUnreachableError
+from tap_oracle_txlog.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    DataError,
+    SourceUnreachableError,
+    TapError,
+)
+from tap_oracle_txlog.parts import check_form, has_time
+from tap_oracle_txlog.timestamps import minus, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+logger = logging.getLogger(__name__)
+
 #: A column without fractions of a second has lost them; the rows of that second come again.
-LOST_FRACTION = timedelta(seconds=1)
-CONNECT_SECONDS = 10
+LOST_FRACTION: Final = 1
+CONNECT_SECONDS: Final = 10
+
+_DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
+
+#: What the error numbers of MariaDB and the error names of SQLite mean: all others say that the
+#: server is away.
+_MEANINGS: Final[dict[object, tuple[type[TapError], str]]] = {
+    **dict.fromkeys(
+        (1045, 1698), (AccessDeniedError, "Check mariadb_user and mariadb_password, or ledger_url")
+    ),
+    **dict.fromkeys((1129, 1130), (AccessDeniedError, "Allow the user to come from this host")),
+    **dict.fromkeys((1044, 1142, 1143), (AccessDeniedError, "Grant the user SELECT on the table")),
+    **dict.fromkeys((1046, 1049), (ConfigurationError, "Check mariadb_database or ledger_url")),
+    **dict.fromkeys(
+        ("SQLITE_CANTOPEN", "SQLITE_NOTADB"), (ConfigurationError, "Check the path in ledger_url")
+    ),
+}
+_AWAY: Final = (SourceUnreachableError, "Check mariadb_host or ledger_url, and the server")
+
+
+class Kept(NamedTuple):
+    """The state that a run starts from, and where in the ledger it was found; None where it was
+    not.
+    """
+
+    state: dict[str, Any] | None
+    origin: str
 
 
 def previous_state(
-    config: Mapping[str, Any], *, stream: str, replication_key: str
-) -> dict[str, Any] | None:
-    """The state that the ledger has of ``program_name``; None when it has none.
+    config: Mapping[str, Any], *, stream: str, replication_key: str, is_backfill: bool = False
+) -> Kept:
+    """The state that the ledger has of ``program_name``.
+
+    A backfill takes SINGER_STATE alone: up to when the tail is complete says nothing of slices.
 
     Raises:
         ConfigurationError: It is not said where the ledger is, or its state cannot be read.
-        SourceUnreachableError: The ledger's database does not answer.
+        AccessDeniedError: The ledger's database refuses the login, or the right to read.
+        SourceUnreachableError: It does not answer.
     """
-    engine = sa.create_engine(_url(config), connect_args=_timeout(config))
+    program = config["program_name"]
+    rows = _rows(config, (program, f"{program}:{stream}"))
+    state = _state(rows.get(program, {}).get("SINGER_STATE"))
+    if is_backfill or has_time(state, stream):
+        return Kept(state or None, f"SINGER_STATE of {program}")
+    name, complete = _complete(rows, state, program, stream)
+    if complete is None:
+        return Kept(None, f"the row {program}")
+    bookmark = {
+        "replication_key": replication_key,
+        "replication_key_value": minus(parse(str(complete)), LOST_FRACTION),
+    }
+    kept = {**state, "bookmarks": {**state.get("bookmarks", {}), stream: bookmark}}
+    return Kept(kept, f"LAST_SUCCESSFUL_TIME of {name}, less a second")
+
+
+def _complete(
+    rows: Mapping[str, Mapping[str, Any]], state: Mapping[str, Any], program: str, stream: str
+) -> tuple[str, object]:
+    """Up to when ``stream`` is complete, where SINGER_STATE does not say it, and whose row says so.
+
+    A time that may be that of a slice or of another stream is none: rows would be passed over.
+    """
+    own, of_pipeline = f"{program}:{stream}", rows.get(program, {}).get("LAST_SUCCESSFUL_TIME")
+    bookmarks = state.get("bookmarks", {})
+    others = [other for other in bookmarks if has_time(state, other, in_slices=True)]
+    if has_time(state, stream, in_slices=True):
+        why = f"only slices of {stream}"
+    elif complete := rows.get(own, {}).get("LAST_SUCCESSFUL_TIME"):
+        return own, complete
+    elif not others:
+        return program, of_pipeline
+    else:
+        why = f"no bookmark of {stream}, and one of {', '.join(others)}"
+    if of_pipeline:
+        logger.warning(
+            "SINGER_STATE of %s has %s: LAST_SUCCESSFUL_TIME may be of these, and is not used. "
+            "To start there all the same, set start_date",
+            program,
+            why,
+        )
+    return program, None
+
+
+def _rows(config: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The rows of these names, as far as there are any."""
+    url, table = _url(config), config["ledger_table"]
+    engine = sa.create_engine(url, connect_args=_arguments(url), hide_parameters=True)
     try:
         with engine.connect() as connection:
-            row = _row(connection, config["ledger_table"], config["program_name"])
+            return _select(connection, table, names)
     except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or type(error).__name__
-        reason = f"cannot read {config['ledger_table']} for state_from_ledger: {cause}"
-        raise SourceUnreachableError(reason, "Check mariadb_host or ledger_url") from error
+        raise _explained(error, table) from error
     finally:
         engine.dispose()
-    if row is None:
-        return None
-    if text := row.get("SINGER_STATE"):
-        return _state(text)
-    return _from_time(row["LAST_SUCCESSFUL_TIME"], stream, replication_key)
 
 
-def _row(connection: sa.Connection, table: str, program: str) -> dict[str, Any] | None:
+def _select(
+    connection: sa.Connection, table: str, names: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
     if not sa.inspect(connection).has_table(table):
-        return None  # the target will create it
+        return {}  # the target will create it
     found = sa.Table(table, sa.MetaData(), autoload_with=connection)
-    names = [name for name in ("LAST_SUCCESSFUL_TIME", "SINGER_STATE") if name in found.c]
-    query = sa.select(*(found.c[name] for name in names)).where(found.c["PROGRAM_NAME"] == program)
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else dict(row)
+    wanted = ("PROGRAM_NAME", "LAST_SUCCESSFUL_TIME", "SINGER_STATE")
+    query = sa.select(*(found.c[name] for name in wanted if name in found.c))
+    rows = connection.execute(query.where(found.c["PROGRAM_NAME"].in_(names))).mappings()
+    return {row["PROGRAM_NAME"]: dict(row) for row in rows}
 
 
-def _state(text: str) -> dict[str, Any]:
+def _explained(error: sa.exc.SQLAlchemyError, table: str) -> TapError:
+    origin = getattr(error, "orig", None)
+    code: object = getattr(origin, "sqlite_errorname", None)
+    cause = str(origin or type(error).__name__)
+    if code is None and origin is not None and len(origin.args) > 1:
+        code, cause = origin.args[0], f"{origin.args[-1]} ({origin.args[0]})"
+    kind, remedy = _MEANINGS.get(code, _AWAY)
+    return kind(f"cannot read {table} for state_from_ledger: {cause}", remedy)
+
+
+def _state(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {}
     try:
         state: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        reason = "SINGER_STATE in the ledger is no JSON"
+        check_form(state)
+    except (ValueError, DataError) as error:
+        reason = "SINGER_STATE in the ledger is no state"
         raise ConfigurationError(reason, "Give a state, or set start_date") from error
     return state
 
 
-def _from_time(
-    complete: datetime | None, stream: str, replication_key: str
-) -> dict[str, Any] | None:
-    if complete is None:
-        return None
-    bookmark = {
-        "replication_key": replication_key,
-        "replication_key_value": (complete - LOST_FRACTION).isoformat(),
-    }
-    return {"bookmarks": {stream: bookmark}}
-
-
-def _url(config: Mapping[str, Any]) -> sa.URL | str:
-    if config.get("ledger_url"):
-        return str(config["ledger_url"])
+def _url(config: Mapping[str, Any]) -> sa.URL:
+    if text := config.get("ledger_url"):
+        return _as_url(text)
     if not config.get("mariadb_host"):
         reason = "state_from_ledger is set, but neither mariadb_host nor ledger_url"
         raise ConfigurationError(reason, "Set one of them")
@@ -94,7 +176,7 @@ def _url(config: Mapping[str, Any]) -> sa.URL | str:
             reason = f"cannot read mariadb_password_file: {error.strerror}"
             raise ConfigurationError(reason, "Check its path and rights") from error
     return sa.URL.create(
-        "mysql+pymysql",
+        _DRIVERS["mysql"],
         username=config.get("mariadb_user"),
         password=password,
         host=config["mariadb_host"],
@@ -103,5 +185,21 @@ def _url(config: Mapping[str, Any]) -> sa.URL | str:
     )
 
 
-def _timeout(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {} if config.get("ledger_url") else {"connect_timeout": CONNECT_SECONDS}
+def _as_url(text: str) -> sa.URL:
+    """As the target reads it, too."""
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        url = sa.URL.create("none")
+    if url.get_backend_name() not in _DRIVERS:
+        reason = "setting `ledger_url` is no URL of MariaDB, MySQL or SQLite"
+        remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
+        raise ConfigurationError(reason, remedy)
+    if "@" in (url.host or ""):  # the rest of a password, which no line may show
+        reason = "setting `ledger_url` has an @ in its password or user"
+        raise ConfigurationError(reason, "Write it as %40")
+    return url.set(drivername=_DRIVERS[url.get_backend_name()])
+
+
+def _arguments(url: sa.URL) -> dict[str, Any]:
+    return {} if url.get_backend_name() == "sqlite" else {"connect_timeout": CONNECT_SECONDS}

@@ -83,13 +83,6 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "description": "How far the clocks of the database's nodes may be apart.",
         "default": 2,
     },
-    "max_state_ranges": {
-        "type": "integer",
-        "minimum": 1,
-        "title": "Max state ranges",
-        "description": "Ranges of ids that the state may remember beyond the bookmark.",
-        "default": 1_000,
-    },
     "null_key": {
         "type": "string",
         "enum": ["warn", "fail", "emit"],
@@ -107,7 +100,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "type": "boolean",
         "title": "State from ledger",
         "description": "Start from ETL_PRMREC when no state is given, as on a CI runner that "
-        "starts empty. A given state wins.",
+        "starts empty. A given state wins; MELTANO_RUN_FULL_REFRESH=true reads from the beginning.",
         "default": False,
     },
     "program_name": {
@@ -125,7 +118,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "ledger_url": {
         "type": "string",
         "title": "Ledger URL",
-        "description": "SQLAlchemy URL of the ledger, in place of the mariadb_ settings.",
+        "description": "URL of the ledger, in place of the mariadb_ settings: "
+        "mysql://user:password@host:3306/database or sqlite:///ledger.db.",
         "secret": True,
     },
     "mariadb_host": {
@@ -135,6 +129,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     },
     "mariadb_port": {
         "type": "integer",
+        "minimum": 1,
+        "maximum": 65_535,
         "title": "MariaDB port",
         "description": "Port of the ledger's server.",
         "default": 3306,
@@ -198,7 +194,6 @@ class TapSettings:
                 strategy=config["late_commit_strategy"],
                 lookback=config["lookback_seconds"],
                 skew=config["clock_skew_seconds"],
-                max_ranges=config["max_state_ranges"],
                 null_key=config["null_key"],
                 poll_interval=_number(config, "poll_interval_seconds"),
             ),

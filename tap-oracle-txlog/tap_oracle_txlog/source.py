@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.errors import TapError
+    from tap_oracle_txlog.id_ranges import Run
     from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.timestamps import Instant
@@ -51,7 +52,7 @@ class Column:
 _TEXT: Mapping[str, object] = {"type": ["string", "null"]}
 _TIME: Mapping[str, object] = {"type": ["string", "null"], "format": "date-time"}
 
-#: The default table, so that its SCHEMA needs no database.
+#: The default table as V7 knows it, for a catalog that is asked for without a database.
 TXLOG_COLUMNS = (
     Column("ID", {"type": "integer"}),
     Column("CASE_ID", _TEXT),
@@ -80,7 +81,7 @@ class Names:
 
     @property
     def columns_are_known(self) -> bool:
-        """Whether ``TXLOG_COLUMNS`` tells the columns, and no database needs to be asked."""
+        """Whether ``TXLOG_COLUMNS`` tells the columns, where no database can be asked."""
         known = {column.name for column in TXLOG_COLUMNS}
         return (
             self.stream == "TXLOG_EVENTS"
@@ -92,11 +93,13 @@ class Names:
 class Page(NamedTuple):
     """Rows in source order and beside each its position.
 
-    The rules look at positions only, the stream at rows only.
+    The rules look at positions only, the stream at rows only. ``is_cut`` tells that there are fewer
+    than were asked for because they are large, not because there are no more.
     """
 
     positions: Sequence[Position]
     rows: Sequence[Row]
+    is_cut: bool = False
 
 
 class Source(Protocol):
@@ -121,12 +124,37 @@ class Source(Protocol):
 
     def open_transactions(self) -> OpenTransactions:
         """Since when the oldest open transaction is running (UTC), as far as the source can
-        tell.
+        tell, and by which clock that is reckoned: see ``watermark.Oldest``.
         """
         ...
 
-    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
-        """Up to ``limit`` rows behind ``after`` whose key is before ``until`` (open end)."""
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
+        """Up to ``limit`` rows behind ``after`` whose key is before ``until`` (open end) and whose
+        id is in none of ``known``; there are ``MAX_RUNS`` of those at most.
+
+        It ends earlier where the rows are large: a page is bounded in bytes as well.
+        """
+        ...
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        """As ``page``, but the positions alone; the database need not look at the rows."""
+        ...
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        """The rows that stand at these positions, ``MAX_ROWS_AT`` at most, in source order."""
+        ...
+
+    def null_keys(self, limit: int) -> int:
+        """How many rows have a replication key that is NULL; counting stops at ``limit``."""
         ...
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:

@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.catalog import merged
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.keyset import Progress
+from tap_oracle_txlog.oracle.settings import source_zone
+from tap_oracle_txlog.parts import READING, clear_marks, not_complete, parts_of
 from tap_oracle_txlog.settings import TapSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
-    from zoneinfo import ZoneInfo
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, SchemaMessage
 
     from tap_oracle_txlog.extraction import Batch, Extraction
+    from tap_oracle_txlog.parts import Part
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.source import Names
     from tap_oracle_txlog.tap import TapOracleTxlog
-    from tap_oracle_txlog.timestamps import Instant
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class EventStream(Stream):
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
         self._tap: TapOracleTxlog = tap
         self._names = names
+        self._zone = source_zone(tap.config)
         self._files = self._batch_files()
         self._name_columns()
 
@@ -59,10 +63,31 @@ class EventStream(Stream):
         """
         super().apply_catalog(catalog)
         self._name_columns()
+        self._fit_to_table(catalog)
         if self.replication_method != REPLICATION_INCREMENTAL:
             reason = f"the catalog asks for {self.replication_method} replication of {self.name}"
             remedy = "Choose INCREMENTAL; to read all rows again, run without a state"
             raise ConfigurationError(reason, remedy)
+
+    def _fit_to_table(self, catalog: Catalog) -> None:
+        """Have SCHEMA and maps say of each column what the table has; say where that is new."""
+        if (entry := catalog.get_stream(self.name)) is None or not self.selected:
+            remedy = "Select it in the catalog, or run without one"
+            logger.warning(
+                "the catalog selects nothing of %s: no row is read. %s", self.name, remedy
+            )
+            return
+        stored = entry.schema.to_dict()
+        table = self.schema["properties"]
+        properties, differences = merged(table, stored.get("properties") or {})
+        if differences:
+            logger.warning(
+                "the catalog differs from %s: %s. Reading it as it is; discover the catalog anew",
+                self._names.table,
+                ", ".join(differences),
+            )
+        entry.schema = Schema.from_dict({**stored, "type": "object", "properties": properties})
+        self._input_schema = entry.schema.to_dict()
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -73,6 +98,16 @@ class EventStream(Stream):
         """Leave errors to the entry point: the SDK announces each once more, without its cause."""
         level = logging.DEBUG if level >= logging.ERROR else level
         super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        """Name the table with its owner: two owners' tables of one name are one stream by name.
+
+        Here, and not in the catalog: one that was stored before, or by hand, need not have it.
+        """
+        for message in super()._generate_schema_messages():
+            message.schema = {**message.schema, "title": self._names.table}
+            yield message
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -105,6 +140,20 @@ class EventStream(Stream):
         finally:
             extraction.close()
 
+    def announce(self) -> None:
+        """Mark what this run is going to read, as far as that is known without the database.
+
+        Raises:
+            DataError: The bookmark of a slice cannot be used.
+        """
+        if not self.selected:
+            return
+        if self._zone is not None and self.config.get("end_date"):
+            clear_marks(self.tap_state)
+            self.stream_state[READING] = True  # where slices begin depends on the column's type
+        else:
+            self._mark_first()
+
     @override
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
@@ -121,38 +170,72 @@ class EventStream(Stream):
         extraction = self._extraction()
         with self.get_record_counter() as counter, self.get_sync_timer():
             try:
-                for state, batch in self._batches(extraction):
-                    bookmark = batch.progress.to_bookmark()
-                    if extraction.late:  # for the last line of the target
-                        bookmark["late"] = extraction.late
+                self._zone = extraction.key_zone  # connects
+                self._mark_first()
+                self._write_state_message()
+                for parts, batch in self._batches(extraction):
                     with self._tap.stop.held_back():
                         self._write_page(batch.rows)
-                        self._bookmark(state, bookmark)
+                        self._bookmark(parts, batch, is_capped=extraction.is_capped)
                     counter.increment(len(batch.rows))
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
-        logger.info("done: read=%d", extraction.emitted, extra={"rows": extraction.emitted})
+        self._tell_end(extraction)
 
-    def _batches(self, extraction: Extraction) -> Iterator[tuple[dict[str, Any], Batch]]:
-        """Each batch and the member of the state that its bookmark goes to.
-
-        A backfill has one member a slice, among the stream's partitions: the tail's is not touched.
-        """
-        zone = extraction.key_zone
-        settings = TapSettings.from_config(self.config, zone)
-        if not settings.backfill:
-            state = self.stream_state
-            for batch in extraction.batches(self._progress(state, settings.start, zone)):
-                yield state, batch
-        for start, end in settings.backfill:
+    def _batches(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Batch]]:
+        """Each batch, and the parts of the run from the one that it belongs to on."""
+        self._zone = extraction.key_zone
+        parts = self._parts()
+        for number, part in enumerate(parts):
             if extraction.is_capped:
                 return
-            state = self.get_context_state({"start": start, "end": end})
-            progress = self._progress(state, start, zone)
-            if not progress.covers(end):
-                for batch in extraction.batches(progress, until=end):
-                    yield state, batch
+            progress = self._progress(part)
+            if not part.is_read(progress):
+                self._tell_start(progress)
+                for batch in extraction.batches(progress, until=part.end):
+                    yield parts[number:], batch
+
+    def _parts(self) -> list[Part]:
+        return parts_of(TapSettings.from_config(self.config, self._zone))
+
+    def _mark_first(self) -> None:
+        """Let the mark stand where reading begins, and nowhere else."""
+        clear_marks(self.tap_state)
+        self._mark_next(self._parts())
+        self.state_manager.is_flushed = False
+
+    def _mark_next(self, parts: Iterable[Part]) -> None:
+        if (part := next(self._unread(parts), None)) is not None:
+            self.get_context_state(part.context)[READING] = True
+
+    def _unread(self, parts: Iterable[Part]) -> Iterator[Part]:
+        return (part for part in parts if not part.is_read(self._progress(part)))
+
+    def _tell_start(self, progress: Progress) -> None:
+        logger.info(
+            "reading %s from %s on, beyond it %d rows are out already",
+            self._names.table,
+            progress.complete.at,
+            progress.emitted.count,
+        )
+
+    def _tell_end(self, extraction: Extraction) -> None:
+        """Say what was done.
+
+        Raises:
+            NotCompleteError: Not all of the backfill is complete.
+        """
+        read, late = extraction.emitted, extraction.late
+        logger.info("done: read=%d late=%d", read, late, extra={"rows": read, "late": late})
+        parts, watermark = self._parts(), extraction.watermark
+        part = next(self._unread(parts), None)
+        if part is None or watermark is None or extraction.is_capped:
+            return
+        if (end := parts[-1].end) is not None:
+            settings = self._tap.settings.extraction
+            complete = self._progress(part).complete_before
+            raise not_complete(complete, end, watermark, settings.lookback + settings.skew)
 
     def _extraction(self) -> Extraction:
         settings = self._tap.settings.extraction
@@ -165,23 +248,14 @@ class EventStream(Stream):
         names = self.schema["properties"]
         return {name for name in names if self.mask.get(("properties", name), True)}
 
-    def _progress(
-        self, state: Mapping[str, Any], start: Instant, zone: ZoneInfo | None
-    ) -> Progress:
-        progress = Progress.from_bookmark(
-            state,
-            start=start,
+    def _progress(self, part: Part) -> Progress:
+        return Progress.from_bookmark(
+            self.get_context_state(part.context),
+            start=part.start,
             replication_key=self._names.replication_key,
             table=self._names.table,
-            zone=zone,
+            zone=self._zone,
         )
-        logger.info(
-            "reading %s from %s on, beyond it %d rows are out already",
-            self._names.table,
-            progress.complete.at,
-            progress.emitted.count,
-        )
-        return progress
 
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
@@ -209,10 +283,19 @@ class EventStream(Stream):
                 mapped.setdefault(message.stream, []).append(message.record)
         return mapped
 
-    def _bookmark(self, state: dict[str, Any], bookmark: dict[str, object]) -> None:
-        kept: dict[str, Any] = {n: state[n] for n in ("context", "partitions") if n in state}
+    def _bookmark(self, parts: Sequence[Part], batch: Batch, *, is_capped: bool) -> None:
+        """Write the bookmark of the first of ``parts``, and the mark if there is more to read."""
+        part, *following = parts
+        state = self.get_context_state(part.context)
+        kept = {name: state[name] for name in ("context", "partitions") if name in state}
         state.clear()
-        state.update(kept, **bookmark)
+        state.update(kept, **batch.progress.to_bookmark())
+        if is_capped:
+            clear_marks(self.tap_state)
+        elif part.is_read(batch.progress, at_end=batch.ends_pass):
+            self._mark_next(following)
+        else:
+            state[READING] = True
         self.state_manager.is_flushed = False
         self._write_state_message()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import os
 import time
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers._util import load_json
@@ -16,23 +18,27 @@ from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.oracle import settings as oracle
 from tap_oracle_txlog.oracle.backoff import Backoff
+from tap_oracle_txlog.parts import check_form, has_time, is_before, written_time
 from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
-from tap_oracle_txlog.timestamps import parse
 from tap_oracle_txlog.writer import SingerWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from zoneinfo import ZoneInfo
+    from collections.abc import Collection, Sequence
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.oracle.transactions import TransactionViews
     from tap_oracle_txlog.source import Column, Source
 
 logger = logging.getLogger(__name__)
+
+#: How Meltano is told to ignore the state, where not by an option; plugins see it as well.
+FULL_REFRESH = "MELTANO_RUN_FULL_REFRESH"
+TRUE = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
 
 
 class TapOracleTxlog(Tap):
@@ -46,6 +52,8 @@ class TapOracleTxlog(Tap):
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
         self.stop = Stop()
+        self._idle: Source | None = None
+        self._views: TransactionViews | None = None
         super().__init__(**arguments)
         _ = self.settings  # check them now
 
@@ -72,17 +80,33 @@ class TapOracleTxlog(Tap):
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
-        """One stream. That of the default table needs no database; another table is looked at."""
-        columns = TXLOG_COLUMNS if self.names.columns_are_known else self._look_up_columns()
+        """One stream, of the columns that the table has.
+
+        Without a connection in the settings there is a catalog of the default table all the same.
+        """
+        is_known = self.names.columns_are_known and not self._names_a_database
+        columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
         properties = {column.name: dict(column.json_schema) for column in columns}
         return [EventStream(self, self.names, {"type": "object", "properties": properties})]
+
+    @property
+    def _names_a_database(self) -> bool:
+        return any(self.config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
 
     def _look_up_columns(self) -> Sequence[Column]:
         extraction = self.extraction(self.settings.extraction)
         try:
-            return extraction.columns()
+            columns = extraction.columns()
+            if not self.config.get("sqlalchemy_url"):
+                self._idle = extraction.hand_over()  # the sync goes on with this connection
+            return columns
         finally:
             extraction.close()
+
+    def _close_idle(self) -> None:
+        if self._idle is not None:
+            self._idle.close()
+            self._idle = None
 
     def extraction(
         self, how: ExtractionSettings, selected: Collection[str] | None = None
@@ -107,30 +131,86 @@ class TapOracleTxlog(Tap):
 
             return EmbeddedSource.from_config(self.config, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
+        from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
 
-        return OracleSource.from_config(self.config, selected)
+        if isinstance(idle := self._idle, OracleSource):
+            self._idle = None
+            idle.select(selected)
+            return idle
+        self._views = self._views or TransactionViews()
+        return OracleSource.from_config(self.config, selected, self._views)
+
+    @property
+    def _stream(self) -> EventStream:
+        (stream,) = self.streams.values()
+        return cast("EventStream", stream)
 
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where none is given; tell when the given one is behind it."""
         from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
 
-        stream = next(iter(self.streams.values()))
-        state = previous_state(
-            self.config, stream=stream.name, replication_key=self.names.replication_key
+        if os.environ.get(FULL_REFRESH, "").lower() in TRUE:
+            logger.info("%s is set: the ledger is not asked where to start", FULL_REFRESH)
+            return
+        stream, is_backfill = self.names.stream, bool(self.settings.backfill)
+        kept, origin = previous_state(
+            self.config,
+            stream=stream,
+            replication_key=self.names.replication_key,
+            is_backfill=is_backfill,
         )
-        given, kept = (_bookmark(each, stream.name) for each in (self.state, state))
-        if not given and state:
-            self.load_state(state)
-            logger.info("no state is given: starting from the ledger, complete up to %s", kept)
-        elif _is_before(given, kept, oracle.source_zone(self.config)):
+        given, known = written_time(self.state, stream), written_time(kept, stream)
+        if not has_time(self.state, stream, in_slices=is_backfill):
+            self._take(kept, origin)
+        elif is_before(given, known, oracle.source_zone(self.config)):
             logger.warning(
                 "the given state is complete up to %s, the ledger up to %s: rows between them are "
                 "sent again. Remove the state to start from the ledger",
                 given,
-                kept,
+                known,
             )
 
+    def _take(self, kept: dict[str, Any] | None, origin: str) -> None:
+        if kept is None:
+            logger.info("no state is given, and the ledger has none: starting as without it")
+            return
+        given = copy.deepcopy(self.state)
+        self.load_state(kept)
+        self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
+        logger.info(
+            "no state is given: starting from the ledger, complete up to %s (%s). To read from the "
+            "beginning, set state_from_ledger: false, or %s",
+            written_time(kept, self.names.stream) or "the end of the slices in it",
+            origin,
+            FULL_REFRESH,
+        )
+
     # Hooks of the SDK
+
+    @override
+    def setup_mapper(self) -> None:
+        """Look at the table first: maps are made of the catalog, which is to fit it."""
+        _ = self.streams
+        super().setup_mapper()
+
+    @override
+    def run_discovery(self) -> str:
+        try:
+            return super().run_discovery()
+        finally:
+            self._close_idle()
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Keep all of it, as the first STATE passes it on; the SDK's own keeps the bookmarks.
+
+        Raises:
+            DataError: It is of another form than a state.
+        """
+        check_form(state)
+        kept = cast("dict[str, Any]", self._state)
+        kept.update((name, value) for name, value in state.items() if name != "bookmarks")
+        super().load_state(state)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -213,6 +293,7 @@ class TapOracleTxlog(Tap):
             try:
                 if self.config["state_from_ledger"]:
                     self._start_from_ledger()
+                self._stream.announce()
                 self.sync_all()
             except Stopped as stopped:
                 raise SystemExit(128 + stopped.signum) from None
@@ -221,6 +302,8 @@ class TapOracleTxlog(Tap):
                 raise TapError(
                     reason, "See its error; what it did not confirm is sent again"
                 ) from error
+            finally:
+                self._close_idle()
 
 
 def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
@@ -239,20 +322,3 @@ def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
         reason = f"{option} {file.name} holds no JSON object"
         raise DataError(reason, "Give the file that the last run has written")
     return content
-
-
-def _bookmark(state: Mapping[str, Any] | None, stream: str) -> str:
-    """The bookmark of ``stream`` in ``state`` as it is written; empty where there is none."""
-    bookmark = ((state or {}).get("bookmarks") or {}).get(stream) or {}
-    return str(bookmark.get("replication_key_value") or "")
-
-
-def _is_before(given: str, kept: str, zone: ZoneInfo | None) -> bool:
-    """Whether the bookmark that is given is of an earlier time than the ledger's.
-
-    One that names no time is not compared: it is refused, with its remedy, where it is used.
-    """
-    try:
-        return bool(given and kept) and parse(given, zone) < parse(kept, zone)
-    except ValueError:
-        return False

@@ -10,37 +10,45 @@ is not known here.
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
 from tap_oracle_txlog.timestamps import Instant, earliest_local, instant, minus, seconds_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.keyset import Position
+CLOCKS_APART_SECONDS: Final = 30.0
+"""Clocks of two hosts that drift, or are set right, may come so far apart without any harm."""
 
 Strategy = Literal["auto", "watermark", "lookback"]
-
-_NEAR: Final = 0.2
-"""A late row that used up all but this part of the window is worth a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """The oldest open transaction began at ``at`` (UTC); ``holder`` names it for people."""
+    """The oldest open transaction began at ``at`` (UTC); ``holder`` names it for people.
+
+    Args:
+        identity: Names the transaction itself (its XID), not the session: the same text at another
+            time means the same transaction. Empty where the source cannot say.
+        host_offset: Seconds by which the clock that ``at`` was reckoned from is ahead of UTC now;
+            None where that clock is in UTC or the source cannot say.
+    """
 
     at: Instant
     holder: str = ""
+    identity: str = ""
+    host_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoneOpen:
-    """The source looked, and no transaction is open."""
+    """The source looked, and no transaction is open; ``host_offset`` as with ``Oldest``."""
+
+    host_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +66,43 @@ class NotReadable:
 OpenTransactions = Oldest | NoneOpen | NotReadable
 
 
+class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the newest finished pass went by; it tells what the clocks have done since.
+
+    ``clock`` and ``watermark`` are in the column's clock, the others in UTC. ``ahead`` is by how
+    many seconds the database's clock was ahead of another one (whole ones: targets of the SDK
+    cannot pass on a state that has fractions). ``oldest`` is when the
+    transaction ``holder`` began. ``offset`` is the host's offset from UTC; where it was another one
+    before, ``earlier_offset`` and the time ``offset_since`` when the change was seen.
+
+    Raises:
+        ValueError: A time is not an instant; they come back from the state.
+    """
+
+    clock: Instant
+    watermark: Instant
+    utc: Instant | None = None
+    ahead: int | None = None
+    holder: str = ""
+    oldest: Instant | None = None
+    offset: int | None = None
+    earlier_offset: int | None = None
+    offset_since: Instant | None = None
+
+    def __post_init__(self) -> None:
+        """See above."""
+        for at in (self.clock, self.watermark, self.utc, self.oldest, self.offset_since):
+            if at is not None:
+                instant(at)
+
+
 @dataclass(frozen=True, slots=True)
 class Watermark:
     """All rows before ``at`` that will ever be are visible, as far as ``strategy`` can promise.
 
     ``at`` and ``clock`` (when it was read) are in the column's clock. ``fallen_from`` says why the
     look-back has to serve for the open transactions, where ``auto`` would rather have had those.
+    ``went_back`` is by how many seconds the database's clock is behind that of the pass before.
     """
 
     at: Instant
@@ -71,14 +110,21 @@ class Watermark:
     strategy: Literal["watermark", "lookback"]
     held_by: str
     fallen_from: NotReadable | None = None
+    went_back: float = 0.0
+    clocks: LastPass | None = None
 
     @property
     def lag(self) -> float:
         """Seconds from the watermark to the database's clock."""
         return seconds_between(self.clock, self.at)
 
+    @property
+    def as_last_pass(self) -> LastPass:
+        """What a later pass has to know of this one."""
+        return self.clocks or LastPass(self.clock, self.at)
 
-def choose_watermark(  # noqa: PLR0913  # the two facts, then the four settings that weigh them
+
+def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that weigh them
     clock: Instant,
     open_transactions: OpenTransactions,
     *,
@@ -86,6 +132,8 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the four settings 
     lookback: float,
     skew: float,
     zone: ZoneInfo | None = None,
+    last: LastPass | None = None,
+    other_clock: Instant | None = None,
 ) -> Watermark:
     """The watermark of a pass that starts now.
 
@@ -99,6 +147,9 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the four settings 
             strategy ``lookback``, the longest transaction that loses nothing.
         skew: Seconds by which the clocks of the nodes may differ.
         zone: The zone of the replication key column when its clock is not UTC.
+        last: What the pass before went by, for clocks that have changed since.
+        other_clock: The time by any clock that is not the database's, when ``clock`` was read. A
+            clock that goes back is noticed by it also when it has made up for that since.
 
     Raises:
         AccessDeniedError: ``watermark`` is asked for, and the right to see transactions is missing.
@@ -108,16 +159,66 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the four settings 
     if unreadable and strategy == "watermark":
         raise _cannot_keep(unreadable)
     blind = strategy == "lookback" or unreadable is not None
-    oldest, held_by = clock, "the database clock"
-    if isinstance(open_transactions, Oldest) and not blind and open_transactions.at < clock:
-        oldest, held_by = open_transactions.at, open_transactions.holder or "an open transaction"
+    offsets = _offsets(clock, open_transactions, last)
+    oldest, held_by, holder = clock, "the database clock", ""
+    if isinstance(open_transactions, Oldest) and not blind:
+        began = _began(open_transactions, offsets, last)
+        if began < clock:
+            oldest, held_by = began, open_transactions.holder or "an open transaction"
+            holder = open_transactions.identity
+    at = earliest_local(minus(minus(oldest, skew), lookback), zone)
+    local = earliest_local(clock, zone)
+    ahead = None if other_clock is None else round(seconds_between(clock, other_clock))
     return Watermark(
-        at=earliest_local(minus(minus(oldest, skew), lookback), zone),
-        clock=earliest_local(clock, zone),
+        at=at,
+        clock=local,
         strategy="lookback" if blind else "watermark",
         held_by=held_by,
         fallen_from=unreadable if strategy == "auto" else None,
+        went_back=_went_back(clock, ahead, last),
+        clocks=LastPass(local, at, clock, ahead, holder, oldest if holder else None, *offsets),
     )
+
+
+def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None) -> Instant:
+    """When the oldest transaction began, by whichever reckoning is the earliest.
+
+    Its start is reckoned from the wall clock of the host. After clocks went back, one that began
+    before counts an hour too young; so the hour is taken off for as long as that can be the case.
+    And whatever clocks do, a transaction that is still the same cannot have begun later than it was
+    seen to.
+    """
+    began = oldest.at
+    now, before, since = offsets
+    if now is not None and before is not None and since is not None and before > now:
+        early = minus(began, before - now)
+        began = early if early < since else began
+    if last and last.oldest and oldest.identity and oldest.identity == last.holder:
+        began = min(began, last.oldest)
+    return began
+
+
+def _went_back(clock: Instant, ahead: int | None, last: LastPass | None) -> float:
+    """By how many seconds the database's clock has gone back since the last pass; 0 if not."""
+    if last is None or last.utc is None:
+        return 0.0
+    back = seconds_between(last.utc, clock)
+    if ahead is not None and last.ahead is not None and last.ahead - ahead > CLOCKS_APART_SECONDS:
+        back = max(back, last.ahead - ahead)
+    return max(0.0, back)
+
+
+def _offsets(clock: Instant, known: OpenTransactions, last: LastPass | None) -> _Offsets:
+    """The host's offset now, the one before it, and since when that one is over."""
+    now = None if isinstance(known, NotReadable) else known.host_offset
+    if last is None or last.offset is None:
+        return now, None, None
+    if now is None or now == last.offset:
+        return last.offset, last.earlier_offset, last.offset_since
+    return now, last.offset, clock
+
+
+_Offsets: TypeAlias = "tuple[int | None, int | None, Instant | None]"
 
 
 def _cannot_keep(unreadable: NotReadable) -> AccessDeniedError | ConfigurationError:
@@ -126,59 +227,3 @@ def _cannot_keep(unreadable: NotReadable) -> AccessDeniedError | ConfigurationEr
     )
     error = AccessDeniedError if unreadable.right_missing else ConfigurationError
     return error(reason, unreadable.remedy)
-
-
-@dataclass(frozen=True, slots=True)
-class LastPass:
-    """What the newest finished pass went by: its clock and its watermark, in the column's clock.
-
-    Raises:
-        ValueError: One of them is not an instant; they come back from the state.
-    """
-
-    clock: Instant
-    watermark: Instant
-
-    def __post_init__(self) -> None:
-        """See above."""
-        instant(self.clock)
-        instant(self.watermark)
-
-
-@dataclass(slots=True)
-class LateRows:
-    """Counts the rows that the last finished pass could not see although their time was before it.
-
-    They are the reason for the watermark, and tell whether its window is wide enough: a row that
-    came within a fifth of the window of being passed over says that the next one may be.
-    """
-
-    last_pass: LastPass | None
-    rows: int = 0
-    most_seconds: float = 0.0
-    """By how much at most a row was late, counted to the clock of the pass that missed it."""
-    margin_seconds: float = math.inf
-    """How far ahead of that pass's watermark the latest of them was."""
-
-    def count(self, positions: Sequence[Position], new: Sequence[bool]) -> None:
-        """Take in one page, in source order, and which of its rows are new."""
-        if self.last_pass is None:
-            return
-        before = bisect_left(positions, self.last_pass.clock, key=_at)
-        late = [
-            position.at for position, is_new in zip(positions[:before], new, strict=False) if is_new
-        ]
-        if late:
-            self.rows += len(late)
-            seconds = seconds_between(self.last_pass.clock, late[0])
-            self.most_seconds = max(self.most_seconds, seconds)
-            margin = seconds_between(late[0], self.last_pass.watermark)
-            self.margin_seconds = min(self.margin_seconds, margin)
-
-    def nearly_missed(self, window: float) -> bool:
-        """Whether a row came late by nearly all of ``window`` (look-back plus skew, seconds)."""
-        return self.margin_seconds < _NEAR * window
-
-
-def _at(position: Position) -> Instant:
-    return position.at

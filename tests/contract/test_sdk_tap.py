@@ -190,6 +190,8 @@ def test_a_replaced_method_takes_what_the_sdk_gives(ours: type, base: type, name
         (Stream, "apply_catalog"),
         (Stream, "log"),
         (Stream, "get_batch_config"),
+        (Stream, "_generate_schema_messages"),
+        (Tap, "load_state"),
         (Tap, "_validate_config"),
         (Tap, "_setup_signal_handlers"),
         (Tap, "get_singer_command"),
@@ -256,6 +258,30 @@ def test_a_given_state_is_written_first_with_all_that_is_in_it() -> None:
     first, _, last = cast_writer(tap).messages
     assert first["value"] == state
     assert last["value"] == {"bookmarks": {"plain": BOOKMARK, "other": other}}
+
+
+def test_of_a_given_state_the_sdk_keeps_the_bookmarks_alone() -> None:
+    """This is why ``TapOracleTxlog.load_state`` keeps the rest."""
+    bookmarks = {"other": {"x": 1}}
+    assert PlainTap(state={"bookmarks": bookmarks, "y": 2}).state == {"bookmarks": bookmarks}
+
+
+def test_the_schema_of_a_schema_message_can_be_replaced() -> None:
+    (message,) = PlainTap().stream._generate_schema_messages()
+    message.schema = {**message.schema, "title": "T"}
+    assert message.to_dict()["schema"]["title"] == "T"
+
+
+def test_a_state_is_written_again_only_when_it_differs() -> None:
+    tap = PlainTap(state={"bookmarks": {"plain": dict(BOOKMARK)}})
+    tap.state_writer.write_state(tap.state)
+    tap.stream.state_manager.is_flushed = False
+    tap.stream._write_state_message()
+    assert tap.types == ["STATE"]
+    tap.stream.stream_state["reading"] = True
+    tap.stream.state_manager.is_flushed = False
+    tap.stream._write_state_message()
+    assert tap.types == ["STATE", "STATE"]
 
 
 def test_the_end_of_a_sync_neither_alters_our_bookmark_nor_writes_it_again() -> None:

@@ -86,7 +86,7 @@ def test_each_run_sends_what_is_new_and_nothing_twice(
     assert payloads(nats_server) == first
 
     add_events(events, first_id=3_001, count=100, late=20)
-    told = re.search(r" late=(\d+) ", project.run())
+    told = re.search(r"done: read=\d+ late=(\d+)", project.run())
     assert told is not None
     assert int(told[1]) >= 20  # the others may just precede the end of the run before
     known = {row["ID"] for row in first}
@@ -212,6 +212,51 @@ def test_a_runner_that_loses_its_disk_goes_on_from_the_ledger(
     add_events(events, first_id=501, count=50, late=10)
     assert "read=50 published=50 duplicates=0" in project.run()
     assert sorted(row["ID"] for row in payloads(nats_server)) == list(range(1, 551))
+
+
+def test_a_full_refresh_reads_from_the_beginning_also_with_the_state_of_the_ledger(
+    events: sa.Engine, project: MeltanoProject, tmp_path: Path
+) -> None:
+    project.env |= {
+        "TAP_ORACLE_TXLOG_STATE_FROM_LEDGER": "true",
+        "TAP_ORACLE_TXLOG_LEDGER_URL": f"sqlite:///{tmp_path}/ledger.db",
+    }
+    add_events(events, first_id=1, count=50)
+    project.run()
+    told = project.run("--full-refresh")  # of which Meltano tells no plugin
+    assert "starting from the ledger" in told
+    assert "or MELTANO_RUN_FULL_REFRESH" in told
+    project.env["MELTANO_RUN_FULL_REFRESH"] = "true"
+    assert "done: read=50 late=0" in project.run()
+
+
+@pytest.mark.parametrize("suffix", [(), ("--state-id-suffix", "backfill")], ids=["same", "own"])
+def test_a_backfill_with_the_program_name_of_the_tail_leaves_the_tail_where_it_was(
+    suffix: tuple[str, ...],
+    events: sa.Engine,
+    project: MeltanoProject,
+    tmp_path: Path,
+) -> None:
+    add_events(events, first_id=1, count=50)
+    project.run()
+    span = {
+        "TAP_ORACLE_TXLOG_START_DATE": "2020-01-01",
+        "TAP_ORACLE_TXLOG_END_DATE": "2020-01-03",
+        "TAP_ORACLE_TXLOG_SLICE_INTERVAL": "1d",
+    }
+    project.env |= span
+    assert "done: read=0 late=0" in project.run(*suffix)
+    for name in span:
+        del project.env[name]
+    add_events(events, first_id=51, count=5, late=1)
+    shutil.rmtree(project.home / ".meltano")
+    project.env |= {
+        "TAP_ORACLE_TXLOG_STATE_FROM_LEDGER": "true",
+        "TAP_ORACLE_TXLOG_LEDGER_URL": f"sqlite:///{tmp_path}/ledger.db",
+    }
+    told = project.run()
+    assert "(SINGER_STATE of M_INTIMECASEAGENT)" in told
+    assert "done: read=5 late=" in told
 
 
 def test_a_run_that_meltano_ends_by_its_timeout_keeps_its_progress(

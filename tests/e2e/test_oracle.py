@@ -82,7 +82,7 @@ def test_the_doctor_answers_under_meltano_with_its_exit_code(
     oracle: StandIn, project: MeltanoProject
 ) -> None:
     project.env["TAP_ORACLE_TXLOG_PASSWORD"] = "never-shown"
-    done = project.command("invoke", "tap-oracle-txlog:doctor")
+    done = project.command("invoke", "tap-oracle-txlog", "--doctor")
     assert done.returncode == 3
     assert done.stdout.startswith("Connection  [FAIL]  login         Oracle refuses the login")
     assert "never-shown" not in done.stdout + done.stderr

@@ -87,6 +87,7 @@ PLACES: Final = {
     "INTERVAL DAY TO SECOND": "TO_DSINTERVAL({})",
     "INTERVAL YEAR TO MONTH": "TO_YMINTERVAL({})",
     "JSON": "JSON({})",
+    "XMLTYPE": "XMLTYPE({})",
 }
 """How a bound value becomes one of the column's type, where the driver would lose something."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.errors import AccessDeniedError, DataError
+from tap_oracle_txlog.id_ranges import Run
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.doctor import examine
 from tap_oracle_txlog.oracle.sample import list_tables
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.timestamps import Instant
     from tests.integration.conftest import Open
     from tests.integration.served import Served
+    from tests.oracle_stand_in.server import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
@@ -149,6 +151,25 @@ def test_every_type_of_key_orders_and_resumes_without_loss(
     ]
 
 
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_raw_ids_are_hex_text_and_order_rows_of_one_instant(
+    served: Served, open_served: Open, size: int
+) -> None:
+    guids = [bytes.fromhex(text * 4) for text in ("00FFAB12", "7F000001", "9A000000", "A0BC0001")]
+    columns = ("EVENT_TIMESTAMP TIMESTAMP(6)", "ID RAW(16) NOT NULL")
+    table = filled(served, columns, *((NANO[:26], id_) for id_ in reversed(guids)))
+    found = walk(open_served(table=table), size)
+    assert [position.id for position, _ in found] == [guid.hex().upper() for guid in guids]
+    assert [row["ID"] for _, row in found] == [guid.hex().upper() for guid in guids]
+
+
+def test_rows_without_a_key_are_read_by_a_raw_id(served: Served, open_served: Open) -> None:
+    columns = ("EVENT_TIMESTAMP TIMESTAMP(6)", "ID RAW(16) NOT NULL")
+    table = filled(served, columns, *((None, bytes((id_,))) for id_ in range(3)))
+    page = open_served(table=table).null_key_page("00", 9)
+    assert [position.id for position in page.positions] == ["01", "02"]
+
+
 def test_text_ids_order_rows_of_one_instant(served: Served, open_served: Open) -> None:
     names = ["A", "B", "a", "b", "é", "😀"]
     columns = ("EVENT_TIMESTAMP TIMESTAMP(6)", "ID VARCHAR2(36) NOT NULL")
@@ -187,6 +208,8 @@ TYPES = [
     Row("CLOB", "x" * 40_000, "x" * 40_000),
     Row("NCLOB", "ü€" * 40_000, "ü€" * 40_000),
     Row("BLOB", bytes(48_000), "A" * 64_000),
+    Row("BLOB CHECK (VALUE IS JSON)", b'"' + b"x" * 48_000 + b'"', f'"{"x" * 48_000}"'),
+    Row("XMLTYPE", f"<a>{'x' * 40_000}</a>", f"<a>{'x' * 40_000}</a>"),
 ]
 
 
@@ -207,6 +230,24 @@ def test_the_documentation_of_the_types_is_what_these_tests_have_read() -> None:
     assert {row.column.kind for row in ROWS} == set(FORMS)
 
 
+def test_a_time_before_year_1_is_never_one_of_our_era(served: Served, open_served: Open) -> None:
+    before = "-4712-01-01T00:00:00"
+    columns = ("ID NUMBER NOT NULL", "EVENT_TIMESTAMP TIMESTAMP(6)", "AT DATE")
+    table = filled(served, columns, (1, NANO[:26], before), (2, before, NANO[:19]))
+    assert [row["AT"] for _, row in walk(open_served(table=table), 5)] == [None]
+
+
+def test_keys_before_year_1_are_told(
+    oracle: StandIn, open_source: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    oracle.database.tables["SPC.TXLOG_EVENTS"].insert(event(1, "-0044-03-15T00:00:00"))
+    source = open_source()
+    for _ in range(2):
+        assert source.page(Position.before(BEGINNING), 10).rows == []
+    (warning,) = caplog.messages
+    assert warning.startswith("1 rows of SPC.TXLOG_EVENTS have a EVENT_TIMESTAMP before year 1")
+
+
 def test_a_type_that_nothing_can_read_is_skipped_with_one_warning(
     served: Served, open_served: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,7 +256,9 @@ def test_a_type_that_nothing_can_read_is_skipped_with_one_warning(
         source = open_served(table=table)
         assert [column.name for column in source.columns()] == ["ID", "EVENT_TIMESTAMP"]
         assert [list(row) for _, row in walk(source, 10)] == [["ID", "EVENT_TIMESTAMP"]]
-    assert caplog.messages == [f"column NOTE of {table} is skipped: its type LONG is not supported"]
+    (warning,) = caplog.messages
+    assert warning.startswith(f"column NOTE of {table} is skipped: its type LONG is not supported")
+    assert warning.endswith("set `table` to a view that gives it another type")
 
 
 @pytest.mark.parametrize("id_", [None, Decimal("1.5")])
@@ -263,11 +306,14 @@ def test_the_doctor_has_an_answer_to_each_of_its_questions(served: Served) -> No
         "columns": "ok",
         "id": "warning",
         "index": "warning",
+        "plan": "ok",
         "NULL keys": "warning",
-        "clock": "ok",
+        "zone": "ok",
+        "clock": "warning",
         "lateness": "ok",
     }
     assert found["NULL keys"].text.startswith("1 rows have no EVENT_TIMESTAMP")
+    assert "days" in found["clock"].text
     assert "at most 0.0 s after EVENT_TIMESTAMP (newest 1 rows)" in found["lateness"].text
 
 
@@ -275,3 +321,34 @@ def test_what_can_be_read_beside_the_table_is_listed(served: Served, open_served
     owner, _, name = served.create(*EVENTS).partition(".")
     tables = list_tables(open_served(), owner)
     assert (owner, name) in [(table["owner"], table["name"]) for table in tables]
+
+
+# --- late rows -----------------------------------------------------------------------------------
+
+
+def test_late_rows_are_asked_for_without_those_that_are_out(
+    served: Served, open_served: Open
+) -> None:
+    rows = [event(id_, f"2026-01-01T00:00:0{id_ // 10}.5") for id_ in range(60)]
+    source = open_served(table=filled(served, EVENTS, *rows))
+    known = [Run(0, 20), Run(22, 40, 2), Run(45, 59)]
+    after, until = Position.before(BEGINNING), instant("2026-01-01T00:00:05.000000000")
+    page = source.page(after, 100, until=until, known=known)
+    assert [row.id for row in page.positions] == [21, *range(23, 40, 2), 41, 42, 43, 44]
+    rest = source.page(page.positions[3], 3, until=until, known=known)
+    assert rest.positions == page.positions[4:7]
+
+
+def test_keys_are_those_of_the_pages_and_lead_to_the_same_rows(
+    served: Served, open_served: Open
+) -> None:
+    rows = [event(id_, f"2026-01-01T00:00:0{id_ // 10}.5") for id_ in range(60)]
+    source = open_served(table=filled(served, EVENTS, *rows))
+    found = walk(source, 7)
+    positions = [position for position, _ in found]
+    assert list(source.keys(Position.before(BEGINNING), 100)) == positions
+    assert list(source.keys(positions[9], 5)) == positions[10:15]
+    wanted = [positions[place] for place in (3, 17, 17, 40)]
+    page = source.rows_at([*wanted, Position(END, 7)])
+    assert [row.record() for row in page.rows] == [found[place][1] for place in (3, 17, 40)]
+    assert source.null_keys(10) == 0

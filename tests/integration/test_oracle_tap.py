@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
+from tap_oracle_txlog.source import TXLOG_COLUMNS
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.database import Table
 from tests.oracle_stand_in.events import event, numbered
@@ -52,12 +54,144 @@ def test_quoted_names_keep_their_case(oracle: StandIn, run_tap: RunTap) -> None:
     assert record["record"] == {"Id": 1, "At": f"{NOON}.000000+00:00"}
 
 
-def test_the_default_table_is_discovered_without_a_database(
+NO_CONNECTION = {"dsn": None, "host": None}
+
+
+def test_the_default_table_is_discovered_without_a_connection(
     oracle: StandIn, run_tap: RunTap
 ) -> None:
-    done = run_tap("--discover", config={"table": "spc.txlog_events"})
-    assert json.loads(done.stdout)["streams"][0]["tap_stream_id"] == "TXLOG_EVENTS"
+    done = run_tap("--discover", config=NO_CONNECTION | {"table": "spc.txlog_events"})
+    (stream,) = json.loads(done.stdout)["streams"]
+    assert stream["tap_stream_id"] == "TXLOG_EVENTS"
+    assert list(stream["schema"]["properties"]) == [column.name for column in TXLOG_COLUMNS]
     assert oracle.calls == []
+    other = run_tap("--discover", config=NO_CONNECTION | {"table": "APP.LOG"})
+    assert (other.code, other.stdout) == (2, b"")
+    assert "neither `dsn` nor `host` is set" in other.stderr
+
+
+# --- the table as it is --------------------------------------------------------------------------
+
+GUID = bytes.fromhex("00FFAB12" * 4)
+DOCUMENT = '{"amount": 1.10}'
+AS_THEY_ARE: dict[str, tuple[list[str], tuple[Any, ...], dict[str, Any]]] = {
+    "a number of a case": (["CASE_ID NUMBER(12)"], (7,), {"CASE_ID": 7}),
+    "JSON": (["EVENT_DATA JSON"], (DOCUMENT,), {"EVENT_DATA": {"amount": 1.1}}),
+    "JSON in a BLOB": (
+        ["EVENT_DATA BLOB CHECK (EVENT_DATA IS JSON)"],
+        (DOCUMENT.encode(),),
+        {"EVENT_DATA": DOCUMENT},
+    ),
+    "JSON in a BLOB as the database has it": (
+        ["EVENT_DATA BLOB CHECK (EVENT_DATA IS JSON FORMAT OSON)"],
+        (DOCUMENT.encode(),),
+        {"EVENT_DATA": DOCUMENT},
+    ),
+    "BLOB": (["EVENT_DATA BLOB"], (b"\0",), {"EVENT_DATA": "AA=="}),
+    "XMLTYPE": (["EVENT_DATA XMLTYPE"], ("<a/>",), {"EVENT_DATA": "<a/>"}),
+    "VARCHAR2": (["EVENT_DATA VARCHAR2(4000)"], ("x",), {"EVENT_DATA": "x"}),
+    "no other column": ([], (), {}),
+    "more columns": (
+        ["USER_ID NUMBER(9)", "IP RAW(4)"],
+        (1, b"\x7f\0\0\1"),
+        {"USER_ID": 1, "IP": "7F000001"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "values", "record"), AS_THEY_ARE.values(), ids=AS_THEY_ARE)
+@pytest.mark.parametrize(
+    ("id_type", "id_", "shown"),
+    [
+        ("NUMBER(19)", 1, 1),
+        ("VARCHAR2(36)", "a-1", "a-1"),
+        ("RAW(16)", GUID, GUID.hex().upper()),
+    ],
+)
+def test_the_default_table_is_read_as_it_is(
+    oracle: StandIn,
+    run_tap: RunTap,
+    more: list[str],
+    values: tuple[Any, ...],
+    record: dict[str, Any],
+    id_type: str,
+    id_: object,
+    shown: object,
+) -> None:
+    columns = [f"ID {id_type} NOT NULL", "EVENT_TIMESTAMP TIMESTAMP(6)", *more]
+    oracle.database.create(Table("SPC.TXLOG_EVENTS", columns)).insert((id_, NOON, *values))
+    first = run_tap()
+    assert (first.code, first.stderr.count("| WARN")) == (0, 0)
+    (sent,) = first.of("RECORD")
+    assert sent["record"] == {"ID": shown, "EVENT_TIMESTAMP": f"{NOON}.000000+00:00"} | record
+    (schema,) = first.of("SCHEMA")
+    assert list(schema["schema"]["properties"]) == list(sent["record"])
+    jsonschema.validate(sent["record"], schema["schema"])
+    second = run_tap(state=first.state)
+    assert (second.code, second.of("RECORD")) == (0, [])
+
+
+def test_of_a_column_that_nothing_can_read_the_remedy_is_a_view(
+    oracle: StandIn, run_tap: RunTap
+) -> None:
+    columns = ["ID NUMBER NOT NULL", "EVENT_TIMESTAMP DATE", "EVENT_DATA LONG"]
+    oracle.database.create(Table("SPC.TXLOG_EVENTS", columns)).insert((1, NOON, None))
+    done = run_tap()
+    assert (done.code, done.ids) == (0, [1])
+    assert "column EVENT_DATA of SPC.TXLOG_EVENTS is skipped: its type LONG" in done.stderr
+    assert "set `table` to a view" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("synonyms", "table"),
+    [
+        ({"SPC.TXLOG_EVENTS": "APP.LOG"}, "SPC.TXLOG_EVENTS"),
+        ({"SPC.TXLOG_EVENTS": "SPC.OLD", "SPC.OLD": "APP.LOG"}, "SPC.TXLOG_EVENTS"),
+        ({"PUBLIC.TXLOG_EVENTS": "APP.LOG"}, "TXLOG_EVENTS"),
+        ({"TAP.TXLOG_EVENTS": "APP.LOG", "PUBLIC.TXLOG_EVENTS": "APP.NO"}, "TXLOG_EVENTS"),
+    ],
+    ids=["private", "of a synonym", "public", "private before public"],
+)
+def test_a_synonym_is_followed_and_said(
+    oracle: StandIn, run_tap: RunTap, synonyms: dict[str, str], table: str
+) -> None:
+    del oracle.database.tables["SPC.TXLOG_EVENTS"]
+    columns = ["ID NUMBER NOT NULL", "EVENT_TIMESTAMP DATE"]
+    oracle.database.create(Table("APP.LOG", columns)).insert((1, NOON))
+    oracle.database.synonyms |= synonyms
+    done = run_tap(config={"table": table})
+    assert (done.code, done.ids) == (0, [1])
+    assert f"{table} is a synonym: reading APP.LOG" in done.stderr
+    assert done.state["bookmarks"]["TXLOG_EVENTS"]["table"] == table
+
+
+def test_a_synonym_that_leads_nowhere_we_can_read_is_told(oracle: StandIn, run_tap: RunTap) -> None:
+    del oracle.database.tables["SPC.TXLOG_EVENTS"]
+    oracle.database.synonyms["SPC.TXLOG_EVENTS"] = "APP.LOG@OTHER"
+    done = run_tap()
+    assert done.code == 2
+    assert "is a synonym for LOG over the database link OTHER" in done.stderr
+    oracle.database.synonyms["SPC.TXLOG_EVENTS"] = "APP.LOG"
+    done = run_tap()
+    assert done.code == 3
+    assert "GRANT SELECT ON APP.LOG TO TAP" in done.stderr
+    oracle.database.synonyms["APP.LOG"] = "APP.LOG"
+    assert run_tap().code == 3
+
+
+def test_discovery_and_load_share_one_connection(oracle: StandIn, run_tap: RunTap) -> None:
+    assert run_tap().code == 0
+    assert len(oracle.logons) == 1
+    assert oracle.round_trips()["logoff"] == 1
+
+
+def test_a_run_that_finds_nothing_asks_little(oracle: StandIn, run_tap: RunTap) -> None:
+    oracle.database.tables["SPC.TXLOG_EVENTS"].insert(event(1, NOON))
+    first = run_tap()
+    oracle.calls.clear()
+    assert run_tap(state=first.state).ids == []
+    kinds = [call.statement or call.name for call in oracle.calls if call.name == "execute"]
+    assert kinds == ["session", "introduction", "open transactions", "page", "null key count"]
 
 
 # --- loads ---------------------------------------------------------------------------------------
@@ -138,6 +272,18 @@ def test_a_fault_that_passes_costs_no_row_and_repeats_none(
     assert oracle.password not in done.stdout.decode() + done.stderr
 
 
+@pytest.mark.parametrize("code", [8103, 1410, 12850, 4068, 2391])
+def test_what_is_no_matter_of_size_is_a_new_query_of_the_same_size(
+    oracle: StandIn, run_tap: RunTap, code: int
+) -> None:
+    """A partition that is dropped each night would bring the page down to one row."""
+    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(100, numbered)
+    oracle.faults.set("execute", faults.error(code), statement="page", times=2)
+    done = run_tap(config=NO_WAIT | {"page_size": 40})
+    assert (done.code, done.ids) == (0, list(range(100)))
+    assert all(call.sql.endswith("rownum <= 41") for call in oracle.executed("page"))
+
+
 def test_killing_all_sessions_between_pages_is_survived(oracle: StandIn, run_tap: RunTap) -> None:
     oracle.database.tables["SPC.TXLOG_EVENTS"].generate(100, numbered)
     oracle.faults.set("execute", faults.run(oracle.kill_sessions), nth=2, statement="page")
@@ -192,7 +338,7 @@ def test_a_database_that_is_away_at_discovery_is_tried_again_and_then_told_in_on
 ) -> None:
     refusal = faults.refuse(12516)
     oracle.faults.set("connect", refusal, times=2)
-    other = {"columns": ["CASE_ID"], "initial_backoff": 0.01}
+    other = {"initial_backoff": 0.01}
     assert run_tap(config=other | {"max_retries": 2}).code == 0
     oracle.faults.set("connect", refusal)
     failed = run_tap("--discover", config=other | {"max_retries": 0})

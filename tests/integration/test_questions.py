@@ -31,7 +31,9 @@ CHECKS = [
     ("Table", "columns"),
     ("Table", "id"),
     ("Table", "index"),
+    ("Table", "plan"),
     ("Table", "NULL keys"),
+    ("Time", "zone"),
     ("Time", "clock"),
     ("Time", "lateness"),
 ]
@@ -46,6 +48,7 @@ def test_where_all_is_well_every_check_is_passed_and_the_exit_code_is_0(
     oracle: StandIn, run_tap: RunTap
 ) -> None:
     oracle.database.tables["SPC.TXLOG_EVENTS"].generate(100, numbered)
+    oracle.database.clock = lambda: "2026-01-01T00:00:01.000000000"
     done = run_tap("--doctor", "--strict", "--json")
     answer = json.loads(done.stdout)
     assert (done.code, done.stderr) == (0, "")
@@ -58,7 +61,7 @@ def test_where_all_is_well_every_check_is_passed_and_the_exit_code_is_0(
     assert (shown.code, shown.stderr) == (0, "")
     lines = shown.stdout.decode().splitlines()
     assert lines[0].split()[:3] == ["Connection", "[OK]", "login"]
-    assert lines[-1] == "9 passed, 0 warnings, 0 failed"
+    assert lines[-1] == "11 passed, 0 warnings, 0 failed"
 
 
 def test_a_warning_names_the_grant_or_the_index_and_counts_only_when_strict(
@@ -68,6 +71,7 @@ def test_a_warning_names_the_grant_or_the_index_and_counts_only_when_strict(
     table = oracle.database.tables["SPC.TXLOG_EVENTS"]
     table.indexes.pop("IX_TXLOG_EVENTS_TS")
     table.insert(event(1, NOON), event(2, None))
+    oracle.database.clock = lambda: f"{NOON}.900000000"
     done = run_tap("--doctor")
     assert done.code == 0
     text = done.stdout.decode()
@@ -75,7 +79,7 @@ def test_a_warning_names_the_grant_or_the_index_and_counts_only_when_strict(
         "-> GRANT SELECT ON SYS.GV_$TRANSACTION TO TAP\n",
         '-> CREATE INDEX "SPC"."IX_TXLOG_EVENTS_TAIL" ON "SPC"."TXLOG_EVENTS" ("EVENT_TIMESTAMP"',
         "[WARN]  NULL keys     1 rows have no EVENT_TIMESTAMP and are not read\n",
-        "6 passed, 3 warnings, 0 failed\n",
+        "8 passed, 3 warnings, 0 failed\n",
     ):
         assert line in text
     assert run_tap("--doctor", "--strict").code == 1

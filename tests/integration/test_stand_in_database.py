@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import oracledb
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.oracle import dictionary, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.timestamps import Instant
 from tests.oracle_stand_in import faults
@@ -134,10 +135,10 @@ def test_every_key_type_is_read_and_continued_in_utc(
     read = statements.Selection(TableName("SPC", "T"), ('t."ID"',), "AT", kind, "ID")
     assert client.ask(statements.page(read, START, 9)) == [(1, key), (2, key)]
     assert client.ask(statements.page(read, Position(Instant(key), 1), 9)) == [(2, key)]
-    assert client.ask(statements.newest_key(read)) == [(key,)]
+    assert client.ask(dictionary.newest_key(read)) == [(key,)]
     assert client.ask(statements.null_key_page(read, None, 9)) == [(3, None)]
     assert client.ask(statements.null_key_page(read, 3, 9)) == []
-    assert client.ask(statements.null_key_count(read, 9)) == [(1,)]
+    assert client.ask(dictionary.null_key_count(read, 9)) == [(1,)]
 
 
 def test_a_bind_that_would_convert_the_key_column_is_an_error(
@@ -177,16 +178,16 @@ def test_a_column_that_is_not_there_is_ora_00904(client: Client) -> None:
 def test_a_row_is_seen_once_its_transaction_has_committed_and_not_before(
     oracle: StandIn, events: Table, client: Client
 ) -> None:
+    oracle.database.clock = lambda: NOON
     late = oracle.database.begin(started="2026-01-01T11:59:58.7", user="BATCH")
     late.insert(events, event(1, NOON[:19]))
     events.insert(event(2, NOON[:19]))
     assert client.ids() == [2]
-    assert client.ask(statements.OPEN_TRANSACTIONS[0]) == [
-        ("2026-01-01T11:59:58.000000000", late.sid, "BATCH")
-    ]
+    _, whole = session.OPEN_TRANSACTIONS[0]
+    assert client.ask(whole) == [("2026-01-01T11:59:58", late.sid, "BATCH", late.xid, None, 1, 1)]
     late.commit()
     assert client.ids() == [1, 2]
-    assert client.ask(statements.OPEN_TRANSACTIONS[0]) == []
+    assert client.ask(whole) == [(None, None, None, None, None, 1, 1)]
 
 
 def test_a_rolled_back_transaction_leaves_nothing(
@@ -196,7 +197,7 @@ def test_a_rolled_back_transaction_leaves_nothing(
     transaction.insert(events, event(1, NOON[:19]))
     transaction.rollback()
     assert client.ids() == []
-    assert client.ask(statements.OPEN_TRANSACTIONS[1]) == [(None, None, None)]
+    assert client.ask(session.OPEN_TRANSACTIONS[2][1]) == [(None,) * 7]
 
 
 def test_a_commit_can_be_timed_between_two_pages(
@@ -226,36 +227,37 @@ def test_a_query_does_not_see_what_commits_while_it_is_fetched(
 @pytest.mark.parametrize(
     ("hidden", "refused"),
     [
-        ({"GV$SESSION"}, [True, False, False]),
-        ({"GV$TRANSACTION"}, [True, True, False]),
-        ({"GV$TRANSACTION", "V$TRANSACTION"}, [True, True, True]),
+        ({"DBA_2PC_PENDING"}, [True, False, False, False]),
+        ({"GV$SESSION"}, [True, True, False, False]),
+        ({"GV$TRANSACTION"}, [True, True, True, False]),
+        ({"GV$TRANSACTION", "V$TRANSACTION"}, [True, True, True, True]),
     ],
 )
 def test_a_view_without_a_grant_is_ora_00942(
     oracle: StandIn, client: Client, hidden: set[str], refused: list[bool]
 ) -> None:
     oracle.database.hidden |= hidden
-    for statement, is_refused in zip(statements.OPEN_TRANSACTIONS, refused, strict=True):
+    for (_, statement), is_refused in zip(session.OPEN_TRANSACTIONS, refused, strict=True):
         if is_refused:
             with pytest.raises(oracledb.DatabaseError, match="ORA-00942"):
                 client.ask(statement)
         else:
-            assert client.ask(statement) == [(None, None, None)]
+            assert client.ask(statement)[0][:3] == (None, None, None)
 
 
 def test_a_table_without_a_grant_is_neither_read_nor_described(
     oracle: StandIn, client: Client
 ) -> None:
-    assert client.ask(statements.readable_tables("SPC")) == [("SPC", "TXLOG_EVENTS", "TABLE", None)]
+    assert client.ask(dictionary.readable_tables("SPC")) == [("SPC", "TXLOG_EVENTS", "TABLE", None)]
     oracle.database.hidden.add("SPC.TXLOG_EVENTS")
     with pytest.raises(oracledb.DatabaseError, match="ORA-00942"):
         client.ids()
-    assert client.ask(statements.table_columns(EVENTS.table)) == []
-    assert client.ask(statements.readable_tables("SPC")) == []
+    assert client.ask(dictionary.table_columns(EVENTS.table)) == []
+    assert client.ask(dictionary.readable_tables("SPC")) == []
 
 
 def test_the_dictionary_describes_the_table(client: Client) -> None:
-    assert client.ask(statements.table_columns(EVENTS.table)) == [
+    assert client.ask(dictionary.table_columns(EVENTS.table)) == [
         ("ID", "NUMBER", 19, 0, 0, "N"),
         ("CASE_ID", "VARCHAR2", None, None, 64, "Y"),
         ("EVENT_TYPE", "VARCHAR2", None, None, 64, "Y"),
@@ -263,25 +265,28 @@ def test_the_dictionary_describes_the_table(client: Client) -> None:
         ("EVENT_TIMESTAMP", "TIMESTAMP(6)", None, 6, 0, "Y"),
         ("CREATED_AT", "TIMESTAMP(6)", None, 6, 0, "Y"),
     ]
-    assert client.ask(statements.table_keys(EVENTS.table)) == [("PK_TXLOG_EVENTS", "P", "ID")]
-    assert client.ask(statements.table_indexes(EVENTS.table)) == [
-        ("IX_TXLOG_EVENTS_TS", "EVENT_TIMESTAMP"),
-        ("IX_TXLOG_EVENTS_TS", "ID"),
-        ("PK_TXLOG_EVENTS", "ID"),
+    assert client.ask(dictionary.table_keys(EVENTS.table)) == [("PK_TXLOG_EVENTS", "P", "ID")]
+    assert client.ask(dictionary.table_indexes(EVENTS.table)) == [
+        (index, column, None, "ASC", "VALID", "VISIBLE", None, None, 0)
+        for index, column in (
+            ("IX_TXLOG_EVENTS_TS", "EVENT_TIMESTAMP"),
+            ("IX_TXLOG_EVENTS_TS", "ID"),
+            ("PK_TXLOG_EVENTS", "ID"),
+        )
     ]
 
 
 def test_the_database_has_its_own_clock_and_role(oracle: StandIn, client: Client) -> None:
     oracle.database.clock = lambda: NOON
     oracle.database.role = "PHYSICAL STANDBY"
-    assert client.ask(statements.CLOCK) == [(NOON,)]
-    assert client.ask(statements.DATABASE)[0][0] == "PHYSICAL STANDBY"
+    oracle.database.host_zone = ZoneInfo("America/New_York")
+    assert client.ask(session.NOW)[0][:3] == (NOON, "-05:00", "PHYSICAL STANDBY")
 
 
 def test_lateness_is_the_distance_of_two_columns(events: Table, client: Client) -> None:
     events.insert((1, "C", "T", None, NOON[:19], "2026-01-01T12:00:01.9"))
     events.insert((2, "C", "T", None, "2026-01-01T12:00:05", NOON[:19]), event(3, None))
-    lateness = statements.lateness(EVENTS, "CREATED_AT", "TIMESTAMP", 100)
+    lateness = dictionary.lateness(EVENTS, "CREATED_AT", "TIMESTAMP", 100)
     assert client.ask(lateness) == [(2, -5, 1)]
 
 

@@ -29,7 +29,8 @@ class Row(NamedTuple):
     @property
     def column(self) -> OracleColumn:
         of = Column.of(f"VALUE {self.declared}")
-        return OracleColumn("VALUE", of.data_type, of.precision, of.scale, of.char_length)
+        length = of.char_length
+        return OracleColumn("VALUE", of.data_type, of.precision, of.scale, length, json=of.json)
 
 
 ROWS = (
@@ -50,13 +51,16 @@ ROWS = (
     Row("NVARCHAR2(64)", "Grüße 😀", "Grüße 😀"),
     Row("CLOB", '{"amount": 1}', '{"amount": 1}'),
     Row("NCLOB", "結案", "結案"),
-    Row("RAW(16)", b"\x00\xff", "AP8="),
+    Row("RAW(16)", b"\x00\xff", "00FF"),
     Row("BLOB", b"\x00\xff", "AP8="),
+    Row("BLOB CHECK (VALUE IS JSON)", b'{"a": 1.0}', '{"a": 1.0}'),
+    Row("XMLTYPE", "<a>1</a>", "<a>1</a>"),
     Row(
         "JSON", '{"a": 0.1234567890123456789, "b": [null]}',
         {"a": Decimal("0.1234567890123456789"), "b": [None]},
     ),
     Row("DATE", NANO[:19], f"{NANO[:19]}+00:00"),
+    Row("DATE", f"-4712{NANO[4:19]}", None),
     Row("TIMESTAMP(0)", NANO[:19], f"{NANO[:19]}+00:00"),
     Row("TIMESTAMP(3)", NANO[:23], f"{NANO[:23]}+00:00"),
     Row("TIMESTAMP(6)", NANO[:26], f"{NANO[:26]}+00:00"),
@@ -91,7 +95,9 @@ def _schema(row: Row) -> str:
 
 
 def _shown(stored: object) -> str:
-    return f"`{stored.hex().upper() if isinstance(stored, bytes) else stored}`"
+    if isinstance(stored, bytes):
+        return f"`{stored.decode() if stored.isascii() else stored.hex().upper()}`"
+    return f"`{stored}`"
 
 
 def _json(value: object) -> str:

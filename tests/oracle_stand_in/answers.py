@@ -86,7 +86,7 @@ class Query:
             raise OracleError(942, "table or view does not exist")
 
 
-def _answer(columns: str, *rows: Row) -> Answer:
+def answer(columns: str, *rows: Row) -> Answer:
     """An answer in which columns are declared as in DDL, with commas between."""
     return Answer(tuple(map(Column.of, columns.split(", "))), iter(rows))
 
@@ -94,20 +94,16 @@ def _answer(columns: str, *rows: Row) -> Answer:
 # --- the session ----------------------------------------------------------------------------------
 
 
-def nothing(_: Query) -> None:
-    return None
-
-
 def one(_: Query) -> Answer:
-    return _answer("1 NUMBER", (1,))
+    return answer("1 NUMBER", (1,))
 
 
 def decimal(_: Query) -> Answer:
-    return _answer("1.1 NUMBER", (Decimal("1.1"),))
+    return answer("1.1 NUMBER", (Decimal("1.1"),))
 
 
 def current_schema(query: Query) -> Answer:
-    return _answer("SCHEMA VARCHAR2(128)", (query.instance.user,))
+    return answer("SCHEMA VARCHAR2(128)", (query.instance.user,))
 
 
 def no_transaction_id(_: Query) -> None:
@@ -115,43 +111,43 @@ def no_transaction_id(_: Query) -> None:
     raise OracleError(6550, "stand-in: no transaction ids")
 
 
-def clock(query: Query) -> Answer:
-    return _answer("NOW VARCHAR2(29)", (query.database.clock(),))
-
-
-def database(query: Query) -> Answer:
-    at = query.instance
-    row = (at.database.role, "STANDIN", "standin", at.service_name, at.user, at.user)
-    return _answer(", ".join(f"C{place} VARCHAR2(128)" for place in range(len(row))), row)
-
-
-def oldest_transaction(query: Query) -> Answer:
-    """Start, session and user of the oldest open transaction, if there is one."""
-    query.granted("GV$TRANSACTION", "GV$SESSION")
-    declared = "STARTED VARCHAR2(29), SID NUMBER, USERNAME VARCHAR2(128)"
-    return _answer(declared, *_oldest(query))
-
-
-def oldest_start(query: Query, view: str = "GV$TRANSACTION") -> Answer:
-    query.granted(view)
-    started = next((start for start, _, _ in _oldest(query)), None)
-    return _answer("STARTED VARCHAR2(29), A VARCHAR2(1), B VARCHAR2(1)", (started, None, None))
-
-
-def oldest_local_start(query: Query) -> Answer:
-    return oldest_start(query, "V$TRANSACTION")
-
-
-def _oldest(query: Query) -> list[tuple[str, int, str]]:
-    opened = sorted(query.database.transactions, key=lambda each: each.started)[:1]
-    return [(each.started[:19] + ".000000000", each.sid, each.user) for each in opened]
-
-
 # --- pages ----------------------------------------------------------------------------------------
 
 
 def page(query: Query) -> Answer:
     table = query.table()
+    return _selected(query, table, _behind(query, table))
+
+
+def late_page(query: Query) -> Answer:
+    """A page without the rows whose ids are in the runs that are bound."""
+    table = query.table()
+    place = table.place(query.column(table, "order_id").name)
+    runs = list(_runs(query))
+    rows = _behind(query, table)
+    return _selected(query, table, (row for row in rows if not _is_in(row[place], runs)))
+
+
+def rows_at(query: Query) -> Answer:
+    """The rows at the positions that are bound, in order, each once."""
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "order_id")
+    conversion, _ = CONVERSIONS[key.type]
+    count = query.part("places").count(":key")
+    into = "hextoraw(:id{})" if id_.type == "RAW" else ":id{}"
+    places = ", ".join(f"({conversion.format(f':key{n}')}, {into.format(n)})" for n in range(count))
+    if query.part("places") != places:
+        raise OracleError(907, f"stand-in: {query.part('places')}")
+    wanted = {
+        (_full(query.bind(f"key{n}", VARCHAR2)), _id(query, f"id{n}", id_)) for n in range(count)
+    }
+    order = table.order(key.name, id_.name)
+    least = min(wanted)
+    rows = table.scan(key.name, id_.name, lambda position: position >= least)
+    return _selected(query, table, (row for row in rows if order(row) in wanted))
+
+
+def _behind(query: Query, table: Table) -> Iterable[Row]:
     key, id_ = query.column(table, "key"), query.column(table, "order_id")
     at = _bound_time(query, key, "after")
     if query.parts["id"] is None:
@@ -162,7 +158,39 @@ def page(query: Query) -> Answer:
     if query.parts["until"] is not None:
         until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
-    return _selected(query, table, rows)
+    return rows
+
+
+_RUN: Final = "(t.{0} BETWEEN :low{1} AND :high{1} AND MOD(t.{0} - :low{1}, :step{1}) = 0)"
+
+
+def _runs(query: Query) -> Iterator[tuple[int, int, int]]:
+    """The runs of ids that are bound; their text must be the one that the index can answer."""
+    count = query.part("known").count(" between ")
+    name = query.part("order_id").partition(".")[2]
+    one = _RUN.lower().replace("t.{0}", f"t.{name}")
+    text = " and not ".join(one.replace("{1}", str(n)) for n in range(count))
+    if query.part("known") != text:
+        raise OracleError(920, f"stand-in: {query.part('known')}")
+    for number in range(count):
+        bound = [query.bind(f"{part}{number}", NUMBER) for part in ("low", "high", "step")]
+        yield tuple(int(str(value)) for value in bound)  # type: ignore[misc]  # three of them
+
+
+def _is_in(row_id: object, runs: Iterable[tuple[int, int, int]]) -> bool:
+    value = int(str(row_id))
+    return any(low <= value <= high and (value - low) % step == 0 for low, high, step in runs)
+
+
+def _id(query: Query, name: str, column: Column) -> object:
+    """A bound id as it stands in the table."""
+    value = query.bind(name, NUMBER if column.type == "NUMBER" else VARCHAR2)
+    return bytes.fromhex(str(value)) if column.type == "RAW" else value
+
+
+def _full(text: object) -> str:
+    """Nine digits for a time that is bound with fewer."""
+    return str(text).ljust(20, ".").ljust(29, "0")
 
 
 def null_key_page(query: Query) -> Answer:
@@ -191,62 +219,16 @@ def _bound_time(query: Query, key: Column, part: str) -> str:
     return text.ljust(20, ".").ljust(29, "0")
 
 
-def _bound_id(query: Query, table: Table) -> int | str:
+def _bound_id(query: Query, table: Table) -> int | str | bytes:
     """The id to read on from; a bind of another type than the column's would convert the column."""
     column = query.column(table, "id")
-    value = query.bind("after_id", NUMBER if column.type == "NUMBER" else VARCHAR2)
-    if column != query.column(table, "order_id") or not isinstance(value, int | str):
+    value = _id(query, "after_id", column)
+    if column != query.column(table, "order_id") or not isinstance(value, int | str | bytes):
         raise OracleError(1722, "stand-in: no id to read on from")
+    into = "hextoraw(:after_id)" if column.type == "RAW" else ":after_id"
+    if query.part("after_id") != into:
+        raise OracleError(932, f"stand-in: {query.part('after_id')} converts the id column")
     return value
-
-
-# --- the dictionary -------------------------------------------------------------------------------
-
-
-def columns(query: Query) -> Answer:
-    rows = [
-        (of.name, of.data_type, of.precision, of.scale, of.char_length, "Y" if of.nullable else "N")
-        for table in _described(query)
-        for of in table.columns
-    ]
-    types = "NAME VARCHAR2(128), TYPE VARCHAR2(128), PRECISION NUMBER, SCALE NUMBER, LENGTH NUMBER"
-    return _answer(f"{types}, NULLABLE VARCHAR2(1)", *rows)
-
-
-def keys(query: Query) -> Answer:
-    named = [
-        ("P" if name.startswith("PK") else "U", name, columns)
-        for table in _described(query)
-        for name, columns in table.keys.items()
-    ]
-    rows = [(name, kind, column) for kind, name, columns in sorted(named) for column in columns]
-    return _answer("NAME VARCHAR2(128), TYPE VARCHAR2(1), COLUMN_NAME VARCHAR2(128)", *rows)
-
-
-def indexes(query: Query) -> Answer:
-    rows = [
-        (name, column)
-        for table in _described(query)
-        for name, columns in sorted(table.indexes.items())
-        for column in columns
-    ]
-    return _answer("NAME VARCHAR2(128), COLUMN_NAME VARCHAR2(128)", *rows)
-
-
-def tables(query: Query) -> Answer:
-    owner = query.bind("owner", VARCHAR2) or query.instance.user
-    names = sorted(set(query.database.tables) - query.database.hidden)
-    rows = [(owner, name, "TABLE", None) for o, name in (n.split(".") for n in names) if o == owner]
-    declared = "OWNER VARCHAR2(128), NAME VARCHAR2(128), KIND VARCHAR2(5), NUM_ROWS NUMBER"
-    return _answer(declared, *rows[: int(query.part("limit"))])
-
-
-def _described(query: Query) -> list[Table]:
-    """The one table asked for, unless the user may not see it."""
-    owner = query.bind("owner", VARCHAR2) or query.instance.user
-    name = f"{owner}.{query.bind('table_name', VARCHAR2)}"
-    shown = name in set(query.database.tables) - query.database.hidden
-    return [query.database.tables[name]] if shown else []
 
 
 # --- the doctor's questions -----------------------------------------------------------------------
@@ -256,7 +238,14 @@ def null_key_count(query: Query) -> Answer:
     table = query.table()
     key = query.column(table, "key").name
     count = len(table.without_key(key, key))
-    return _answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
+    return answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
+
+
+def early_key_count(query: Query) -> Answer:
+    table = query.table()
+    at = table.place(query.column(table, "key").name)
+    count = sum(1 for row in table.rows if (row[at] or "").startswith("-"))
+    return answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
 
 
 def newest_key(query: Query) -> Answer:
@@ -274,7 +263,7 @@ def lateness(query: Query) -> Answer:
     newest = deque(table.scan(key, key, lambda _: True), maxlen=int(query.part("limit")))
     distances = [_seconds(row[end]) - _seconds(row[begin]) for row in newest if row[end]]
     row = (len(newest), min(distances, default=None), max(distances, default=None))
-    return _answer("ROWS NUMBER, SHORTEST NUMBER, LONGEST NUMBER", row)
+    return answer("ROWS NUMBER, SHORTEST NUMBER, LONGEST NUMBER", row)
 
 
 def _seconds(value: object) -> int:

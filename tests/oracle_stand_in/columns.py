@@ -67,15 +67,18 @@ class Column:
     type: str
     numbers: tuple[int, ...] = ()
     nullable: bool = True
+    json: str | None = None
 
     @classmethod
     def of(cls, declaration: str) -> Column:
         """A column from its line in CREATE TABLE: ``ID NUMBER(19) NOT NULL``."""
         name, declared = declaration.split(maxsplit=1)
+        declared, _, check = declared.partition(" CHECK ")
         bare = declared.removesuffix("NOT NULL").strip()
         numbers = re.findall(r"-?\d+", "".join(re.findall(r"\(.*?\)", bare)))
         plain = " ".join(re.sub(r"\(.*?\)", "", bare).split())
-        return cls(name, plain, tuple(map(int, numbers)), nullable=bare == declared.strip())
+        json = "OSON" if "FORMAT OSON" in check else "TEXT" if "IS JSON" in check else None
+        return cls(name, plain, tuple(map(int, numbers)), bare == declared.strip(), json)
 
     @property
     def length(self) -> int:

@@ -11,7 +11,7 @@ import heapq
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,7 +25,7 @@ Row: TypeAlias = "tuple[Any, ...]"
 """Values in column order; of which types, the columns say."""
 Position: TypeAlias = "tuple[str, int | str]"
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([+-]\d\d:\d\d)?")
+_TIME = re.compile(r"(-?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([+-]\d\d:\d\d)?")
 
 
 class Table:
@@ -57,6 +57,11 @@ class Table:
     def place(self, column: str) -> int:
         """Where ``column`` stands in a row; a ValueError tells that there is none."""
         return [each.name for each in self.columns].index(column)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those that are committed, in the order of their commit, without generated ones."""
+        return self._rows
 
     def insert(self, *rows: Row) -> None:
         """Commit ``rows`` at once; the form of each value is that of its column."""
@@ -116,6 +121,11 @@ class Transaction:
     user: str
     _rows: list[tuple[Table, Row]] = field(default_factory=list)
 
+    @property
+    def xid(self) -> str:
+        """It names this transaction alone."""
+        return f"{self.sid:016X}"
+
     def insert(self, table: Table, *rows: Row) -> None:
         self._rows.extend((table, row) for row in rows)
 
@@ -133,12 +143,23 @@ class Database:
     """Tables, open transactions, clock and role.
 
     ``hidden`` holds names of tables and views (``GV$TRANSACTION``, ``SPC.TXLOG_EVENTS``) that the
-    user has no right to: they answer ORA-00942.
+    user has no right to: they answer ORA-00942. ``host_zone`` is that of the clock on the wall of
+    the host, ``own_zone`` that of SYSTIMESTAMP in a PDB which has its own. ``in_doubt`` has times
+    by transaction, ``synonyms`` what a name stands for (``APP.LOG`` or ``APP.LOG@LINK``), ``plan``
+    the steps of whatever is explained.
     """
 
     def __init__(self, clock: Callable[[], str] | None = None) -> None:
         self.clock = clock or _host_clock
         self.role = "PRIMARY"
+        self.host_zone: tzinfo = UTC
+        self.own_zone: tzinfo | None = None
+        self.apply_lag = 0
+        self.nodes = self.answering = 1
+        self.in_doubt: dict[str, str] = {}
+        self.synonyms: dict[str, str] = {}
+        self.product = "Oracle Database 19c Enterprise Edition"
+        self.plan: list[Row] = [("INDEX", "RANGE SCAN", "IX_TXLOG_EVENTS_TS", 100)]
         self.tables: dict[str, Table] = {}
         self.hidden: set[str] = set()
         self.transactions: list[Transaction] = []
@@ -147,6 +168,12 @@ class Database:
     def create(self, table: Table) -> Table:
         self.tables[f"{table.owner}.{table.name}"] = table
         return table
+
+    def system_offset(self) -> int:
+        """The offset of SYSTIMESTAMP in minutes."""
+        at = datetime.fromisoformat(self.clock()[:19] + "+00:00")
+        offset = at.astimezone(self.own_zone or self.host_zone).utcoffset()
+        return round((offset or timedelta()).total_seconds() / 60)
 
     def begin(self, *, started: str | None = None, user: str = "APP") -> Transaction:
         """Open a transaction of somebody else."""
@@ -158,7 +185,7 @@ class Database:
 def in_utc(value: object) -> str:
     """The UTC text of a time; only zoned ones carry an offset behind their nine digits."""
     text = str(value)
-    if len(text) == 29:
+    if len(text.lstrip("-")) == 29:
         return text
     moment = datetime.fromisoformat(text[:19] + text[29:]).astimezone(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}{text[19:29]}"

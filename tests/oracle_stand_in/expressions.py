@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.oracle_stand_in.database import Row, Table
 
+_SERIALIZED = {("JSON", None), ("BLOB", "OSON")}
 _COLUMN = r't\.(?P<column>"[^"]+")'
 _MASK = re.compile(
     r'YYYY-MM-DD"T"HH24:MI:SS(?:\.FF(?P<digits>\d))?(?:"(?P<literal>.*?)")?(?P<zone>TZH:TZM)?'
@@ -46,8 +47,8 @@ def select_list(text: str, table: Table) -> tuple[tuple[Column, ...], Callable[[
 
 def column_in(expression: str, table: Table) -> Column:
     """The one column of the table that stands in ``expression``."""
-    names = re.findall(_COLUMN, expression)
-    found = [column for column in table.columns if [f'"{column.name}"'] == names]
+    names = set(re.findall(_COLUMN, expression))
+    found = [column for column in table.columns if {f'"{column.name}"'} == names]
     if not found:
         raise OracleError(904, f"stand-in: {expression}: invalid identifier")
     return found[0]
@@ -67,12 +68,17 @@ def _form(expression: str, column: Column) -> tuple[str, Callable[[object], obje
     bare = re.sub(_COLUMN, "{}", expression)
     if bare == "{}":
         return "", lambda value: value
-    if bare == "json_serialize({} returning clob)" and column.type == "JSON":
+    if bare == "json_serialize({} returning clob)" and (column.type, column.json) in _SERIALIZED:
+        return "CLOB", lambda value: value if isinstance(value, str) else str(value, "utf-8")
+    if bare == "xmlserialize(content {} as clob)" and column.type == "XMLTYPE":
         return "CLOB", lambda value: value
     if bare == "to_char({})" and column.type.startswith("INTERVAL"):
         return "VARCHAR2(32)", lambda value: value
     if mask := re.fullmatch(r"to_char\((\{\}|sys_extract_utc\(\{\}\)), '(.*)'\)", bare):
         return "VARCHAR2(40)", _to_char(mask[2], column, in_utc if mask[1] != "{}" else str)
+    if of_our_era := re.fullmatch(r"case when \{\} >= date '000\d-\d\d-\d\d' then (.*) end", bare):
+        declared, text = _form(of_our_era[1], column)
+        return declared, lambda value: None if str(value).startswith("-") else text(value)
     raise OracleError(904, f"stand-in: {expression}")
 
 

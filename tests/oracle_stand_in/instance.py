@@ -66,6 +66,7 @@ class Instance:
     unmatched: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     killed: int = 0
+    logged_on: str = ""
 
     def answer(self, sql: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Answer ``sql`` with ``rows``; for texts that are no business of the tap."""

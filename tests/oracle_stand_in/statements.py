@@ -13,9 +13,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tap_oracle_txlog.oracle import statements as tap
+from tap_oracle_txlog.oracle import dictionary, session
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tests.oracle_stand_in import answers
+from tests.oracle_stand_in import about, answers
 from tests.oracle_stand_in.answers import Answer, Query
 from tests.oracle_stand_in.faults import OracleError
 from tests.oracle_stand_in.messages import normalised
@@ -46,45 +46,75 @@ class Plan(NamedTuple):
 
 
 _ANY = TableName("OWNER", "NAME")
-_HOLDER, _START, _LOCAL_START = (each.text for each in tap.OPEN_TRANSACTIONS)
+_WHOLE, _HOLDER, _START, _LOCAL_START = (each.text for _, each in session.OPEN_TRANSACTIONS)
 
 KNOWN: Final = (
-    Known("session", tap.SESSION.text, answers.nothing),
-    Known("clock", tap.CLOCK.text, answers.clock),
-    Known("database", tap.DATABASE.text, answers.database),
-    Known("open transactions", _HOLDER, answers.oldest_transaction),
-    Known("open transactions", _START, answers.oldest_start),
-    Known("open transactions", _LOCAL_START, answers.oldest_local_start),
-    Known("columns", tap.table_columns(_ANY).text, answers.columns),
-    Known("keys", tap.table_keys(_ANY).text, answers.keys),
-    Known("indexes", tap.table_indexes(_ANY).text, answers.indexes),
-    Known("tables", tap.readable_tables(None).text.replace("1000", "{limit}"), answers.tables),
+    Known("session", session.SESSION.text, about.begins),
+    Known("introduction", session.introduction(_ANY).text, about.introduction),
+    Known("clock", session.NOW.text, about.now),
+    Known("open transactions", _WHOLE, about.transactions_of_all),
+    Known("open transactions", _HOLDER, about.transactions_with_holder),
+    Known("open transactions", _START, about.oldest_start),
+    Known("open transactions", _LOCAL_START, about.oldest_local_start),
+    Known("apply lag", session.APPLY_LAG.text, about.apply_lag),
+    Known("applied", session.APPLIED.text, about.applied),
+    Known("columns", dictionary.table_columns(_ANY).text, about.columns),
+    Known("json columns", dictionary.json_columns(_ANY).text, about.json_columns),
+    Known("synonym", dictionary.synonym(_ANY).text, about.synonym),
+    Known("keys", dictionary.table_keys(_ANY).text, about.keys),
+    Known("indexes", dictionary.table_indexes(_ANY).text, about.indexes),
+    Known("product", dictionary.PRODUCT.text, about.product),
+    Known(
+        "explain",
+        f"EXPLAIN PLAN SET STATEMENT_ID = '{dictionary.PLAN_ID}' FOR {{statement}}",
+        about.explain,
+    ),
+    Known("plan", dictionary.PLAN.text, about.plan),
+    Known("tables", dictionary.readable_tables(None).text.replace("1000", "{limit}"), about.tables),
+    Known(
+        "late page",
+        """SELECT * FROM (SELECT {items} FROM {table} t
+        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
+        [[AND {key} < {until} ]] AND NOT {known}
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.late_page,
+    ),
     Known(
         "page",
-        """SELECT {items} FROM {table} t
-        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > :after_id) ]]
+        """SELECT * FROM (SELECT {items} FROM {table} t
+        WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
         [[AND {key} < {until} ]]
-        ORDER BY {key}, {order_id} FETCH FIRST {limit} ROWS ONLY""",
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
         answers.page,
     ),
     Known(
+        "rows at",
+        """SELECT * FROM (SELECT {items} FROM {table} t WHERE ({key}, {id}) IN ({places})
+        ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
+        answers.rows_at,
+    ),
+    Known(
         "null key page",
-        """SELECT {items} FROM {table} t WHERE {key} IS NULL [[AND {id} > :after_id ]]
-        ORDER BY {order_id} FETCH FIRST {limit} ROWS ONLY""",
+        """SELECT * FROM (SELECT {items} FROM {table} t WHERE {key} IS NULL
+        [[AND {id} > {after_id} ]] ORDER BY {order_id}) WHERE ROWNUM <= {limit}""",
         answers.null_key_page,
     ),
     Known(
         "null key count",
-        """SELECT COUNT(*) FROM (SELECT 1 FROM {table} t WHERE {key} IS NULL
-        FETCH FIRST {limit} ROWS ONLY)""",
+        "SELECT COUNT(*) FROM {table} t WHERE {key} IS NULL AND ROWNUM <= {limit}",
         answers.null_key_count,
+    ),
+    Known(
+        "early key count",
+        "SELECT COUNT(*) FROM {table} t WHERE {key} < {first} AND ROWNUM <= {limit}",
+        answers.early_key_count,
     ),
     Known("newest key", "SELECT {newest} FROM {table} t", answers.newest_key),
     Known(
         "lateness",
         """SELECT COUNT(*), ROUND(MIN(x.DAYS) * 86400), ROUND(MAX(x.DAYS) * 86400) FROM (
         SELECT {end} - {begin} DAYS FROM {table} t WHERE {key} IS NOT NULL
-        ORDER BY {key} DESC FETCH FIRST {limit} ROWS ONLY) x""",
+        ORDER BY {key} DESC) x WHERE ROWNUM <= {limit}""",
         answers.lateness,
     ),
     # A liveness check, and what SQLAlchemy asks at the first connect of an engine.

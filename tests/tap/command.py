@@ -44,6 +44,11 @@ class Run:
         return [message["type"] for message in self.messages]
 
     @property
+    def schema(self) -> dict[str, Any]:
+        (message,) = (message for message in self.messages if message["type"] == "SCHEMA")
+        return message
+
+    @property
     def records(self) -> list[dict[str, Any]]:
         return [message["record"] for message in self.messages if message["type"] == "RECORD"]
 

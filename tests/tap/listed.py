@@ -16,6 +16,9 @@ from tap_oracle_txlog.watermark import NoneOpen, OpenTransactions
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tap_oracle_txlog.id_ranges import Run
+    from tap_oracle_txlog.keyset import RowId
+
 BEFORE_ALL_IDS = -1
 ROW = row_type(["ID"])
 
@@ -43,7 +46,7 @@ class Database:
     trouble: Callable[[str], None] = lambda _question: None
     asked: list[str] = field(default_factory=list)
     limits: list[int] = field(default_factory=list)
-    null_key_limits: list[int] = field(default_factory=list)
+    known: list[Sequence[Run]] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
 
@@ -63,6 +66,11 @@ class Database:
         self.trouble(name)
 
 
+def _is_in(row_id: RowId, run: Run) -> bool:
+    assert isinstance(row_id, int)
+    return run.low <= row_id <= run.high and (row_id - run.low) % run.step == 0
+
+
 @dataclass
 class ListSource:
     database: Database
@@ -78,14 +86,33 @@ class ListSource:
     def open_transactions(self) -> OpenTransactions:
         return self._ask("open_transactions").transactions
 
-    def page(self, after: Position, limit: int, *, until: Instant | None = None) -> Page:
-        self.database.limits.append(limit)
-        behind = Position(after.at, BEFORE_ALL_IDS if after.id is None else after.id)
-        rows = [row for row in self._ask("page").rows if row > behind]
-        return self._page([row for row in rows if until is None or row.at < until][:limit])
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
+        self.database.limits.append(limit - 1)
+        self.database.known.append(known)
+        rows = self._behind(self._ask("late page" if known else "page"), after, until)
+        unknown = [row for row in rows if not any(_is_in(row.id, run) for run in known)]
+        return self._page(unknown[:limit])
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        return self._behind(self._ask("keys"), after, until)[:limit]
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        rows = self._ask("rows_at").rows
+        return self._page([row for row in rows if row in positions])
+
+    def null_keys(self, limit: int) -> int:
+        return min(limit, len(self._ask("null_keys").without_key))
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
-        self.database.null_key_limits.append(limit)
         behind = BEFORE_ALL_IDS if after_id is None else int(after_id)
         ids = [row_id for row_id in self._ask("null_key_page").without_key if row_id > behind]
         return self._page([Position(BEGINNING, row_id) for row_id in ids[:limit]])
@@ -98,6 +125,10 @@ class ListSource:
         assert not self.is_closed, "a lost connection was used again"
         self.database.question(name)
         return self.database
+
+    def _behind(self, database: Database, after: Position, until: Instant | None) -> list[Position]:
+        behind = Position(after.at, BEFORE_ALL_IDS if after.id is None else after.id)
+        return [row for row in database.rows if row > behind and (until is None or row.at < until)]
 
     def _page(self, positions: list[Position]) -> Page:
         return Page(positions, [ROW(position.id) for position in positions])

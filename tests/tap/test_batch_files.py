@@ -98,8 +98,8 @@ def test_each_page_is_announced_before_its_state(
 ) -> None:
     fill(table, 8)
     run = tap.run(page_size=4, batch_config=batch_config(tmp_path / "files"))
-    assert run.types == ["SCHEMA", "BATCH", "STATE", "BATCH", "STATE", "STATE"]
-    assert run.states[0]["bookmarks"]["TXLOG_EVENTS"]["position"]["id"] == 3
+    assert run.types == ["STATE", "SCHEMA", "BATCH", "STATE", "BATCH", "STATE"]
+    assert run.states[1]["bookmarks"]["TXLOG_EVENTS"]["position"]["id"] == 3
 
 
 def test_there_is_no_file_but_the_announced_ones_and_no_name_comes_twice(
@@ -190,7 +190,7 @@ def test_flattened_rows_fit_the_schema_before_them(
         flattening_max_depth=3,
         batch_config=batch_config(tmp_path / "files"),
     )
-    assert run.messages[0]["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
+    assert run.schema["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
     assert [row["DOC"] for message in batches(run) for row in rows_of(message)] == [
         '{"a":{"b":[1]}}'
     ]

@@ -16,6 +16,8 @@ from tests.support.events import Event, EventTable, stamp
 from tests.tap.command import Run, Tap, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.forking import ForkServer
 
 SECRET = "s3cr3t-Pa55"
@@ -43,7 +45,7 @@ def ago(seconds: float) -> str:
 # Loads
 
 
-def test_a_full_load_writes_the_schema_every_row_in_order_and_a_state_behind_each_page(
+def test_a_full_load_writes_a_state_the_schema_every_row_in_order_and_a_state_behind_each_page(
     tap: Tap, table: EventTable
 ) -> None:
     fill(table, 25, data='é"\n結\t\x7f')
@@ -51,9 +53,9 @@ def test_a_full_load_writes_the_schema_every_row_in_order_and_a_state_behind_eac
     assert run.code == 0
     assert run.records == table.records()
     page = ["RECORD"] * 10 + ["STATE"]
-    assert run.types == ["SCHEMA", *page, *page, *["RECORD"] * 5, "STATE"]
-    assert run.messages[0]["key_properties"] == ["ID"]
-    assert run.messages[0]["bookmark_properties"] == ["EVENT_TIMESTAMP"]
+    assert run.types == ["STATE", "SCHEMA", *page, *page, *["RECORD"] * 5, "STATE"]
+    assert run.schema["key_properties"] == ["ID"]
+    assert run.schema["bookmark_properties"] == ["EVENT_TIMESTAMP"]
     assert run.logged("ERROR") == run.logged("WARNING") == []
 
 
@@ -76,9 +78,9 @@ def test_a_bookmark_in_the_middle_of_a_microsecond_loses_and_repeats_nothing(
     table.add(*(Event(number, stamp(5, 123_456 + number // 4)) for number in range(8)))
     first = tap.run(max_records_per_run=2)
     assert first.ids == [0, 1]
-    assert first.bookmark["replication_key_value"] == "2026-01-01T00:00:05.123456000"
+    assert first.bookmark["replication_key_value"] == "2026-01-01T00:00:05.123455999"
     rest = tap.run_from(first.states[-1])
-    assert rest.states[0] == first.states[-1]
+    assert rest.states[0]["bookmarks"]["TXLOG_EVENTS"] == first.bookmark | {"reading": True}
     assert rest.ids == [2, 3, 4, 5, 6, 7]
 
 
@@ -154,7 +156,7 @@ def test_settings_come_from_the_environment_too_and_blank_ones_are_not_set(
         "TAP_ORACLE_TXLOG_HOST": "",
     }
     run = tap.run("--config", "ENV", env=env, sqlalchemy_url="")
-    assert run.types == ["SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
+    assert run.types == ["STATE", "SCHEMA", "RECORD", "RECORD", "STATE", "RECORD", "STATE"]
 
 
 # Catalog, stream maps, dry run
@@ -177,7 +179,7 @@ def test_columns_that_the_catalog_leaves_out_are_not_sent_but_key_and_time_alway
     catalog = select_all_but(tap, table, *(["properties", name] for name in names))
     run = tap.run("--catalog", catalog)
     left = {"ID", "CASE_ID", "EVENT_TYPE", "EVENT_TIMESTAMP"}
-    assert set(run.messages[0]["schema"]["properties"]) == left
+    assert set(run.schema["schema"]["properties"]) == left
     kept = [{name: row[name] for name in row if name in left} for row in table.records()]
     assert run.records == kept
     assert tap.run_from(run.states[-1]).ids == []
@@ -191,16 +193,51 @@ def test_what_the_catalog_leaves_out_is_not_even_fetched(tap: Tap, table: EventT
     assert (run.code, run.ids) == (0, [0, 1, 2, 3])
 
 
-def test_columns_that_the_schema_does_not_name_are_in_no_record(
-    tap: Tap, table: EventTable
-) -> None:
+def test_the_columns_are_those_that_the_table_has(tap: Tap, table: EventTable) -> None:
     table.execute("ALTER TABLE TXLOG_EVENTS ADD COLUMN EXTRA TEXT DEFAULT 'x'")
     fill_extra = "INSERT INTO TXLOG_EVENTS (ID, EVENT_TIMESTAMP) VALUES (?, ?)"
     table.execute_with(fill_extra, (1, stamp(1)))
     run = tap.run()
     (record,) = run.records
-    assert list(record) == list(run.messages[0]["schema"]["properties"])
-    assert "EXTRA" not in record
+    assert list(record) == list(run.schema["schema"]["properties"])
+    assert record["EXTRA"] == "x"
+
+
+def stored_catalog(tap: Tap, change: Callable[[dict[str, Any]], object]) -> str:
+    """The name of a catalog in which the properties are others."""
+    catalog = json.loads(tap.run("--discover").stdout)
+    change(catalog["streams"][0]["schema"]["properties"])
+    return tap.file("catalog.json", catalog)
+
+
+def test_where_a_stored_catalog_and_the_table_differ_the_table_is_right_and_one_line_says_so(
+    tap: Tap, table: EventTable
+) -> None:
+    fill(table, 4)
+
+    def change(properties: dict[str, Any]) -> None:
+        properties["CASE_ID"] = {"type": ["integer", "null"]}
+        properties["GONE"] = {"type": "string"}
+        del properties["EVENT_TYPE"]
+
+    run = tap.run("--catalog", stored_catalog(tap, change))
+    (line,) = run.logged("WARNING")
+    assert "EVENT_TYPE is new, GONE is gone" in line.replace("CASE_ID is string, not integer, ", "")
+    assert "CASE_ID is string, not integer" in line
+    assert run.schema["schema"]["properties"]["CASE_ID"]["type"] == ["string", "null"]
+    assert len(run.records) == 4
+    assert set(run.records[0]) == set(run.schema["schema"]["properties"])
+
+
+def test_what_a_stored_catalog_adds_stays_as_long_as_it_is_no_contradiction(
+    tap: Tap, table: EventTable
+) -> None:
+    fill(table, 4)
+    wider = {"type": ["string", "integer", "null"], "description": "of the case"}
+    catalog = stored_catalog(tap, lambda properties: properties.update(CASE_ID=wider))
+    run = tap.run("--catalog", catalog)
+    assert run.logged("WARNING") == []
+    assert run.schema["schema"]["properties"]["CASE_ID"] == wider
 
 
 @pytest.mark.parametrize("asked", ["FULL_TABLE", "LOG_BASED"])
@@ -227,6 +264,8 @@ def test_a_stream_that_the_catalog_leaves_out_is_not_read(tap: Tap, table: Event
     fill(table, 4)
     run = tap.run("--catalog", select_all_but(tap, table, []))
     assert (run.code, run.messages) == (0, [])
+    (line,) = run.logged("WARNING")
+    assert line.startswith("the catalog selects nothing of TXLOG_EVENTS: no row is read")
 
 
 def record_lines(run: Run) -> list[bytes]:
@@ -268,7 +307,7 @@ def test_flattening_gives_nested_values_in_the_form_that_its_schema_says(
     table.execute_with("INSERT INTO NESTED VALUES (?, ?, ?)", (1, stamp(1), '{"a":{"b":[1]}}'))
     config = {"table": "NESTED", "replication_key": "AT"}
     run = tap.run(**config, flattening_enabled=True, flattening_max_depth=3)
-    assert run.messages[0]["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
+    assert run.schema["schema"]["properties"]["DOC"] == {"type": ["string", "null"]}
     assert [record["DOC"] for record in run.records] == ['{"a":{"b":[1]}}']
 
 
@@ -307,7 +346,7 @@ def test_a_dry_run_reads_a_row_at_most_and_fails_in_no_line(
 def test_questions_about_the_tap_load_neither_driver_nor_sqlalchemy(
     tap: Tap, options: list[str]
 ) -> None:
-    config = tap.file("config.json", ORACLE)
+    config = tap.file("config.json", {} if "--discover" in options else ORACLE)
     command = [sys.executable, "-X", "importtime", "-m", "tap_oracle_txlog", "--config", config]
     done = subprocess.run(
         [*command, *options], cwd=tap.folder, env=environment(), capture_output=True, check=False
@@ -381,6 +420,10 @@ def bookmark(**members: object) -> dict[str, Any]:
             "bookmark of TXLOG_EVENTS.*soon.*start_date",
         ),
         ({}, bookmark(v=99), 5, "version 99.*Update"),
+        ({}, {"bookmarks": 7}, 5, "the given state is none.*last run"),
+        ({}, {"bookmarks": {"TXLOG_EVENTS": None}}, 5, "the given state is none"),
+        ({}, bookmark(partitions={}), 5, "the given state is none"),
+        ({}, bookmark(partitions=[{"v": 1}]), 5, "the given state is none"),
     ],
 )
 def test_an_error_is_one_line_with_cause_and_remedy_and_its_exit_code(

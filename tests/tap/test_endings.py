@@ -27,6 +27,7 @@ def table(table: EventTable) -> EventTable:
 def assert_resumable(tap: Tap, run: Run) -> None:
     """A run from the last STATE loses no row, and repeats those behind that STATE only."""
     states = [place for place, kind in enumerate(run.types) if kind == "STATE"]
+    assert run.bookmark["reading"] is True
     repeated = sum(kind == "RECORD" for kind in run.types[states[-1] :])
     resumed = tap.run_from(run.states[-1])
     assert run.ids[: len(run.ids) - repeated] + resumed.ids == list(range(ROWS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tap_oracle_txlog.extraction import (
     Batch,
     Extraction,
     ExtractionSettings,
+    NullKey,
 )
 from tap_oracle_txlog.id_ranges import IdRanges
 from tap_oracle_txlog.keyset import Progress
@@ -38,7 +40,6 @@ SETTINGS = ExtractionSettings(
     strategy="auto",
     lookback=60,
     skew=0,
-    max_ranges=100,
     null_key="warn",
     poll_interval=0,
 )
@@ -140,7 +141,7 @@ def test_after_a_loss_reading_goes_on_behind_the_last_row_and_under_the_same_wat
     reading = extraction(
         database, replace(SETTINGS, page_size=3), waits=[1], sleep=lambda _seconds: None
     )
-    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5], []]
+    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5]]
     assert database.asked[3:7] == ["page", "page", "connect", "page"]
     assert database.asked.count("clock") == 1
 
@@ -172,7 +173,7 @@ def test_each_loss_has_all_waits_of_its_own() -> None:
         database, replace(SETTINGS, page_size=4), waits=[1, 2], sleep=waited.append
     )
     assert ids(reading.batches(beginning())) == database.ids()
-    assert waited == [1, 2] * 5
+    assert waited == [1, 2] * 4
 
 
 def test_every_wait_is_announced_with_its_cause_and_its_length(
@@ -260,7 +261,7 @@ def test_the_watermark_is_read_before_the_first_page_and_once_for_a_pass() -> No
     database = filled(25)
     run(database)
     pages = ["page"] * 3
-    assert database.asked == ["connect", "clock", "open_transactions", *pages, "null_key_page"]
+    assert database.asked == ["connect", "clock", "open_transactions", *pages, "null_keys"]
 
 
 def test_a_row_that_is_committed_behind_the_reader_comes_with_the_next_pass() -> None:
@@ -304,6 +305,45 @@ def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
     assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
 
 
+# The end of a pass
+
+
+@given(
+    st.integers(0, 12),
+    st.integers(1, 5),
+    st.integers(0, 4),
+    st.sampled_from(["warn", "emit", "fail"]),
+)
+def test_exactly_the_last_batch_of_each_pass_says_so(
+    count: int, page_size: int, without_key: int, null_key: NullKey
+) -> None:
+    database = filled(count, without_key=list(range(100, 100 + without_key)))
+    settings = replace(SETTINGS, page_size=page_size, null_key=null_key)
+    for progress in (beginning(), beginning(run(filled(count))[1].to_bookmark())):
+        seen: list[Batch] = []
+        fails = null_key == "fail" and without_key > 0
+        with pytest.raises(DataError) if fails else nullcontext():
+            keep(extraction(database, settings).batches(progress), seen)
+        ends = [batch.ends_pass for batch in seen]
+        assert ends == [False] * (len(seen) - 1) + [not fails]
+
+
+def test_with_polling_a_span_is_read_until_all_of_it_is_complete() -> None:
+    """The look-back is 60 s, and the rows of seconds 100 and 101 come while it waits."""
+    database = Database(now=at(100))
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        database.now = at(100 + 20 * len(waits))
+        database.insert(99 + len(waits), len(waits))
+
+    reading = extraction(database, replace(SETTINGS, poll_interval=20), sleep=sleep)
+    batches = list(reading.batches(beginning(), until=at(102)))
+    assert ids(batches) == [1, 2]
+    assert (len(waits), batches[-1].progress.complete.at) == (4, at(102))
+
+
 # Rows that come late
 
 
@@ -333,13 +373,133 @@ def test_a_row_that_was_nearly_missed_is_a_warning_to_widen_the_window(
     assert "lookback_seconds" in said
 
 
-def test_a_state_that_cannot_name_every_row_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    database = Database(now=at(100))
-    for number in range(8):
-        database.insert(60 + number, number * 10)
-    following(database, replace(SETTINGS, max_ranges=3, page_size=2), polls=2)
+def test_a_row_below_what_was_called_complete_is_read_and_told_with_the_settings(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = filled(10)  # long ago, by the clock
+    _, progress = run(database)
+    database.insert(7, 99)
+    rows, _ = run(database, progress=progress)
+    assert rows == [99]
     (said,) = messages(caplog, logging.WARNING)
-    assert "max_state_ranges" in said
+    assert "2993 s late" in said
+    assert "source_timezone" in said
+    assert "lookback_seconds" in said
+
+
+def test_a_clock_that_goes_back_is_told_once_and_no_row_is_lost_or_repeated(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database(now=at(1_000))
+    database.insert(990, 1)
+    settings = replace(SETTINGS, lookback=60)
+    _, progress = run(database, settings)
+    database.now = at(1_200)
+    assert run(database, settings, progress)[0] == []
+    _, progress = run(database, settings, progress)
+    database.now = at(300)
+    database.insert(299, 2)
+    rows, progress = run(database, settings, progress)
+    assert rows == [2]
+    said = [text for text in messages(caplog, logging.WARNING) if "behind what it was" in text]
+    assert len(said) == 1
+    database.insert(301, 3)
+    assert run(database, settings, progress)[0] == [3]
+
+
+def test_rows_that_got_another_time_are_sent_again_and_that_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database(now=at(100))
+    for number in range(5):
+        database.insert(90 + number, number)
+    _, progress = run(database)
+    database.rows.clear()
+    for number in range(5):
+        database.insert(95 + number, number)
+    seen: list[object] = []
+    for now in (110, 200, 300):
+        database.now = at(now)
+        rows, progress = run(database, SETTINGS, progress)
+        seen += rows
+    assert sorted(map(str, seen)) == list("01234")
+    assert any("sent again" in text for text in messages(caplog, logging.WARNING))
+
+
+@pytest.mark.parametrize("second", [92, 99])
+def test_an_id_that_two_rows_have_is_an_error_that_names_the_setting(second: int) -> None:
+    database = Database(now=at(100))
+    for number in range(5):
+        database.insert(90 + number, number)
+    _, progress = run(database)
+    database.insert(second, 3)
+    database.now = at(300)
+    with pytest.raises(DataError, match="id_column") as refused:
+        run(database, SETTINGS, progress)
+    assert refused.value.exit_code == 5
+
+
+# Late checks: what the database pays for
+
+
+def test_what_is_out_is_excluded_by_the_statement() -> None:
+    database = filled(20, now=at(20))
+    _, progress = run(database)
+    run(database, progress=progress)
+    (known,) = [known for known in database.known if known]
+    assert list(known) == [(0, 19, 1)]
+
+
+def test_ids_in_steps_are_one_run() -> None:
+    database = Database(now=at(100))
+    for number in range(50):
+        database.insert(60 + number // 2, number * 10)
+    _, progress = run(database)
+    assert run(database, progress=progress)[0] == []
+    assert [len(known) for known in database.known if known] == [2]  # one for each stretch
+
+
+def test_ids_without_any_order_are_compared_by_their_keys() -> None:
+    database = Database(now=at(100))
+    for number in range(600):
+        database.insert(60 + number // 15, number * number * 7 % 1_000_003)
+    settings = replace(SETTINGS, page_size=1_000)
+    _, progress = run(database, settings)
+    database.insert(61, 500_000_000)
+    assert run(database, settings, progress)[0] == [500_000_000]
+    assert "late page" not in database.asked
+    assert "rows_at" in database.asked
+
+
+def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every_poll() -> None:
+    database = filled(3, now=at(2))
+    now = [0.0]
+
+    def trouble(question: str) -> None:
+        now[0] += 1.0 if question == "clock" else 0.0
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        database.insert(2, 100 + len(database.rows))
+        if now[0] > 40:
+            raise Enough(15)
+
+    database.trouble = trouble
+    settings = replace(SETTINGS, poll_interval=1)
+    reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
+    seen: list[Batch] = []
+    with pytest.raises(Enough):
+        keep(reading.batches(beginning()), seen)
+    reading.close()
+    assert database.asked.count("clock") == 5
+    assert database.asked.count("page") > 30
+    assert len(ids(seen)) == len(database.rows) - 1  # but for the one of the last wait
+    assert seen[-1].ends_pass
+
+
+def test_a_page_that_is_full_says_that_the_pass_goes_on() -> None:
+    batches = list(extraction(filled(25)).batches(beginning()))
+    assert [batch.ends_pass for batch in batches] == [False, False, True]
 
 
 # Rows without a key
@@ -369,16 +529,10 @@ def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     assert ids(seen) == [0, 1]
 
 
-def test_the_count_of_null_keys_is_not_the_page_that_is_too_large() -> None:
+def test_rows_without_a_key_are_counted_and_not_fetched() -> None:
     database = filled(2, without_key=[7, 8, 9])
-
-    def trouble(question: str) -> None:
-        if question == "null_key_page" and database.null_key_limits[-1] > 2:
-            raise TOO_LARGE
-
-    database.trouble = trouble
     assert run(database)[0] == [0, 1]
-    assert database.null_key_limits == [10, 5, 2]
+    assert "null_key_page" not in database.asked
 
 
 @given(st.sets(st.integers(0, 30), max_size=12), st.integers(1, 5), st.integers(0, 5))
@@ -398,7 +552,7 @@ def test_null_key_emit_gives_each_of_them_once_over_all_runs(
 def test_the_bookmark_of_null_keys_is_out_with_their_rows() -> None:
     database = filled(2, without_key=[7, 9])
     _, progress = run(database, replace(SETTINGS, null_key="emit"))
-    assert progress.null_ids == IdRanges.decode("7,9")
+    assert progress.null_ids.ranges == IdRanges.decode("7,9")
 
 
 # Following, and ending
@@ -437,14 +591,18 @@ def following(
 @pytest.mark.parametrize(("took", "left"), [(0.1, 0.15), (3.0, 0.0)])
 def test_the_poll_interval_is_counted_from_look_to_look(took: float, left: float) -> None:
     waits: list[float] = []
-    times = iter([10.0, 10.0 + took])
+    database, now = filled(3, now=at(2)), [10.0]
+
+    def trouble(question: str) -> None:
+        now[0] += took if question == "page" else 0
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         raise Enough(15)
 
     settings = replace(SETTINGS, poll_interval=0.25)
-    reading = extraction(filled(3, now=at(2)), settings, sleep=sleep, clock=lambda: next(times))
+    database.trouble = trouble
+    reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
     with pytest.raises(Enough):
         keep(reading.batches(beginning()), [])
     reading.close()
@@ -461,9 +619,10 @@ def test_following_yields_what_is_new_at_each_poll_and_a_bookmark_each_time() ->
             database.insert(4, 78)
 
     seen = following(database, polls=4, meanwhile=meanwhile)
-    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77, 78], []]
-    clocks = [batch.progress.last_pass.clock for batch in seen if batch.progress.last_pass]
-    assert clocks == [at(2), at(3), at(4), at(5)]
+    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77], [78], []]
+    assert [batch.ends_pass for batch in seen] == [True, True, False, True, True]
+    ends = [batch.progress.last_pass for batch in seen if batch.ends_pass]
+    assert [end.clock for end in ends if end] == [at(2), at(3), at(4), at(5)]
 
 
 def test_following_ends_at_the_cap() -> None:
@@ -478,6 +637,7 @@ def test_a_backfill_is_one_pass_that_ends_before_until_and_leaves_null_keys_alon
     assert rows == [0, 1, 2, 3, 4, 5, 6, 7]
     assert progress.covers(at(4))
     assert not progress.covers(at(5))
+    assert "null_keys" not in database.asked
     assert "null_key_page" not in database.asked
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,27 +13,25 @@ from tap_oracle_txlog.tap import TapOracleTxlog
 from tests.support.events import Event, EventTable, stamp
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-CONFIG = {"sqlalchemy_url": "sqlite://", "table": "TXLOG_EVENTS", "page_size": 3}
+# The SDK discovers the streams when this module is imported: the table has to be there by then.
+FOLDER = tempfile.TemporaryDirectory(prefix="standard-")
+EVENTS = EventTable(Path(FOLDER.name) / "events.db")
+EVENTS.add(*(Event(number, stamp(number // 2, number), "data") for number in range(7)))
+CONFIG = {"sqlalchemy_url": EVENTS.url, "table": "TXLOG_EVENTS", "page_size": 3}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def events(tmp_path_factory: pytest.TempPathFactory) -> EventTable:
-    """The SDK wants the config when this module is imported; the table is there in time."""
-    folder: Path = tmp_path_factory.mktemp("standard")
-    table = EventTable(folder / "events.db")
-    table.add(*(Event(number, stamp(number // 2, number), "data") for number in range(7)))
-    CONFIG["sqlalchemy_url"] = table.url
-    return table
+def folder() -> Iterator[None]:
+    yield
+    FOLDER.cleanup()
 
 
-def test_records_can_be_had_without_messages(
-    events: EventTable, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_records_can_be_had_without_messages(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     (stream,) = TapOracleTxlog(config=CONFIG).streams.values()
-    assert list(stream.get_records(None)) == events.records()
-    assert list(stream._sync_records(write_messages=False)) == events.records()
+    assert list(stream.get_records(None)) == EVENTS.records()
+    assert list(stream._sync_records(write_messages=False)) == EVENTS.records()
     assert capsysbinary.readouterr().out == b""
 
 

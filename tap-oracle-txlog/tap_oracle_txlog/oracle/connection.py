@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import oracledb
 
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.oracle.session import SESSION
 from tap_oracle_txlog.oracle.settings import PROGRAM
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _open(settings: OracleSettings) -> oracledb.Connection:
         connection.action = settings.table.label[:32]
         connection.client_identifier = PROGRAM
         with connection.cursor() as cursor:
-            cursor.execute(statements.SESSION.text)
+            cursor.execute(SESSION.text)
     except BaseException:
         close(connection)
         raise

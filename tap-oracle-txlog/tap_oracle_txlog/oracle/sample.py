@@ -15,7 +15,7 @@ import msgspec
 
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.row import ENCODER
 from tap_oracle_txlog.timestamps import BEGINNING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def list_tables(source: OracleSource, owner: str | None) -> list[dict[str, object]]:
     """The first thousand tables and views of a schema that the session may read, by name."""
-    rows = source.ask(statements.readable_tables(owner))
+    rows = source.link.ask(dictionary.readable_tables(owner))
     return [dict(zip(("owner", "name", "kind", "rows"), row, strict=True)) for row in rows]
 
 

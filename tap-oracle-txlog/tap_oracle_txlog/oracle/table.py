@@ -21,19 +21,19 @@ from tap_oracle_txlog.oracle.types import (
     OracleColumn,
     form,
     json_schema,
-    json_types,
     select_expression,
 )
 from tap_oracle_txlog.row import Row, row_type
-from tap_oracle_txlog.source import TXLOG_COLUMNS, Column, Page
+from tap_oracle_txlog.source import Column, Page
 from tap_oracle_txlog.timestamps import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from tap_oracle_txlog.oracle.identifiers import TableName
     from tap_oracle_txlog.oracle.settings import OracleSettings
 
-ID_TYPES = {"NUMBER", "CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2"}
+ID_TYPES = {"NUMBER", "CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2", "RAW"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,17 @@ class Table:
     def of(
         cls,
         settings: OracleSettings,
+        name: TableName,
         described: Sequence[OracleColumn],
         selected: Collection[str] | None = None,
     ) -> Table:
-        """The table as the settings want it; of its columns those that are ``selected``, if given.
+        """The table as the settings want it.
+
+        Args:
+            settings: Which columns are read, and which of them is what.
+            name: The table itself, where the settings name a synonym.
+            described: Its columns.
+            selected: Those of them that are wanted, if given.
 
         Raises:
             ConfigurationError: A column is not there, or cannot be what it is to be.
@@ -74,10 +81,8 @@ class Table:
         read = [column for column in wanted.values() if column.name in forms]
         expressions = tuple(select_expression(column, forms[column.name]) for column in read)
         columns = [Column(column.name, json_schema(column, forms[column.name])) for column in read]
-        if names.columns_are_known:
-            _check_schema(wanted.values(), forms, settings)
         return cls(
-            Selection(settings.table, expressions, key.name, key.kind, id_.name),
+            Selection(name, expressions, key.name, key.kind, id_.name, id_.kind),
             columns,
             [column for column in wanted.values() if column.name not in forms],
             forms,
@@ -100,7 +105,7 @@ class Table:
             outconverter=how.convert,  # type: ignore[arg-type]  # None is its default
         )
 
-    def page(self, fetched: Sequence[tuple[Any, ...]]) -> Page:
+    def page(self, fetched: Sequence[tuple[Any, ...]], is_cut: bool = False) -> Page:
         """The rows, and their positions by their ids and the text of the key, which comes last.
 
         Raises:
@@ -110,22 +115,28 @@ class Table:
             return Page([], [])
         *columns, keys = zip(*fetched, strict=True)
         ids = columns[list(self.forms).index(self.selection.id)]
+        return Page(self._places(keys, ids), list(map(self.row, *columns)), is_cut)
+
+    def positions(self, fetched: Sequence[tuple[Any, ...]]) -> Sequence[Position]:
+        """The positions of rows of which only id and key were selected."""
+        if not fetched:
+            return []
+        ids, keys = zip(*fetched, strict=True)
+        return self._places(keys, ids)
+
+    def _places(self, keys: Sequence[Any], ids: Sequence[Any]) -> Sequence[Position]:
         if not set(map(type, ids)) <= {int, str}:
             what = "NULL" if None in ids else "a number with a fraction"
             reason = f"column {self.selection.id} of {self.selection.table.label} holds {what}"
             raise DataError(reason, "Set `id_column` to a column that is unique and never NULL")
-        places = Position.of_rows((key or BEGINNING for key in keys), ids)
-        return Page(places, list(map(self.row, *columns)))
+        return Position.of_rows((key or BEGINNING for key in keys), ids)
 
 
 def _wanted(settings: OracleSettings, described: Sequence[OracleColumn]) -> dict[str, OracleColumn]:
     """The columns to read, in table order; key and id are always among them."""
     there = {column.name: column for column in described}
     names = settings.names
-    if names.columns_are_known:
-        wanted = {column.name: "table" for column in TXLOG_COLUMNS}
-    else:
-        wanted = dict.fromkeys(names.columns or there, "columns")
+    wanted = dict.fromkeys(names.columns or there, "columns")
     wanted |= {names.replication_key: "replication_key", names.id_column: "id_column"}
     for name, setting in wanted.items():
         if name not in there:
@@ -153,20 +164,3 @@ def _one_of(
         )
         raise ConfigurationError(reason, f"Choose one of {', '.join(sorted(kinds))}")
     return column
-
-
-def _check_schema(
-    described: Iterable[OracleColumn], forms: Mapping[str, Form], settings: OracleSettings
-) -> None:
-    """The catalog of the event table is written without a look at it: the types must agree."""
-    expected = {column.name: json_types(column.json_schema) for column in TXLOG_COLUMNS}
-    for column in described:
-        if (
-            column.name not in forms
-            or json_types(forms[column.name].schema) != expected[column.name]
-        ):
-            reason = (
-                f"column {column.name} of {settings.table.label} is {column.declared}, which does"
-                " not fit the schema of the event table"
-            )
-            raise ConfigurationError(reason, "List all columns in `columns` to have them looked up")

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class OracleColumn:
     scale: int | None = None
     length: int = 0
     nullable: bool = True
+    json: str | None = None
+    """Of a column that IS JSON, the form: TEXT or OSON, as in ALL_JSON_COLUMNS."""
 
     @property
     def kind(self) -> str:
@@ -75,6 +78,7 @@ TEXT: Mapping[str, object] = {"type": "string"}
 TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 BYTES: Mapping[str, object] = {"type": "string", "contentEncoding": "base64"}
 DURATION: Mapping[str, object] = {"type": "string", "format": "duration"}
+HEX: Mapping[str, object] = {"type": "string", "contentEncoding": "base16"}
 ANY_JSON: Mapping[str, object] = {"type": ["object", "array", "string", "number", "boolean"]}
 
 
@@ -91,6 +95,20 @@ def finite(value: float) -> float | None:
 def base64_text(value: bytes) -> str:
     """Bytes as JSON can carry them."""
     return base64.b64encode(value).decode("ascii")
+
+
+def hex_text(value: bytes) -> str:
+    """Bytes as people compare them, and as HEXTORAW takes them: a SYS_GUID is a RAW(16)."""
+    return value.hex().upper()
+
+
+def json_text(value: bytes) -> str:
+    """The text of a JSON document in a BLOB, in whichever Unicode encoding it is.
+
+    Raises:
+        UnicodeDecodeError: It is in none.
+    """
+    return value.decode(json.detect_encoding(value))
 
 
 def json_value(text: str) -> object:
@@ -129,14 +147,28 @@ def _number(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
     return Form("{}", schema, "DB_TYPE_VARCHAR", exact_number)
 
 
+def _blob(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
+    if of.json is None:
+        return Form("{}", BYTES, "DB_TYPE_LONG_RAW", base64_text)
+    if of.json == "OSON":
+        return Form("JSON_SERIALIZE({} RETURNING CLOB)", TEXT, "DB_TYPE_LONG")
+    return Form("{}", TEXT, "DB_TYPE_LONG_RAW", json_text)
+
+
 def _time(of: OracleColumn, zone: ZoneInfo | None) -> Form:
     if zone is None:
-        return Form(f"TO_CHAR({{}}, '{_mask(of)}\"+00:00\"')", TIME)
-    return Form(f"TO_CHAR({{}}, '{_mask(of)}')", TIME, convert=_add_offset(zone))
+        return Form(_of_our_era(f'{_mask(of)}"+00:00"'), TIME)
+    return Form(_of_our_era(_mask(of)), TIME, convert=_add_offset(zone))
 
 
 def _time_with_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
-    return Form(f"TO_CHAR({{}}, '{_mask(of)}TZH:TZM')", TIME)
+    # From the second day on: by then it is year 1 at any offset.
+    return Form(_of_our_era(f"{_mask(of)}TZH:TZM", since="0001-01-02"), TIME)
+
+
+def _of_our_era(mask: str, since: str = "0001-01-01") -> str:
+    """NULL for a time before year 1: RFC 3339 has no such years, and YYYY leaves their sign out."""
+    return f"CASE WHEN {{0}} >= DATE '{since}' THEN TO_CHAR({{0}}, '{mask}') END"
 
 
 def _time_with_local_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
@@ -150,7 +182,23 @@ def _mask(of: OracleColumn) -> str:
 
 def _add_offset(zone: ZoneInfo) -> Callable[[str], str]:
     offset = offsets(zone)
-    return lambda text: text + offset(text[:16])
+
+    def zoned(text: str) -> str:
+        found = offset(text[:16])
+        return text + found if len(found) == len("+00:00") else _in_utc(text, found)
+
+    return zoned
+
+
+def _in_utc(text: str, offset: str) -> str:
+    """The same instant in UTC: before zones were introduced offsets had seconds (Asia/Kolkata until
+    1906: +05:21:10), which RFC 3339 cannot write.
+    """
+    try:
+        at = datetime.fromisoformat(text[:19] + offset).astimezone(UTC)
+    except OverflowError:  # the first hours of year 1
+        return text + offset[:6]
+    return f"{at.replace(tzinfo=None).isoformat()}{text[19:]}+00:00"
 
 
 FORMS: Mapping[str, Callable[[OracleColumn, ZoneInfo | None], Form]] = {
@@ -165,8 +213,9 @@ FORMS: Mapping[str, Callable[[OracleColumn, ZoneInfo | None], Form]] = {
     "NVARCHAR2": _always(Form("{}", TEXT)),
     "CLOB": _always(Form("{}", TEXT, "DB_TYPE_LONG")),
     "NCLOB": _always(Form("{}", TEXT, "DB_TYPE_LONG_NVARCHAR")),
-    "RAW": _always(Form("{}", BYTES, convert=base64_text)),
-    "BLOB": _always(Form("{}", BYTES, "DB_TYPE_LONG_RAW", base64_text)),
+    "RAW": _always(Form("{}", HEX, convert=hex_text)),
+    "BLOB": _blob,
+    "XMLTYPE": _always(Form("XMLSERIALIZE(CONTENT {} AS CLOB)", TEXT, "DB_TYPE_LONG")),
     "JSON": _always(
         Form("JSON_SERIALIZE({} RETURNING CLOB)", ANY_JSON, "DB_TYPE_LONG", json_value)
     ),
@@ -204,5 +253,6 @@ def json_types(schema: Mapping[str, object]) -> list[str]:
 
 def json_schema(of: OracleColumn, how: Form) -> dict[str, object]:
     """The schema of the column's values, null included where it can occur."""
-    null = ["null"] if of.nullable or how.convert is finite else []
+    can_be_lost = how.convert is finite or how.schema is TIME
+    null = ["null"] if of.nullable or can_be_lost else []
     return {**how.schema, "type": [*json_types(how.schema), *null]}

@@ -19,13 +19,8 @@ from tap_oracle_txlog.errors import (
     SourceUnreachableError,
     TapError,
 )
-from tap_oracle_txlog.oracle.errors import (
-    MEANINGS,
-    WITHOUT_CODE,
-    RightMissingError,
-    classify,
-    not_visible,
-)
+from tap_oracle_txlog.oracle.errors import WITHOUT_CODE, classify, not_visible
+from tap_oracle_txlog.oracle.meanings import MEANINGS, RightMissingError
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -37,23 +32,40 @@ LOST, SMALLER = SourceLostError, PageTooLargeError
 # What the reader does on each code: come back, ask for less, or stop with this error.
 EXPECTED: Mapping[type[Exception], str] = {
     LOST: """
-        ORA-00018 ORA-00020 ORA-00022 ORA-00028 ORA-00031 ORA-00045 ORA-00376 ORA-00378 ORA-00600
-        ORA-00602 ORA-00603 ORA-00609 ORA-01012 ORA-01033 ORA-01034 ORA-01041 ORA-01043 ORA-01089
-        ORA-01090 ORA-01092 ORA-01115 ORA-02396 ORA-03113 ORA-03114 ORA-03122 ORA-03135 ORA-12153
-        ORA-12170 ORA-12514 ORA-12516 ORA-12518 ORA-12519 ORA-12520 ORA-12526 ORA-12527 ORA-12528
-        ORA-12535 ORA-12537 ORA-12541 ORA-12543 ORA-12545 ORA-12547 ORA-12570 ORA-12571 ORA-12583
-        ORA-12757 ORA-12805 ORA-16456 ORA-25402 ORA-25408 ORA-27146 ORA-28511 ORA-56600
+        ORA-00018 ORA-00020 ORA-00022 ORA-00028 ORA-00030 ORA-00031 ORA-00045 ORA-00051 ORA-00054
+        ORA-00257 ORA-00376 ORA-00378 ORA-00600 ORA-00602 ORA-00603 ORA-00609 ORA-01000 ORA-01002
+        ORA-01003 ORA-01012 ORA-01033 ORA-01034 ORA-01035 ORA-01041 ORA-01043 ORA-01089 ORA-01090
+        ORA-01092 ORA-01109 ORA-01115 ORA-01219 ORA-01410 ORA-01507 ORA-02049 ORA-02068 ORA-02391
+        ORA-02392 ORA-02394 ORA-02396 ORA-02397 ORA-02399 ORA-03113 ORA-03114 ORA-03122 ORA-03135
+        ORA-03136 ORA-03172 ORA-04020 ORA-04021 ORA-04061 ORA-04062 ORA-04065 ORA-04068 ORA-07445
+        ORA-08103 ORA-08176 ORA-08177 ORA-10173 ORA-10456 ORA-12151 ORA-12152 ORA-12153 ORA-12157
+        ORA-12161 ORA-12170 ORA-12203 ORA-12224 ORA-12500 ORA-12514 ORA-12516 ORA-12518 ORA-12519
+        ORA-12520 ORA-12521 ORA-12523 ORA-12525 ORA-12526 ORA-12527 ORA-12528 ORA-12535 ORA-12537
+        ORA-12541 ORA-12543 ORA-12545 ORA-12547 ORA-12552 ORA-12560 ORA-12564 ORA-12566 ORA-12569
+        ORA-12570 ORA-12571 ORA-12583 ORA-12592 ORA-12599 ORA-12606 ORA-12607 ORA-12608 ORA-12609
+        ORA-12612 ORA-12637 ORA-12757 ORA-12801 ORA-12805 ORA-12827 ORA-12842 ORA-12850 ORA-16456
+        ORA-25401 ORA-25402 ORA-25403 ORA-25404 ORA-25405 ORA-25406 ORA-25407 ORA-25408 ORA-25409
+        ORA-27101 ORA-27102 ORA-27146 ORA-28365 ORA-28511 ORA-28865 ORA-29701 ORA-29702 ORA-29740
+        ORA-30006 ORA-56600
         DPY-1001 DPY-4011 DPY-4033 DPY-5005 DPY-6000 DPY-6001 DPY-6005""",
     SMALLER: """
-        ORA-01013 ORA-01410 ORA-01555 ORA-01652 ORA-04031 ORA-08103 DPY-4024""",
-    AccessDeniedError: "ORA-01017 ORA-01045 ORA-28000 ORA-28001 ORA-28040 DPY-3015",
+        ORA-00040 ORA-01013 ORA-01555 ORA-01652 ORA-02393 ORA-02395 ORA-04030 ORA-04031 ORA-04036
+        ORA-22924 DPY-4024""",
+    AccessDeniedError: """
+        ORA-01017 ORA-01045 ORA-28000 ORA-28001 ORA-28032 ORA-28040 ORA-28051 ORA-28052 ORA-28112
+        ORA-28113 ORA-28150 DPY-3015""",
     RightMissingError: "ORA-00942 ORA-01031 ORA-01039 ORA-41900",
     ConfigurationError: """
-        ORA-00904 ORA-01005 ORA-12154 ORA-12505 ORA-12660 ORA-28759 ORA-29002 ORA-29024
+        ORA-00904 ORA-00932 ORA-01005 ORA-02019 ORA-02085 ORA-04063 ORA-04064 ORA-12154 ORA-12162
+        ORA-12504 ORA-12505 ORA-12533 ORA-12538 ORA-12649 ORA-12650 ORA-12660 ORA-28759 ORA-28860
+        ORA-28868 ORA-29002 ORA-29003 ORA-29024 ORA-65011
         DPY-2017 DPY-2018 DPY-2019 DPY-2029 DPY-2049 DPY-2056 DPY-2058 DPY-2059 DPY-3001 DPY-3010
         DPY-3012 DPY-3029 DPY-3040 DPY-4000 DPY-4001 DPY-4017 DPY-4018 DPY-4021 DPY-4026 DPY-4027
         DPY-6002 DPY-6003 DPY-6006 DPY-6008 DPY-6009 DPI-1047""",
-    DataError: "ORA-01878 ORA-01882 DPY-3022",
+    DataError: """
+        ORA-01157 ORA-01426 ORA-01427 ORA-01476 ORA-01489 ORA-01578 ORA-01722 ORA-01830 ORA-01841
+        ORA-01843 ORA-01847 ORA-01858 ORA-01861 ORA-01878 ORA-01882 ORA-22835 ORA-26040 ORA-29275
+        ORA-29913 ORA-31011 ORA-40441 ORA-40478 DPY-3022""",
 }
 ROWS = [(code, kind) for kind, codes in EXPECTED.items() for code in codes.split()]
 
@@ -156,7 +168,7 @@ def refused(code: int) -> oracledb.Error:
             4,
             (
                 "Oracle at db:1521/ORCL has no room for another session (ORA-12516). Raise"
-                " PROCESSES, or run fewer jobs at once"
+                " PROCESSES, or SESSIONS_PER_USER of SPC_READ, or run fewer jobs at once"
             ),
         ),
         (
@@ -226,6 +238,24 @@ def test_the_code_that_is_known_wins_over_what_surrounds_it() -> None:
     text = "ORA-12801: error signaled in parallel query server P000\nORA-01555: snapshot too old"
     error = driver._Error(text, code=12801)
     assert type(classify(error.exc_type(error), NAMES)) is SMALLER
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ORA-12801: error signaled in parallel query server P000, instance 2", LOST),
+        ("ORA-01115: IO error reading block\nORA-01110: data file 7: '/u01/x.dbf'", LOST),
+        ("ORA-04068: existing state of packages has been discarded\nORA-06512: at line 1", LOST),
+        (
+            "ORA-00604: error occurred at recursive SQL level 1\nORA-01652: unable to extend",
+            SMALLER,
+        ),
+        ("ORA-01722: invalid number\nORA-02063: preceding line from OTHER", DataError),
+    ],
+)
+def test_lines_that_only_accompany_a_code_do_not_hide_it(text: str, kind: type[Exception]) -> None:
+    error = driver._Error(text, code=int(text[4:9]))
+    assert type(classify(error.exc_type(error), NAMES)) is kind
 
 
 def test_an_unknown_code_keeps_its_text_in_one_line_without_links() -> None:

@@ -6,6 +6,7 @@ them anew with ``GOLDEN=write`` and read the difference.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_oracle_txlog.id_ranges import Run
 from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.oracle import statements
+from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
 from tap_oracle_txlog.oracle.types import OracleColumn, form, select_expression
@@ -45,12 +47,15 @@ def selection(key_type: str = "TIMESTAMP(6)", table: TableName = EVENTS) -> Sele
 
 
 ALL = {
-    "session": statements.SESSION,
-    "clock": statements.CLOCK,
-    "database": statements.DATABASE,
-    "open_transactions": statements.OPEN_TRANSACTIONS[0],
-    "open_transactions_without_holder": statements.OPEN_TRANSACTIONS[1],
-    "open_transactions_of_one_node": statements.OPEN_TRANSACTIONS[2],
+    "session": session.SESSION,
+    "now": session.NOW,
+    "introduction": session.introduction(EVENTS),
+    "open_transactions": session.OPEN_TRANSACTIONS[0][1],
+    "open_transactions_with_holder": session.OPEN_TRANSACTIONS[1][1],
+    "open_transactions_without_holder": session.OPEN_TRANSACTIONS[2][1],
+    "open_transactions_of_one_node": session.OPEN_TRANSACTIONS[3][1],
+    "apply_lag": session.APPLY_LAG,
+    "applied": session.APPLIED,
     "page_first": statements.page(selection(), Position.before(AT), 20_000),
     "page_next": statements.page(selection(), Position(AT, 1234567890123456789), 20_000),
     "page_until": statements.page(selection(), Position(AT, 7), 500, UNTIL),
@@ -65,15 +70,35 @@ ALL = {
     "page_of_own_table": statements.page(
         selection(table=TableName(None, "Events")), Position.before(AT), 1
     ),
+    "late_page": late_statements.late_page(
+        selection(), Position(AT, 7), 10_001, UNTIL, [Run(1, 20), Run(31, 91, 10)]
+    ),
+    "late_page_by_date": late_statements.late_page(
+        selection("DATE"), Position.before(AT), 10_001, UNTIL, [Run(n, n) for n in range(0, 10, 2)]
+    ),
+    "late_keys": late_statements.keys(selection(), Position(AT, 7), 50_001, UNTIL),
+    "rows_at": late_statements.rows_at(selection(), [Position(AT, 7)]),
+    "rows_at_of_text_ids": late_statements.rows_at(
+        selection(), [Position(AT, "a"), Position(UNTIL, "b")]
+    ),
     "null_key_page_first": statements.null_key_page(selection(), None, 20_000),
     "null_key_page_next": statements.null_key_page(selection(), 7, 20_000),
-    "table_columns": statements.table_columns(EVENTS),
-    "table_keys": statements.table_keys(EVENTS),
-    "table_indexes": statements.table_indexes(TableName(None, "EVENTS")),
-    "readable_tables": statements.readable_tables("SPC"),
-    "null_key_count": statements.null_key_count(selection(), 10_001),
-    "newest_key": statements.newest_key(selection()),
-    "lateness": statements.lateness(selection(), "CREATED_AT", "DATE", 100_000),
+    "page_by_raw_id": statements.page(
+        dataclasses.replace(selection(), id_type="RAW"), Position(AT, "0A1B"), 500
+    ),
+    "table_columns": dictionary.table_columns(EVENTS),
+    "json_columns": dictionary.json_columns(EVENTS),
+    "synonym": dictionary.synonym(EVENTS),
+    "table_keys": dictionary.table_keys(EVENTS),
+    "table_indexes": dictionary.table_indexes(TableName(None, "EVENTS")),
+    "readable_tables": dictionary.readable_tables("SPC"),
+    "product": dictionary.PRODUCT,
+    "plan": dictionary.PLAN,
+    "null_key_count": dictionary.null_key_count(selection(), 10_001),
+    "early_key_count": dictionary.early_key_count(selection(), 1_000),
+    "early_key_count_by_date": dictionary.early_key_count(selection("DATE"), 1_000),
+    "newest_key": dictionary.newest_key(selection()),
+    "lateness": dictionary.lateness(selection(), "CREATED_AT", "DATE", 100_000),
 }
 
 
@@ -113,11 +138,25 @@ def test_nothing_that_changes_data_or_opens_a_transaction_is_sent(statement: Sta
     assert not re.search(r"\b(FOR UPDATE|INSERT|UPDATE|DELETE|MERGE)\b", statement.text)
 
 
+@pytest.mark.parametrize("id_", [7, "it's :after_key"])
+def test_a_page_is_explained_with_its_values_in_the_text(id_: int | str) -> None:
+    """EXPLAIN PLAN looks at no bind, and what stands in quotes is no bind."""
+    page = statements.page(selection(), Position(AT, id_), 5)
+    text = dictionary.explain(page)
+    assert text.startswith(
+        "EXPLAIN PLAN SET STATEMENT_ID = 'tap-oracle-txlog' FOR\nSELECT * FROM ("
+    )
+    assert text.count(f"TO_TIMESTAMP('{AT}', '{statements.NANOSECONDS}')") == 2
+    assert f't."ID" > {id_})' in text or """t."ID" > 'it''s :after_key')""" in text
+    bare = re.sub(r"""'(?:[^']|'')*'|"[^"]*\"""", "", text)
+    assert ":" not in bare
+
+
 @pytest.mark.parametrize("key_type", KEY_FORMS)
 def test_the_key_column_itself_is_never_converted_in_a_condition(key_type: str) -> None:
     """Otherwise no index on it could be used."""
     text = statements.page(selection(key_type), Position(UNTIL, 7), 5, UNTIL).text
-    conditions = text.partition("WHERE ")[2].partition("FETCH ")[0]
+    conditions = text.partition("WHERE ")[2].partition("ROWNUM ")[0]
     assert len(re.findall(r't\."EVENT_TIMESTAMP" (?:>=|>|<) ', conditions)) == 3
     assert not re.search(r'\(t\."EVENT_TIMESTAMP"\s*[,)]', conditions)
 
@@ -125,7 +164,7 @@ def test_the_key_column_itself_is_never_converted_in_a_condition(key_type: str) 
 @pytest.mark.parametrize("key_type", KEY_FORMS)
 def test_the_order_is_that_of_the_columns_not_of_the_selected_text(key_type: str) -> None:
     text = statements.page(selection(key_type), Position.before(UNTIL), 5).text
-    assert 'ORDER BY t."EVENT_TIMESTAMP", t."ID"\n' in text
+    assert 'ORDER BY t."EVENT_TIMESTAMP", t."ID")\n' in text
     assert text.count(' "EVENT_TIMESTAMP"') == 1  # the alias in the select list
 
 

@@ -8,14 +8,17 @@ from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from tap_oracle_txlog.emitted import MAX_STATE_BYTES
 from tap_oracle_txlog.errors import AccessDeniedError
-from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, Progress, Scan
+from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, Progress
+from tap_oracle_txlog.null_keys import NullKeyScan
+from tap_oracle_txlog.scan import Answer, Keys, NotUniqueError, Question, Rows, RowsAt, Scan
 from tap_oracle_txlog.timestamps import BEGINNING, Instant
 from tap_oracle_txlog.watermark import OpenTransactions, Watermark, choose_watermark
 from tests.tap.rules.world import SECOND, BrokenPromiseError, Output, Transaction, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Strategy = Literal["auto", "watermark", "lookback"]
 SKEW = 2
@@ -42,6 +45,15 @@ class History:
     zone: ZoneInfo | None
     start: int
     steps: tuple[Step, ...]
+    ids: str = "sequence"
+    shift: int = 0
+    lag: int = 0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether no row moves from one slice of a backfill into another, and no clock does."""
+        odd = {"reload", "twin", "failover", "load"}
+        return not (self.shift or self.lag or odd & {step.kind for step in self.steps})
 
 
 class Tap:
@@ -51,7 +63,7 @@ class Tap:
     """
 
     may_repeat = False
-    max_ranges = 1_000
+    state_bytes = MAX_STATE_BYTES
     start = BEGINNING
     until: Instant | None = None
 
@@ -69,10 +81,11 @@ class Tap:
 
     def save(self, progress: Progress) -> None:
         self.progress = progress
-        self.output.write_state(json.dumps(progress.to_bookmark()))
+        self.output.write_state(json.dumps(progress.to_bookmark(self.state_bytes)))
 
     def look(self) -> Iterator[None]:
         self.clock = self.world.clock()
+        self.other_clock = self.world.other_clock()
         yield
         self.open_transactions = self.world.open_transactions()
 
@@ -84,13 +97,27 @@ class Tap:
             lookback=self.history.lookback,
             skew=SKEW,
             zone=self.history.zone,
+            last=self.progress.clocks,
+            other_clock=self.other_clock,
         )
 
-    def begin(self, watermark: Watermark) -> Scan:
-        return self.progress.scan(watermark, until=self.until, max_ranges=self.max_ranges)
+    def begin(self, watermark: Watermark | None) -> Scan:
+        return Scan(self.progress, watermark, self.until)
 
-    def page(self, scan: Scan) -> list[Position]:
-        return self.world.page(scan.after, self.history.page_size, self.until)
+    def page(self, question: Rows) -> list[Position]:
+        after, until, known = question
+        return self.world.page(after, self.history.page_size + 1, until, known)
+
+    def answer(self, question: Question) -> Answer:
+        size = self.history.page_size
+        if isinstance(question, RowsAt):
+            return Answer(self.world.rows_at(question.positions), more=False)
+        if isinstance(question, Rows):
+            found = self.page(question)
+        else:
+            found = self.world.page(question.after, size + 1, question.until)
+        following = found[size] if len(found) > size else None
+        return Answer(found[:size], following is not None, following)
 
     def one_pass(self) -> Iterator[None]:
         """Everything that is visible, page by page; the database moves on at every yield."""
@@ -100,37 +127,42 @@ class Tap:
     def keys(self) -> Iterator[None]:
         yield from self.look()
         yield
-        scan = self.begin(self.choose(self.clock, self.open_transactions))
-        full_page = True
-        while full_page:
-            positions = self.page(scan)
-            yield from self.emit(positions, scan.admit(positions))
+        yield from self.scan(self.begin(self.choose(self.clock, self.open_transactions)))
+
+    def head(self) -> Iterator[None]:
+        """A look at what is new, between two passes of a tap that keeps running."""
+        yield from self.scan(self.begin(None))
+
+    def scan(self, scan: Scan) -> Iterator[None]:
+        while (question := scan.question) is not None:
+            answer = self.answer(question)
+            yield
+            new = scan.take(answer)
+            if not isinstance(question, Keys):
+                yield from self.emit(answer.positions[: len(new)], new)
             self.save(scan.progress)
             yield
-            full_page = len(positions) == self.history.page_size
-        scan.finish()
-        self.save(scan.progress)
-        yield
 
     def null_keys(self) -> Iterator[None]:
-        scan = self.progress.null_key_scan(max_ranges=self.max_ranges)
+        scan = NullKeyScan(self.progress)
         full_page = True
         while full_page:
             positions = self.world.null_key_page(scan.after_id, self.history.page_size)
-            yield from self.emit(positions, scan.admit(positions))
+            yield from self.emit(positions, scan.admit(positions), has_keys=False)
             self.save(scan.progress)
             yield
             full_page = len(positions) == self.history.page_size
         scan.finish()
         self.save(scan.progress)
 
-    def emit(self, positions: list[Position], new: list[bool]) -> Iterator[None]:
-        rows = [position.id for position, is_new in zip(positions, new, strict=True) if is_new]
+    def emit(
+        self, positions: Sequence[Position], new: list[bool], *, has_keys: bool = True
+    ) -> Iterator[None]:
+        rows = [one for one, is_new in zip(positions, new, strict=True) if is_new]
         half = len(rows) // 2
         for part in (rows[:half], rows[half:]):
-            for row in part:
-                assert row is not None
-                self.output.emit(int(row))
+            for at, row in part:
+                self.output.emit((row, at if has_keys else None))
             yield
 
 
@@ -142,23 +174,29 @@ class Play:
     make_tap: type[Tap]
     world: World
     output: Output
+    process: Tap | None = None
     running: Iterator[None] | None = None
+    failovers: int = 0
 
     def step(self, step: Step) -> None:
         getattr(self, step.kind)(step)
 
     def pause(self, step: Step) -> None:
         nanoseconds = PAUSES[step.number % len(PAUSES)]
+        if self.world.lag:
+            self._end_transactions_before(nanoseconds + self.world.lag)
         if not self.world.readable and self.history.strategy != "watermark":
             self._end_transactions_before(nanoseconds)
-        self.world.now += nanoseconds
+        self.world.pass_time(nanoseconds)
 
     def begin(self, step: Step) -> None:
-        transaction = self.world.begin(step.number % 2)
+        transaction = self.world.begin(step.number % 2 if self.history.shift >= 0 else 0)
         self._insert_into(transaction, step.amount)
+        if self.history.shift < 0:  # what comes in the order of time is found all the same
+            self.world.commit(transaction)
 
     def insert(self, step: Step) -> None:
-        if self.world.open:
+        if self.world.open and self.history.shift >= 0:
             self._insert_into(self._transaction(step), step.amount)
 
     def commit(self, step: Step) -> None:
@@ -172,6 +210,51 @@ class Play:
     def purge(self, step: Step) -> None:
         self.world.purge(step.number)
 
+    def load(self, step: Step) -> None:
+        """A batch with old times, all of them newer than any that was there before."""
+        end = self.world.now - self.world.lag
+        stamps = sorted(end - step.amount // (n + 1) % (86_400 * SECOND) for n in range(3))
+        if not self.world.open and self.world.stored(end) > self.world.newest:
+            self.world.load([one for one in stamps if self.world.stored(one) > self.world.newest])
+
+    def reload(self, step: Step) -> None:
+        """All rows, or one of them, get other times; those of the future are left alone."""
+        world = self.world
+        rows = [one for one in world.visible if one.at <= world.stored(world.now)]
+        if rows and self._is_plain():
+            chosen = rows if step.number % 2 else [rows[step.number % len(rows)]]
+            now = self._sure_stamp()
+            span = self.history.lookback * SECOND if step.number % 3 else 0
+            late = [now - (step.amount // (n + 1)) % (span + 1) for n in range(len(chosen))]
+            world.give_new_times(
+                [(one, world.stored(at)) for one, at in zip(chosen, late, strict=True)]
+            )
+
+    def twin(self, step: Step) -> None:
+        """A row with an id that is there already."""
+        if self._is_plain():
+            self.world.repeat_id(step.number, self._sure_stamp())
+
+    def failover(self, step: Step) -> None:
+        """Another host takes over whose clock is behind; open transactions are gone with the old
+        one.
+        """
+        if self.failovers < 2 and self._is_plain():
+            self.failovers += 1
+            self.world.open.clear()
+            self.world.set_back((1 + step.number % 900) * SECOND)
+
+    def host_clock(self, step: Step) -> None:
+        """The host's wall clock goes back or on by an hour."""
+        state = json.loads(self.output.state or "{}")
+        if self.process is None and state.get("last_pass", {}).get("offset") is not None:
+            self.world.host_offset += 3_600 if step.number % 2 else -3_600
+
+    def look(self, _: Step) -> None:
+        """A tap that keeps running looks at what is new, without a pass."""
+        if self.running is None and self.process and self.process.progress.last_pass:
+            self.running = self.process.head()
+
     def rights(self, _: Step) -> None:
         if self.history.strategy == "watermark":
             self.world.readable = not self.world.readable
@@ -180,14 +263,18 @@ class Play:
         """Let the tap go on for some of its steps; where it has ended, it begins its next pass."""
         for _ in range(1 + step.number % 4):
             if self.running is None:
-                self.running = self.make_tap(self.world, self.history, self.output).one_pass()
+                if self.process is None:
+                    self.process = self.make_tap(self.world, self.history, self.output)
+                self.running = self.process.one_pass()
             try:
                 next(self.running)
             except (StopIteration, AccessDeniedError):
                 self.running = None
+                if self.history.seed % 3 == 0:  # a tap that is run by a schedule
+                    self.process = None
 
     def kill(self, _: Step) -> None:
-        self.running = None
+        self.running = self.process = None
         self.output.writer_died()
 
     def finish(self) -> None:
@@ -195,13 +282,22 @@ class Play:
         self.world.readable = self.world.readable or self.history.strategy == "watermark"
         for transaction in tuple(self.world.open):
             self.world.commit(transaction)
-        for _ in range(2):
+        for _ in range(4):
             while self.running is not None:
                 self.tap(Step("tap"))
+            self.world.pass_time(self.world.lag + 400 * SECOND)
             self.tap(Step("tap"))
         while self.running is not None:
             self.tap(Step("tap"))
         self.output.compare(self.world)
+
+    def _is_plain(self) -> bool:
+        """Whether times are what they seem to be."""
+        return not (self.world.zone or self.world.shift or self.world.lag)
+
+    def _sure_stamp(self) -> int:
+        """Now, as a clock shows it that no row of an open transaction is ahead of."""
+        return self.world.now
 
     def _transaction(self, step: Step) -> Transaction:
         return self.world.open[step.number % len(self.world.open)]
@@ -217,10 +313,13 @@ class Play:
             if self.history.strategy == "lookback":
                 earliest = max(earliest, now - self.history.lookback * SECOND)
             stamp = earliest + rest % (now - earliest + 1)
-        elif kind == 10:
+        elif kind == 10 and not self.world.shift:
             stamp = now + rest % (86_400 * SECOND)
         elif kind == 11:
             stamp = None
+        if self.history.shift < 0 and stamp is not None:
+            self.world.pass_time(1)
+            stamp = self.world.now
         self.world.insert(transaction, stamp)
 
     def _end_transactions_before(self, nanoseconds: int) -> None:
@@ -239,23 +338,40 @@ TAIL = {
     "rollback": 1,
     "purge": 1,
     "rights": 1,
+    "load": 1,
+    "failover": 1,
+    "host_clock": 1,
+    "look": 6,
     "tap": 24,
     "kill": 2,
 }
+ODD = {"pause": 12, "begin": 10, "insert": 6, "commit": 8, "tap": 20, "look": 6, "kill": 1}
 FILL = {"begin": 4, "insert": 12, "commit": 8}
 BACKLOG = {"tap": 20, "kill": 6, "begin": 1, "commit": 2}
 LONG_PAUSE = Step("pause", PAUSES.index(400 * SECOND))
 
 
-def make(seed: int) -> History:
-    """Half of the histories begin with a backlog that is read with many kills."""
+def make(seed: int, wanted: dict[str, int] | None = None) -> History:
+    """Half of the histories begin with a backlog that is read with many kills.
+
+    Args:
+        seed: Makes the history.
+        wanted: Steps that are to be frequent in it.
+    """
     random = Random(seed)
     strategy: Strategy = random.choice(("auto", "auto", "watermark", "lookback"))
     zone = random.choice((None, None, None, BERLIN))
-    steps = _steps(random, TAIL, random.randrange(10, 90))
+    odd = ODD | {random.choice(("reload", "twin", "load", "failover", "host_clock")): 3}
+    weights = TAIL if random.random() < 0.6 else odd
+    if wanted:
+        weights = ODD | wanted
+    steps = _steps(random, weights, random.randrange(10, 90))
     if random.random() < 0.5:
         fill, read = _steps(random, FILL, 20), _steps(random, BACKLOG, 20)
         steps = (*fill, LONG_PAUSE, LONG_PAUSE, *read, *steps)
+    shift, lag = random.choice(((0, 0),) * 6 + ((8 * 3_600, 0), (-5 * 3_600, 0), (0, 1_800)))
+    if lag:
+        strategy = "lookback"
     return History(
         seed=seed,
         strategy=strategy,
@@ -264,6 +380,9 @@ def make(seed: int) -> History:
         zone=zone,
         start=NOON if zone is None else CLOCKS_GO_BACK - random.randrange(1_800) * SECOND,
         steps=steps,
+        ids=random.choice(("sequence", "sequence", "steps", "text")),
+        shift=shift,
+        lag=lag * SECOND,
     )
 
 
@@ -274,13 +393,22 @@ def _steps(random: Random, weights: dict[str, int], count: int) -> tuple[Step, .
 
 def play(history: History, make_tap: type[Tap] = Tap) -> str | None:
     """How the history ends: None when every promise was kept."""
-    world = World(history.start, history.zone, readable=history.strategy != "lookback")
+    world = World(
+        history.start,
+        history.zone,
+        readable=history.strategy != "lookback",
+        ids=history.ids,
+        shift=history.shift,
+        lag=history.lag,
+    )
     game = Play(history, make_tap, world, Output(make_tap.may_repeat))
     try:
         for step in history.steps:
             game.step(step)
         game.finish()
-    except (BrokenPromiseError, PageDidNotAdvanceError) as broken:
+    except (BrokenPromiseError, PageDidNotAdvanceError, NotUniqueError) as broken:
+        if world.has_twins and not isinstance(broken, BrokenPromiseError):
+            return None
         return f"{type(broken).__name__}: {broken}"
     return None
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.id_ranges import EmittedIds, IdRanges, Memory
+from tap_oracle_txlog.id_ranges import IdRanges
+from tap_oracle_txlog.packing import (
+    pack_numbers,
+    pack_others,
+    pack_ranges,
+    unpack_numbers,
+    unpack_others,
+    unpack_ranges,
+)
 
 SMALL = st.integers(-12, 12)
 PAGES = st.lists(SMALL, max_size=12)
@@ -70,56 +81,70 @@ def test_a_copy_goes_its_own_way() -> None:
     assert twin == ranges_of(1)
 
 
-@given(st.sets(SMALL), st.integers(0, 6))
-def test_the_ranges_that_are_kept_are_the_largest(ids: set[int], limit: int) -> None:
-    ranges = ranges_of(*ids)
-    sizes = sorted((high - low for low, high in ranges.ranges()), reverse=True)
-    ranges.keep_largest(limit)
-    assert sorted((high - low for low, high in ranges.ranges()), reverse=True) == sizes[:limit]
-    assert IdRanges.decode(ranges.encode()) == ranges
-    assert all(value in ids for low, high in ranges.ranges() for value in (low, high))
-
-
-def test_an_id_is_new_once_in_a_pass_and_known_in_the_next() -> None:
-    emitted = EmittedIds(IdRanges(), max_ranges=10)
-    assert emitted.admit([5, 7]) == [True, True]
-    assert emitted.admit([7, 8]) == [False, True]
-    following = EmittedIds(emitted.ranges, max_ranges=10)
-    assert following.settle([5, 6]) == [False, True]
-    assert following.admit([7, 8, 9]) == [False, False, True]
-    following.forget_unseen()
-    assert following.ranges == ranges_of(7, 8, 9)
-    assert following.memory is Memory.EXACT
-
-
-@given(st.lists(st.lists(SMALL | st.sampled_from(["a", "b"]), max_size=9), max_size=5))
-def test_a_page_says_of_each_id_what_it_would_say_of_it_alone(
-    pages: list[list[int | str]],
-) -> None:
-    emitted, seen = EmittedIds(IdRanges(), max_ranges=99), set[int | str]()
+@given(st.lists(st.sets(SMALL | st.integers()), max_size=6))
+def test_ids_that_are_added_page_by_page_are_those_of_all_pages(pages: list[set[int]]) -> None:
+    ranges = IdRanges()
     for page in pages:
-        for value, is_new in zip(page, emitted.admit(page), strict=True):
-            assert is_new == (value not in seen or isinstance(value, str))
-            seen.add(value)
+        ranges.add(sorted(page))
+    assert ranges == ranges_of(*(one for page in pages for one in page))
 
 
-def test_ids_of_rows_that_are_gone_are_forgotten_at_the_end_of_the_pass() -> None:
-    emitted = EmittedIds(ranges_of(1, 2, 3), max_ranges=10)
-    emitted.admit([2])
-    emitted.forget_unseen()
-    assert emitted.ranges == ranges_of(2)
+@given(st.sets(SMALL), st.integers(2, 9))
+def test_runs_are_the_ids_whatever_their_distances(ids: set[int], step: int) -> None:
+    spread = {one * step for one in ids} | ids
+    runs = ranges_of(*spread).runs()
+    assert sorted(one for low, high, by in runs for one in range(low, high + 1, by)) == sorted(
+        spread
+    )
 
 
-def test_too_many_ranges_are_forgotten_and_that_is_said() -> None:
-    emitted = EmittedIds(IdRanges(), max_ranges=2)
-    assert emitted.admit([1, 3, 4, 6, 7]) == [True] * 5
-    assert emitted.ranges == ranges_of(3, 4, 6, 7)
-    assert emitted.memory is Memory.TOO_MANY_RANGES
-    assert emitted.admit([1]) == [True]
+def test_ids_in_steps_are_one_run() -> None:
+    assert IdRanges.of(range(1_001, 2_000, 10)).encode() == "1001-1991/10"
 
 
-def test_ids_that_are_no_integers_are_new_every_time_and_that_is_said() -> None:
-    emitted = EmittedIds(IdRanges(), max_ranges=2)
-    assert emitted.admit(["a", "b"]) == [True, True]
-    assert emitted.admit(["a"]) == [True]
-    assert emitted.memory is Memory.IDS_NOT_INTEGERS
+@pytest.mark.parametrize("text", ["1-9/3", "1-7/0", "1-99999999999/2", "9-1/2"])
+def test_a_step_that_does_not_fit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="range"):
+        IdRanges.decode(text)
+
+
+# The text in the state
+
+
+@given(st.sets(SMALL | st.integers()))
+def test_packed_ranges_come_back(ids: set[int]) -> None:
+    ranges = ranges_of(*ids)
+    assert unpack_ranges(pack_ranges(ranges, ranges.runs())) == ranges
+
+
+@given(st.lists(st.text()), st.lists(st.integers(0, 2**32 - 1)))
+def test_packed_texts_and_numbers_come_back(texts: list[str], numbers: list[int]) -> None:
+    if all(text.isprintable() for text in texts):
+        assert unpack_others(pack_others(texts)) == texts
+    assert list(unpack_numbers(pack_numbers(numbers))) == numbers
+
+
+@pytest.mark.parametrize("step", [1, 2, 10, 1_000_003])
+def test_300_000_ids_of_equal_distance_are_a_short_text(step: int) -> None:
+    ranges = IdRanges.of(range(7, 7 + 300_000 * step, step))
+    assert len(pack_ranges(ranges, ranges.runs())) < 40
+
+
+@pytest.mark.parametrize("text", ["z:", "z:!", "z:eJw=", "z:AAAA", "z:eJwDAAAAAAE=x"])
+def test_packed_text_that_is_damaged_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="compressed ids"):
+        unpack_ranges(text)
+    with pytest.raises(ValueError, match="compressed ids"):
+        unpack_others(text)
+
+
+def test_a_text_that_unpacks_to_more_than_any_state_is_refused() -> None:
+    bomb = "z:" + base64.b64encode(zlib.compress(bytes(100_000_000))).decode()
+    with pytest.raises(ValueError, match="have no end"):
+        unpack_ranges(bomb)
+
+
+def test_checks_that_are_damaged_are_refused() -> None:
+    for text in ("!", "AAA", "AAAAAAA="):
+        with pytest.raises(ValueError, match="checks of rows"):
+            unpack_numbers(text)

@@ -6,16 +6,18 @@ by the loop that this tap replaces, by known connectors, or while the rules were
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from typing_extensions import override
 
-from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.keyset import Position, Progress, Scan
+from tap_oracle_txlog.emitted import Emitted, IdSet
+from tap_oracle_txlog.keyset import Position, Progress
+from tap_oracle_txlog.scan import Answer, Keys, Question, Rows, Scan
 from tap_oracle_txlog.timestamps import Instant, nanoseconds, plus
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Watermark, choose_watermark
+from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, Watermark, choose_watermark
 from tests.tap.rules.history import SKEW, Tap, make, play
 from tests.tap.rules.world import wall_clock
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.watermark import OpenTransactions
 
 HISTORIES = 2_000
-LAST_ID = 10**18
 EPOCH_1970 = nanoseconds(Instant("1970-01-01T00:00:00.000000000"))
 
 
@@ -34,25 +35,26 @@ class ReadsTheLastInstantAgain(Tap):
 
     @override
     def load(self, state: str | None) -> Progress:
-        progress = super().load(state)
-        return replace(progress, complete=Position.before(progress.complete.at))
+        before = super().load(state)
+        place = Position.before(before.frontier.at)
+        return replace(before, frontier=place, emitted=Emitted())
 
 
 class SkipsTheLastInstant(Tap):
     """``>`` on the bookmark."""
 
     @override
-    def load(self, state: str | None) -> Progress:
-        progress = super().load(state)
-        return replace(progress, complete=Position(progress.complete.at, LAST_ID))
+    def page(self, question: Rows) -> list[Position]:
+        found = super().page(question)
+        return [one for one in found if one.at > question.after.at]
 
 
 class AsksForTheLastRowAgain(Tap):
     """``>=`` between pages: without the guard a loop."""
 
     @override
-    def page(self, scan: Scan) -> list[Position]:
-        return self.world.page(Position.before(scan.after.at), self.history.page_size, None)
+    def page(self, question: Rows) -> list[Position]:
+        return super().page(question._replace(after=Position.before(question.after.at)))
 
 
 class RoundsTheBookmarkUp(Tap):
@@ -60,10 +62,10 @@ class RoundsTheBookmarkUp(Tap):
 
     @override
     def save(self, progress: Progress) -> None:
-        at = progress.complete.at
+        at = progress.frontier.at
         if at[20:] != "000000000":
-            second = plus(Instant(f"{at[:19]}.000000000"), 1)
-            progress = replace(progress, complete=Position.before(second))
+            second = Position.before(plus(Instant(f"{at[:19]}.000000000"), 1))
+            progress = replace(progress, complete=second, frontier=second)
         super().save(progress)
 
 
@@ -72,25 +74,34 @@ class BookmarkIsTheNewestRow(Tap):
 
     @override
     def save(self, progress: Progress) -> None:
-        newest = self.world.visible[-1] if self.world.visible else progress.complete
-        out = newest.id in self.output.rows
-        super().save(replace(progress, complete=newest) if out else progress)
+        super().save(replace(progress, complete=progress.frontier))
+
+
+class ReadsOnBehindTheWatermark(Tap):
+    """Where no row is: what is loaded late is never read."""
+
+    @override
+    def save(self, progress: Progress) -> None:
+        place = Position.before(progress.complete_before)
+        if place.follows(progress.frontier):
+            progress = replace(progress, complete=place, frontier=place)
+        super().save(progress)
 
 
 class BookmarkIsNow(Tap):
     """The time of the poll, as V7 has it."""
 
     @override
-    def begin(self, watermark: Watermark) -> Scan:
-        return self.progress.scan(replace(watermark, at=watermark.clock))
+    def begin(self, watermark: Watermark | None) -> Scan:
+        return super().begin(watermark and replace(watermark, at=watermark.clock))
 
 
 class HasNoLookback(Tap):
     @override
     def choose(self, clock: Instant, open_transactions: OpenTransactions) -> Watermark:
-        strategy, zone = self.history.strategy, self.history.zone
+        strategy, zone, last = self.history.strategy, self.history.zone, self.progress.clocks
         return choose_watermark(
-            clock, open_transactions, strategy=strategy, lookback=0, skew=SKEW, zone=zone
+            clock, open_transactions, strategy=strategy, lookback=0, skew=SKEW, zone=zone, last=last
         )
 
 
@@ -124,16 +135,70 @@ class LooksAtTransactionsBeforeTheClock(Tap):
         self.open_transactions = self.world.open_transactions()
         yield
         self.clock = self.world.clock()
+        self.other_clock = self.world.other_clock()
 
 
 class RefreshesTheWatermark(Tap):
     """A watermark read behind the first page says nothing of the rows before it."""
 
     @override
-    def page(self, scan: Scan) -> list[Position]:
-        watermark = self.choose(self.world.clock(), self.world.open_transactions())
-        scan._edge = Position.before(max(watermark.at, scan._edge.at))
-        return super().page(scan)
+    def scan(self, scan: Scan) -> Iterator[None]:
+        for _ in super().scan(scan):
+            watermark = self.choose(self.world.clock(), self.world.open_transactions())
+            scan._edge = max(watermark.at, scan._edge)
+            yield
+
+
+class ForgetsThatTheClockWasAhead(Tap):
+    """Takes a clock that has gone back for the time."""
+
+    @override
+    def choose(self, clock: Instant, open_transactions: OpenTransactions) -> Watermark:
+        return replace(super().choose(clock, open_transactions), went_back=0.0)
+
+
+class LooksAtTheDatabaseClockAlone(Tap):
+    """Does not notice when it has made up for what it went back."""
+
+    @override
+    def choose(self, clock: Instant, open_transactions: OpenTransactions) -> Watermark:
+        self.other_clock = clock
+        return super().choose(clock, open_transactions)
+
+
+class ForgetsTheClocksOfAPassThatWasKilled(Tap):
+    @override
+    def save(self, progress: Progress) -> None:
+        super().save(replace(progress, clocks=progress.last_pass))
+
+
+class ForgetsTheHostsOffset(Tap):
+    """Reckons the start of a transaction by the offset of today."""
+
+    @override
+    def choose(self, clock: Instant, open_transactions: OpenTransactions) -> Watermark:
+        known = open_transactions
+        if isinstance(known, Oldest | NoneOpen):
+            known = replace(known, host_offset=0)
+        return super().choose(clock, known)
+
+
+class ComparesNothing(Tap):
+    """Believes that ids are unique and times stay."""
+
+    @override
+    def answer(self, question: Question) -> Answer:
+        answer = super().answer(question)
+        return Answer([], more=False) if isinstance(question, Keys) else answer
+
+
+class TrustsThatNoRowMoves(Tap):
+    """Takes a row for the one that is out because its id is."""
+
+    @override
+    def save(self, progress: Progress) -> None:
+        kept = [replace(one, checks=array("I"), total=0) for one in progress.emitted.segments]
+        super().save(replace(progress, emitted=Emitted(tuple(kept))))
 
 
 class ReadsTheWallClockPlainly(Tap):
@@ -147,6 +212,7 @@ class ReadsTheWallClockPlainly(Tap):
             strategy=self.history.strategy,
             lookback=self.history.lookback,
             skew=SKEW,
+            last=self.progress.clocks,
         )
         return replace(utc, at=wall_clock(nanoseconds(utc.at) - EPOCH_1970, self.history.zone))
 
@@ -154,13 +220,13 @@ class ReadsTheWallClockPlainly(Tap):
 class ForgetsWhatItEmitted(Tap):
     @override
     def save(self, progress: Progress) -> None:
-        super().save(replace(progress, emitted=IdRanges()))
+        super().save(replace(progress, emitted=Emitted()))
 
 
 class ForgetsTheRowsWithoutKey(Tap):
     @override
     def save(self, progress: Progress) -> None:
-        super().save(replace(progress, null_ids=IdRanges()))
+        super().save(replace(progress, null_ids=IdSet()))
 
 
 class NeverReadsTheRowsWithoutKey(Tap):
@@ -173,10 +239,27 @@ class ClosesThePassTooEarly(Tap):
     """At a cap, say: the pass ends although rows are left behind its last page."""
 
     @override
-    def page(self, scan: Scan) -> list[Position]:
-        positions = super().page(scan)
-        scan._complete(scan._edge)
-        return positions
+    def answer(self, question: Question) -> Answer:
+        return super().answer(question)._replace(more=False)
+
+
+class NeverLooksForLateRows(Tap):
+    @override
+    def begin(self, watermark: Watermark | None) -> Scan:
+        self.progress = replace(self.progress, complete=self.progress.frontier)
+        return super().begin(watermark)
+
+
+FREQUENT: dict[type[Tap], dict[str, int]] = {
+    LooksAtTransactionsBeforeTheClock: {"begin": 16, "pause": 20},
+    ForgetsThatTheClockWasAhead: {"failover": 4},
+    LooksAtTheDatabaseClockAlone: {"failover": 4, "pause": 20},
+    ForgetsTheClocksOfAPassThatWasKilled: {"failover": 6, "kill": 10, "pause": 16},
+    ForgetsTheHostsOffset: {"host_clock": 8, "kill": 8, "pause": 16},
+    ComparesNothing: {"reload": 6, "pause": 20},
+    TrustsThatNoRowMoves: {"reload": 6},
+}
+"""What has to happen often, so that not too many histories are needed."""
 
 
 @pytest.mark.parametrize(
@@ -187,6 +270,7 @@ class ClosesThePassTooEarly(Tap):
         (AsksForTheLastRowAgain, "does not move strictly forward"),
         (RoundsTheBookmarkUp, "lost"),
         (BookmarkIsTheNewestRow, "lost"),
+        (ReadsOnBehindTheWatermark, "lost"),
         (BookmarkIsNow, "lost"),
         (HasNoLookback, "lost"),
         (TrustsAllClocks, "lost"),
@@ -199,8 +283,16 @@ class ClosesThePassTooEarly(Tap):
         (ForgetsTheRowsWithoutKey, "twice"),
         (NeverReadsTheRowsWithoutKey, "lost"),
         (ClosesThePassTooEarly, "lost"),
+        (NeverLooksForLateRows, "lost"),
+        (ForgetsThatTheClockWasAhead, "lost"),
+        (LooksAtTheDatabaseClockAlone, "lost"),
+        (ForgetsTheClocksOfAPassThatWasKilled, "lost"),
+        (ForgetsTheHostsOffset, "lost"),
+        (ComparesNothing, "lost"),
+        (TrustsThatNoRowMoves, "twice"),
     ],
 )
 def test_a_tap_with_one_mistake_is_found_out(mistake: type[Tap], symptom: str) -> None:
-    failures = (play(make(seed), mistake) for seed in range(HISTORIES))
+    histories = (make(seed, FREQUENT.get(mistake)) for seed in range(HISTORIES))
+    failures = (play(history, mistake) for history in histories)
     assert any(failure is not None and symptom in failure for failure in failures)

@@ -19,9 +19,10 @@ from tests.tap.rules.history import NOON, History, Tap
 from tests.tap.rules.world import SECOND, Output, World, wall_clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tap_oracle_txlog.keyset import Position, Scan
+    from tap_oracle_txlog.keyset import Position
+    from tap_oracle_txlog.scan import Rows
 
 
 @dataclass
@@ -95,23 +96,25 @@ class OneRun(Tap):
     emitted = 0
 
     @override
-    def page(self, scan: Scan) -> list[Position]:
+    def page(self, question: Rows) -> list[Position]:
         if self.emitted >= self.reader.cap:
             raise RunEndedError
-        positions = super().page(scan)
+        positions = super().page(question)
         if any(position.id in self.trouble.unreadable for position in positions):
             raise RunEndedError  # a CLOB comes with its page, or the page does not come
         return positions
 
     @override
-    def emit(self, positions: list[Position], new: list[bool]) -> Iterator[None]:
+    def emit(
+        self, positions: Sequence[Position], new: list[bool], *, has_keys: bool = True
+    ) -> Iterator[None]:
         for position, is_new in zip(positions, new, strict=True):
             if is_new and position.id in self.trouble.refused:
                 raise RunEndedError
             if is_new and position.id is not None:
                 self.reader.stream[f"{position.at}/{position.id}"] = int(position.id)
         self.emitted += sum(new)
-        yield from super().emit(positions, new)
+        yield from super().emit(positions, new, has_keys=has_keys)
         if positions:
             self.trouble.meanwhile()
         if self.trouble.dies:
@@ -126,6 +129,7 @@ def commit_a_row(world: World) -> int:
     transaction = world.begin(node=0)
     row = world.insert(transaction, world.now)
     world.commit(transaction)
+    assert isinstance(row, int)
     return row
 
 

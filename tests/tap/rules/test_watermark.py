@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
 from tap_oracle_txlog.keyset import Position
+from tap_oracle_txlog.late_rows import LateRows
 from tap_oracle_txlog.timestamps import Instant, from_nanoseconds, nanoseconds, parse
 from tap_oracle_txlog.watermark import (
     LastPass,
-    LateRows,
     NoneOpen,
     NotReadable,
     Oldest,
@@ -23,7 +23,7 @@ from tap_oracle_txlog.watermark import (
 )
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.watermark import OpenTransactions, Strategy
+    from tap_oracle_txlog.watermark import OpenTransactions, Strategy, Watermark
 
 CLOCK = parse("2026-11-22T12:00:00")
 NO_RIGHT = NotReadable("ORA-00942 on V$TRANSACTION", "GRANT SELECT ON V_$TRANSACTION")
@@ -116,14 +116,21 @@ def page(*times: str) -> list[Position]:
 
 def test_rows_that_the_last_pass_should_have_seen_are_counted_as_late() -> None:
     late = LateRows(LAST)
-    late.count(page("11:57:00", "11:58:30", "11:59:00", "12:00:00"), [False, True, True, True])
-    late.count(page("12:00:01"), [True])
-    assert (late.rows, late.most_seconds, late.margin_seconds) == (2, 90, 210)
+    late.count(page("11:58:30", "11:59:00", "12:00:00"))
+    late.count(page("12:00:01"))
+    late.count([])
+    assert (late.rows, late.most_seconds, late.margin_seconds, late.below) == (2, 90, 210, 0)
+
+
+def test_rows_below_the_watermark_of_the_last_pass_are_counted_apart() -> None:
+    late = LateRows(LAST)
+    late.count(page("11:00:00", "11:54:59", "11:59:00"))
+    assert (late.rows, late.below, late.most_seconds, late.margin_seconds) == (3, 2, 3_600, 240)
 
 
 def test_no_row_is_late_before_a_pass_has_been_finished() -> None:
     late = LateRows(None)
-    late.count(page("11:57:00"), [True])
+    late.count(page("11:57:00"))
     assert late.rows == 0
     assert not late.nearly_missed(300)
 
@@ -133,7 +140,7 @@ def test_a_row_that_used_up_four_fifths_of_the_window_is_worth_a_warning(
     at: str, *, warns: bool
 ) -> None:
     late = LateRows(LAST)
-    late.count(page(at), [True])
+    late.count(page(at))
     assert late.nearly_missed(300) is warns
 
 
@@ -141,3 +148,75 @@ def test_a_row_that_used_up_four_fifths_of_the_window_is_worth_a_warning(
 def test_a_last_pass_has_real_times(clock: str, watermark: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         LastPass(Instant(clock), Instant(watermark))
+
+
+# Clocks that change
+
+
+def chosen(
+    clock: str, known: OpenTransactions, last: LastPass | None = None, other: str | None = None
+) -> Watermark:
+    return choose_watermark(
+        parse(f"2026-11-22T{clock}"),
+        known,
+        strategy="auto",
+        lookback=0,
+        skew=0,
+        last=last,
+        other_clock=None if other is None else parse(f"2026-11-22T{other}"),
+    )
+
+
+def began(at: str, identity: str = "", offset: int | None = None) -> Oldest:
+    return Oldest(parse(f"2026-11-22T{at}"), identity=identity, host_offset=offset)
+
+
+def test_a_transaction_that_is_still_the_same_has_not_begun_later() -> None:
+    before = chosen("12:00:00", began("09:00:00", "1.2.3"))
+    same = chosen("12:00:01", began("10:00:00", "1.2.3"), before.as_last_pass)
+    other = chosen("12:00:01", began("10:00:00", "1.2.4"), before.as_last_pass)
+    nameless = chosen("12:00:01", began("10:00:00"), before.as_last_pass)
+    assert same.at == parse("2026-11-22T09:00:00")
+    assert other.at == nameless.at == parse("2026-11-22T10:00:00")
+    again = chosen("12:00:02", began("10:00:00", "1.2.3"), same.as_last_pass)
+    assert again.at == same.at
+
+
+def test_after_the_hosts_clock_went_back_a_transaction_counts_as_begun_an_hour_earlier() -> None:
+    before = chosen("12:00:00", NoneOpen(7_200))
+    held = chosen("12:00:10", began("11:30:00", "a", 3_600), before.as_last_pass)
+    assert held.at == parse("2026-11-22T10:30:00")
+    later = chosen("12:30:00", began("12:20:00", "b", 3_600), held.as_last_pass)
+    assert later.at == parse("2026-11-22T11:20:00")
+    over = chosen("14:00:00", began("13:30:00", "c", 3_600), later.as_last_pass)
+    assert over.at == parse("2026-11-22T13:30:00")
+
+
+def test_a_start_in_the_future_is_one_before_the_hosts_clock_went_back() -> None:
+    before = chosen("12:00:00", NoneOpen(7_200))
+    held = chosen("12:00:10", began("12:40:00", "a", 3_600), before.as_last_pass)
+    assert held.at == parse("2026-11-22T11:40:00")
+
+
+def test_a_host_clock_that_goes_on_changes_nothing() -> None:
+    before = chosen("12:00:00", NoneOpen(3_600))
+    held = chosen("12:00:10", began("10:30:00", "a", 7_200), before.as_last_pass)
+    assert held.at == parse("2026-11-22T10:30:00")
+
+
+@pytest.mark.parametrize(
+    ("clock", "other", "back"),
+    [
+        ("12:00:00", None, 0),
+        ("11:45:00", None, 900),
+        ("11:45:00", "15:00:00", 900),
+        ("12:10:00", "15:25:00", 900),  # made up for since; only the other clock tells
+        ("12:10:00", "15:10:20", 0),
+        ("12:10:00", "15:00:00", 0),
+    ],
+)
+def test_a_database_clock_that_went_back_is_noticed(
+    clock: str, other: str | None, back: float
+) -> None:
+    before = chosen("12:00:00", NoneOpen(), other="15:00:00")
+    assert chosen(clock, NoneOpen(), before.as_last_pass, other).went_back == back

@@ -1,0 +1,268 @@
+"""What each fact about a database means for a run: facts in, findings out.
+
+Pure functions of what the database has answered (`doctor.py` asks). Nothing is printed here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError, TapError
+from tap_oracle_txlog.oracle.identifiers import quoted
+from tap_oracle_txlog.time_check import advice, between_zones, span
+from tap_oracle_txlog.timestamps import instant, seconds_between
+from tap_oracle_txlog.watermark import NotReadable, Oldest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.oracle.introduction import Database
+    from tap_oracle_txlog.oracle.statements import Selection
+    from tap_oracle_txlog.oracle.types import OracleColumn
+    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.watermark import OpenTransactions
+
+NULL_KEYS: Final = 1_000
+"""Rows that cannot be read are counted up to here."""
+INSERTED: Final = "CREATED_AT"
+"""The column that says when a row was inserted, where a table has it."""
+NEARLY: Final = 0.8
+"""Rows that come later than this part of the window are worth a warning."""
+LONG_SECONDS: Final = 86_400
+"""A table in which nothing is newer than this is not the one that events are written to."""
+SMALL: Final = 10
+"""A table of so many pages may well be read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found; ``exit_code`` is that of a run that ends by it."""
+
+    status: Literal["ok", "warning", "failed"]
+    text: str
+    remedy: str = ""
+    exit_code: int = 0
+
+
+def passed(text: str) -> Finding:
+    """Nothing is to be done."""
+    return Finding("ok", text)
+
+
+def warning(text: str, remedy: str) -> Finding:
+    """It works, but slowly, or with a promise less."""
+    return Finding("warning", text, remedy)
+
+
+def failed(text: str, remedy: str, error: type[TapError]) -> Finding:
+    """A run would end with ``error``, or lose rows."""
+    return Finding("failed", text, remedy, error.exit_code)
+
+
+def login(database: Database, where: str) -> Finding:
+    """Who we are, and where."""
+    return passed(
+        f"{database.user} at {where}, Oracle {database.version}, {database.role.lower()},"
+        f" {database.driver} driver"
+    )
+
+
+def transactions(
+    found: OpenTransactions, how: ExtractionSettings, *, one_node: bool, grant: str
+) -> Finding:
+    """Which strategy is going to be used for late commits, and why."""
+    by_look_back = f"late commits by look-back of {how.lookback:g} s"
+    if how.strategy == "lookback":
+        return passed(f"{by_look_back}, as late_commit_strategy says")
+    if isinstance(found, NotReadable):
+        if how.strategy == "auto":
+            return warning(f"{found.why}: {by_look_back} instead of watermark", found.remedy)
+        error = AccessDeniedError if found.right_missing else ConfigurationError
+        text = f"{found.why}, but late_commit_strategy is watermark"
+        return failed(text, found.remedy, error)
+    held = "no transaction is open"
+    if isinstance(found, Oldest):
+        held = f"the oldest transaction is open since {found.at[:19]} UTC ({found.holder or '?'})"
+    if one_node:
+        return warning(f"late commits by watermark, but of one node of a cluster; {held}", grant)
+    return passed(f"late commits by watermark; {held}")
+
+
+def columns(read: Iterable[OracleColumn], unsupported: Iterable[OracleColumn]) -> Finding:
+    """What is read, and what cannot be."""
+    if left_out := _declared(unsupported):
+        text = f"{_declared(read)}; left out: {left_out}"
+        return warning(text, "To have it, set `table` to a view that gives it another type")
+    return passed(_declared(read))
+
+
+def unique_id(selection: Selection, keys: Iterable[tuple[str, str, str]]) -> Finding:
+    """Whether a key promises that no two rows have the same id."""
+    id_ = selection.id
+    if [id_] in _by_name((name, column) for name, _, column in keys).values():
+        return passed(f"{id_} is a key")
+    text = f"no key says that {id_} is unique: a second row of the same time and id stops the run"
+    return warning(text, f"ALTER TABLE {selection.table.quoted} ADD UNIQUE ({quoted(id_)})")
+
+
+class IndexedColumn(NamedTuple):
+    """A column of an index, as `dictionary.table_indexes` describes it."""
+
+    of: str
+    column: str
+    expression: str | None
+    descend: str
+    status: str
+    visibility: str
+    partitioned: str | None
+    alignment: str | None
+    unusable: int
+
+    @property
+    def name(self) -> str:
+        """What is indexed: a descending column is an expression, which is the column."""
+        return (self.expression or self.column).strip('"')
+
+
+def index(
+    selection: Selection, indexes: Iterable[Sequence[str | int | None]], product: str | None
+) -> Finding:
+    """Whether a page is a range of an index, and what keeps an index from being that."""
+    key, id_, table = selection.key, selection.id, selection.table
+    firsts = {key, f'SYS_EXTRACT_UTC("{key}")'}  # the latter for a column with a time zone
+    flaws = []
+    described = [IndexedColumn(*row) for row in indexes]  # type: ignore[arg-type]  # as they come
+    for name, group in groupby(described, key=lambda each: each.of):
+        on = list(group)
+        if on[0].name not in firsts or [each.name for each in on[1:2]] != [id_]:
+            continue
+        if not (flaw := _flaw(on)):
+            return passed(f"{name} is on ({key}, {id_})")
+        flaws.append(f"{name} on ({key}, {id_}) is {flaw}")
+    name = dataclasses.replace(table, name=f"IX_{table.name[:100]}_TAIL").quoted
+    online = " ONLINE" if "Enterprise" in (product or "") else ""
+    return warning(
+        f"{'; '.join(flaws) or f'none is on ({key}, {id_})'}: each page reads and sorts the table",
+        f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){online}",
+    )
+
+
+def _flaw(on: Sequence[IndexedColumn]) -> str:
+    """What keeps an index on key and id from giving pages in order; empty for nothing."""
+    first, second = on[:2]
+    if first.status == "UNUSABLE" or first.unusable:
+        return "UNUSABLE: rebuild it"
+    if first.visibility == "INVISIBLE":
+        return "INVISIBLE"
+    if first.descend != second.descend:
+        return "descending in one of them"
+    if first.partitioned and (first.partitioned, first.alignment) != ("RANGE", "PREFIXED"):
+        return f"partitioned by other than {first.name}, so that its rows are in no order"
+    return ""
+
+
+def plan(selection: Selection, steps: Sequence[tuple[str, str, str, int]], rows: int) -> Finding:
+    """Whether the database reads a page from an index, or the whole table for each."""
+    whole = [
+        (name, cardinality or 0)
+        for operation, options, name, cardinality in steps
+        if operation == "TABLE ACCESS" and "FULL" in (options or "")
+    ]
+    for name, cardinality in whole:
+        if cardinality > SMALL * rows:
+            return warning(
+                f"each page of {rows:,} rows reads all of {name} (some {cardinality:,} rows)",
+                "Create the index that is proposed here, or have the statistics of the table"
+                " gathered",
+            )
+    used = ", ".join(name for operation, _, name, _ in steps if operation == "INDEX" and name)
+    how = f"by {used}" if used else f"by {selection.table.label}, which is small"
+    return passed(f"a page is read {how}")
+
+
+def null_keys(selection: Selection, count: int, how: ExtractionSettings, early: int = 0) -> Finding:
+    """Rows that are in no page, because they have no time, or one that no state can hold."""
+    if early:
+        return warning(
+            f"{_many(early)} rows have a {selection.key} before year 1 and are not read",
+            "Correct them, or set `table` to a view that gives them another time",
+        )
+    if not count:
+        return passed(f"every row has its {selection.key}")
+    text = f"{_many(count)} rows have no {selection.key}"
+    match how.null_key:
+        case "emit":
+            return passed(f"{text}; they are read by their id, as null_key says")
+        case "fail":
+            return failed(f"{text}, and null_key is fail", "Give them one", DataError)
+        case "warn":
+            return warning(f"{text} and are not read", "Set null_key: emit to get them")
+
+
+def clock(selection: Selection, now: Instant, newest: str | None, skew: float) -> Finding:
+    """The newest row beside the database's clock, both as the column tells the time."""
+    if newest is None:
+        return passed("no row has a time yet")
+    behind = seconds_between(now, instant(newest))
+    if found := advice(selection.key, behind, skew=skew):
+        return warning(*found)
+    text = f"{span(max(behind, 0))} ahead of the newest {selection.key}"
+    if behind < LONG_SECONDS:
+        return passed(text)
+    return warning(text, "Check `table` and `replication_key`: nothing was written for so long")
+
+
+def host(offset: int, zone: object | None, key_type: str) -> Finding:
+    """The zone of the host beside that of the settings: SYSDATE stamps rows with the host's."""
+    shown = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}:{abs(offset) // 60 % 60:02}"
+    if "ZONE" in key_type or not offset or zone is not None:
+        return passed(f"the host of the database is at {shown}, the key in {zone or 'UTC'}")
+    return warning(
+        f"the host of the database is at {shown}, and the key is taken for UTC",
+        "Set `source_timezone` to the zone of the host if SYSDATE or SYSTIMESTAMP stamps the rows",
+    )
+
+
+def lateness(
+    selection: Selection, rows: int, between: tuple[int | None, int | None], window: float
+) -> Finding:
+    """Whether rows are stamped longer before they are inserted than the tap waits for them."""
+    shortest, longest = between
+    if longest is None or shortest is None:
+        return passed("no row tells yet")
+    if shifted := between_zones(shortest, longest):
+        return warning(
+            f"{INSERTED} is {shifted} {selection.key} in the newest {rows:,} rows",
+            "Set `source_timezone` to the zone of that column if it is local time",
+        )
+    text = (
+        f"{INSERTED} is at most {span(max(longest, 0))} after {selection.key}"
+        f" (newest {rows:,} rows); window {span(window)}"
+    )
+    if longest <= NEARLY * window:
+        return passed(text)
+    enough = f"Set lookback_seconds to {math.ceil(longest * 1.5)}, unless they were loaded later"
+    if longest <= window:
+        return warning(text, enough)
+    return failed(f"{text}: what comes later than that is missed", enough, DataError)
+
+
+def _declared(described: Iterable[OracleColumn]) -> str:
+    return ", ".join(f"{column.name} {column.declared}" for column in described)
+
+
+def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The columns of each key, in order."""
+    found: dict[str, list[str]] = {}
+    for name, column in pairs:
+        found.setdefault(name, []).append(column)
+    return found
+
+
+def _many(count: int) -> str:
+    return f"{count}{' or more' if count == NULL_KEYS else ''}"

@@ -1,0 +1,122 @@
+"""What a run says about passes: how far it is complete, what came late, what may come again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_oracle_txlog.long_hold import LongHold
+
+if TYPE_CHECKING:
+    from tap_oracle_txlog.keyset import Progress
+    from tap_oracle_txlog.late_rows import LateRows
+    from tap_oracle_txlog.scan import Scan
+    from tap_oracle_txlog.watermark import NotReadable, Watermark
+
+logger = logging.getLogger(__name__)
+
+
+class Reports:
+    """Says each thing once, and counts what came late over all passes.
+
+    Args:
+        lookback, skew: The window, in seconds.
+    """
+
+    def __init__(self, lookback: float, skew: float) -> None:
+        self._lookback = lookback
+        self._window = lookback + skew
+        self._announced: set[str] = set()
+        self._late: LateRows | None = None
+        self._late_before = 0
+        self._is_back = False
+        self._hold = LongHold()
+
+    @property
+    def late(self) -> int:
+        """Rows that an earlier pass could not see although their time was before it."""
+        return self._late_before + (self._late.rows if self._late is not None else 0)
+
+    def scan(self, scan: Scan) -> None:
+        """A pass begins."""
+        self._late_before, self._late = self.late, scan.late
+
+    def watermark(self, watermark: Watermark) -> None:
+        """It was chosen, before the first page of a pass."""
+        if (fallen := watermark.fallen_from) is not None:
+            self._fallen(fallen)
+        if watermark.went_back and not self._is_back:
+            logger.warning(
+                "the database clock is %.0f s behind what it was at the pass before: rows may come"
+                " with times that were complete, and are looked for. Check the clocks of the"
+                " database hosts",
+                watermark.went_back,
+            )
+        self._is_back = watermark.went_back > 0
+        logger.info(
+            "complete up to %s at most (%s, %.0f s behind the database clock, held by %s)",
+            watermark.at,
+            watermark.strategy,
+            watermark.lag,
+            watermark.held_by,
+            extra={"watermark": watermark.at, "lag_seconds": watermark.lag},
+        )
+        if held := self._hold.warning(watermark, self._window):
+            logger.warning("%s", held)
+
+    def end_of_scan(self, scan: Scan) -> None:
+        """What the rows of a pass tell about the window."""
+        if scan.moved:
+            self.announce(
+                logging.WARNING,
+                "rows that were sent have got another time since (an UPDATE, or a table that was "
+                "emptied and loaded again): they are sent again",
+            )
+        late = scan.late
+        if late.rows > late.below:
+            self._came_late(late)
+        if late.below:
+            self.announce(
+                logging.WARNING,
+                f"rows came with times below what an earlier pass called complete, up to "
+                f"{late.most_seconds:.0f} s late. They are read as long as nothing newer is there; "
+                "others can be missed. If EVENT_TIMESTAMP is not in UTC set source_timezone, "
+                "if rows are loaded late raise lookback_seconds above that",
+                key="below",
+            )
+
+    def left_out(self, progress: Progress) -> None:
+        """Say when the state cannot name every row that may be read again."""
+        if count := progress.left_out:
+            self.announce(
+                logging.WARNING,
+                f"{count} rows beyond the bookmark are too many for the state: this run knows "
+                "them, the next one sends them again, and the target has to recognise them",
+                key="left out",
+            )
+
+    def announce(self, level: int, text: str, key: str = "") -> None:
+        """Say it once in a run."""
+        if (key or text) not in self._announced:
+            self._announced.add(key or text)
+            logger.log(level, "%s", text)
+
+    def _fallen(self, fallen: NotReadable) -> None:
+        self.announce(
+            logging.WARNING if fallen.right_missing else logging.INFO,
+            f"late commits: {fallen.why}, so a transaction that is open for longer than "
+            f"{self._lookback:g} s can be missed. {fallen.remedy}",
+        )
+
+    def _came_late(self, late: LateRows) -> None:
+        logger.info(
+            "%d rows came late, at most %.1f s after the pass that could not see them: delivered",
+            late.rows,
+            late.most_seconds,
+            extra={"late": late.rows, "late_seconds": late.most_seconds},
+        )
+        if late.nearly_missed(self._window):
+            logger.warning(
+                "a row came only %.1f s before it would have been missed. Raise lookback_seconds",
+                late.margin_seconds,
+            )

@@ -1,0 +1,5 @@
+SELECT j.COLUMN_NAME, j.FORMAT
+FROM ALL_JSON_COLUMNS j
+WHERE j.OWNER = NVL(:owner, SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')) AND j.TABLE_NAME = :table_name
+-- :owner str 'SPC'
+-- :table_name str 'TXLOG_EVENTS'
