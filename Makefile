@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
-.PHONY: setup demo test check format settings lock simulate clean \
+.PHONY: setup demo test test-repeat check format settings lock simulate clean \
 	bench bench-components bench-latency bench-empty bench-publisher bench-read-back bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
@@ -16,6 +16,12 @@ demo: setup
 ## test: all tests, on real servers
 test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.run $(ARGS)
+
+## test-repeat: the tests N times in a row beside two busy loops, and which of them failed
+##   N=10 ARGS="tests/target/publisher -k kill"
+N ?= 10
+test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
+	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
 ## check: format, lint, types
 check: .venv/ready
@@ -114,4 +120,4 @@ lock: .venv/ready
 
 clean:
 	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-nats-2.11 .venv-nats-debian \
-		.meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+		.repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
