@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
-.PHONY: setup demo test check format settings lock simulate clean \
+.PHONY: setup demo test test-repeat check format settings lock simulate clean \
 	bench bench-components bench-latency bench-empty bench-follow bench-publisher bench-read-back \
 	bench-stages
 
@@ -17,6 +17,12 @@ demo: setup
 ## test: all tests, on real servers
 test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.run $(ARGS)
+
+## test-repeat: the tests N times in a row beside two busy loops, and which of them failed
+##   N=10 ARGS="tests/target/publisher -k kill"
+N ?= 10
+test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
+	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
 ## check: format, lint, types
 check: .venv/ready
@@ -119,4 +125,4 @@ lock: .venv/ready
 
 clean:
 	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-nats-2.11 .venv-nats-debian \
-		.meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+		.repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,6 +22,7 @@ import nats
 import nats.errors
 import pytest
 
+from tests.support.stopping import until_stopped
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -163,9 +164,10 @@ class NatsServer:
         self.start()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing moves."""
+        """SIGSTOP: connections stay open and nothing moves, from the moment that this returns."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        until_stopped(self.pid)
 
     def resume(self) -> None:
         assert self._process is not None
