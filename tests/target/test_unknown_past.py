@@ -1,0 +1,76 @@
+"""Where it is not known what a tap is going to repeat, the run says so, or does not begin."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.target import event, pages, schema, state
+from tests.target.killing import forgetful, until_forgotten
+
+if TYPE_CHECKING:
+    from tests.support.target import Message, Target
+
+#: What our tap sends first when it begins from the start.
+FROM_THE_START: Message = {
+    "type": "STATE",
+    "value": {"bookmarks": {"EVENTS": {"reading": True}}},
+}
+
+
+@pytest.fixture
+def loaded(target: Target) -> Target:
+    """300 rows are in the stream, which has forgotten their ids; the ledger is complete."""
+    forgetful(target)
+    assert target.run(FROM_THE_START, *pages(1, 300, 100), checkpoint_records=100).code == 0
+    until_forgotten(target)
+    return target
+
+
+@pytest.mark.parametrize("ledger", [True, False])
+def test_a_load_from_the_start_tells_how_much_may_come_twice(loaded: Target, ledger: bool) -> None:
+    settings = {} if ledger else {"ledger_url": None}
+    run = loaded.run(FROM_THE_START, *pages(1, 300, 100), dedupe_tail=100, **settings)
+    assert run.code == 0
+    (warning,) = (line for line in run.logged("WARNING") if "recognised if they are sent" in line)
+    told = re.search(r"holds 300 messages, and only the newest (\d+) are recognised", warning)
+    assert told is not None
+    read_back = int(told[1])
+    assert 100 <= read_back < 200  # the tail, and what was read with it
+    assert ("does not remember the state" if ledger else "no ledger is kept") in warning
+    assert loaded.ids() == [*range(1, 301), *range(1, 301 - read_back)]
+
+
+def test_it_does_not_begin_where_it_is_told_not_to(loaded: Target) -> None:
+    settings = {"dedupe_tail": 100, "on_unknown_past": "fail"}
+    run = loaded.run(FROM_THE_START, *pages(1, 300, 100), **settings)
+    assert run.code == 2
+    assert "set `dedupe_tail: all`" in run.error
+    assert loaded.ids() == list(range(1, 301))
+    assert loaded.run(*pages(301, 310, 10), **settings).code == 0, "the newest state is known"
+
+
+def test_all_can_be_recognised(loaded: Target) -> None:
+    run = loaded.run(FROM_THE_START, *pages(1, 320, 100), dedupe_tail="all")
+    assert "published=20 duplicates=300" in run.logged("INFO")[-1]
+    assert any("read back 300 messages" in line for line in run.logged("INFO"))
+    assert loaded.ids() == list(range(1, 321))
+    assert loaded.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 320
+
+
+def test_a_state_that_is_some_checkpoints_old_is_found(loaded: Target) -> None:
+    """So it is after a kill of Meltano, which has STATE lines in a pipe, or with a backup."""
+    run = loaded.run(state(100), *pages(101, 310, 100), dedupe_tail=1)
+    assert "published=10 duplicates=200" in run.logged("INFO")[-1]
+    assert loaded.ids() == list(range(1, 311))
+    assert loaded.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 310
+
+
+def test_a_stream_that_was_made_anew_has_no_past(loaded: Target) -> None:
+    loaded.server.api(f"STREAM.DELETE.{loaded.stream}")
+    forgetful(loaded)
+    assert loaded.run(state(300), schema(), *map(event, range(301, 331)), state(330)).code == 0
+    assert loaded.ids() == list(range(301, 331))
+    assert loaded.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 330
