@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -30,11 +31,20 @@ def bounded(
         rows += fetched
         if len(fetched) < asked:
             return rows, False
-        largest = max(map(_bytes, fetched))
-        left -= sum(map(_bytes, fetched))
-        count = max(1, min(count * 10, _ROWS_AT_ONCE, left // (largest + 1)))
+        sizes = _sizes(fetched)
+        left -= sum(sizes)
+        count = max(1, min(count * 10, _ROWS_AT_ONCE, left // (max(sizes) + 1)))
     return rows, len(rows) < limit
 
 
-def _bytes(row: Sequence[Any]) -> int:
-    return sum([len(value) for value in row if isinstance(value, str | bytes)])
+def _sizes(rows: Sequence[Sequence[Any]]) -> list[int]:
+    """Of each row, by column: row by row, it would cost as much as reading them."""
+    sizes = [0] * len(rows)
+    for column in zip(*rows, strict=True):
+        sized = [issubclass(kind, str | bytes) for kind in set(map(type, column))]
+        if all(sized):
+            sizes = list(map(add, sizes, map(len, column)))
+        elif any(sized):
+            lengths = [len(each) if isinstance(each, str | bytes) else 0 for each in column]
+            sizes = list(map(add, sizes, lengths))
+    return sizes
