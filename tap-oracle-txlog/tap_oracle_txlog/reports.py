@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.long_hold import LongHold
+from tap_oracle_txlog.time_check import span
 
 if TYPE_CHECKING:
     from tap_oracle_txlog.keyset import Progress
@@ -79,8 +80,8 @@ class Reports:
             self.announce(
                 logging.WARNING,
                 f"rows came with times below what an earlier pass called complete, up to "
-                f"{late.most_seconds:.0f} s late. They are read as long as nothing newer is there; "
-                "others can be missed. If EVENT_TIMESTAMP is not in UTC set source_timezone, "
+                f"{span(late.most_seconds)} late. They are read as long as nothing newer is there; "
+                "others can be missed. If the replication key is not in UTC set source_timezone, "
                 "if rows are loaded late raise lookback_seconds above that",
                 key="below",
             )

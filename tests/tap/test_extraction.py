@@ -382,7 +382,7 @@ def test_a_row_below_what_was_called_complete_is_read_and_told_with_the_settings
     rows, _ = run(database, progress=progress)
     assert rows == [99]
     (said,) = messages(caplog, logging.WARNING)
-    assert "2993 s late" in said
+    assert "2993.0 s late" in said
     assert "source_timezone" in said
     assert "lookback_seconds" in said
 

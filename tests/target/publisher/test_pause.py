@@ -27,19 +27,27 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A publisher that has a stream of its own."""
+    """A publisher that has a stream of its own; half of its messages wait for ``rest``."""
 
     stream: str
     publisher: Publisher
+    rest: threading.Event
 
     @classmethod
-    def start(cls, stack: ExitStack, server: NatsServer, stream: str, **config: object) -> Self:
+    def start(
+        cls,
+        stack: ExitStack,
+        server: NatsServer,
+        stream: str,
+        rest: threading.Event,
+        **config: object,
+    ) -> Self:
         config |= {"servers": server.url, "stream": stream, "create_stream": "if_missing"}
         settings = NatsSettings.from_config(config, [f"{stream}.>"])
         publisher = Publisher(settings, [f"{stream}.rows"])
         stack.callback(publisher.close, timeout=10)
         publisher.start()
-        return cls(stream, publisher)
+        return cls(stream, publisher, rest)
 
     @property
     def batch(self) -> list[Message]:
@@ -52,7 +60,9 @@ class Pipeline:
 
     def _send(self) -> None:
         with suppress(TargetError):  # the test looks at ``failure``
-            submit(self.publisher, self.batch, size=BATCH)
+            submit(self.publisher, self.batch[: COUNT // 2], size=BATCH)
+            self.rest.wait()
+            submit(self.publisher, self.batch[COUNT // 2 :], size=BATCH)
 
     def finish(self) -> None:
         assert self.publisher.wait(COUNT // BATCH, 60), self.publisher.failure
@@ -61,11 +71,13 @@ class Pipeline:
 def test_ten_seconds_lose_repeat_and_reorder_nothing_whoever_waits_and_whoever_gives_up(
     nats_server: NatsServer,
 ) -> None:
+    rest = threading.Event()  # nothing can end before the pause
     with ExitStack() as stack:
+        stack.callback(rest.set)
 
         def start(mode: str, kind: str, **config: object) -> Pipeline:
             stream = f"{kind}_{mode}"
-            return Pipeline.start(stack, nats_server, stream, publish_mode=mode, **config)
+            return Pipeline.start(stack, nats_server, stream, rest, publish_mode=mode, **config)
 
         modes = ("fast", "atomic", "window")
         patient = [start(mode, "patient", ack_timeout=30) for mode in modes]
@@ -76,6 +88,7 @@ def test_ten_seconds_lose_repeat_and_reorder_nothing_whoever_waits_and_whoever_g
         reached(patient[0].publisher, COUNT // 10)
 
         nats_server.pause()
+        rest.set()
         elapse(PAUSE_SECONDS)
         assert not any(pipeline.publisher.failure for pipeline in patient + hasty)
         for pipeline in quitting:
