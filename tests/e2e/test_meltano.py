@@ -219,7 +219,7 @@ def test_a_run_that_meltano_ends_by_its_timeout_keeps_its_progress(
 ) -> None:
     project.env["TAP_ORACLE_TXLOG_POLL_INTERVAL_SECONDS"] = "0.2"
     add_events(events, first_id=1, count=500)
-    done = project.command(*RUN, "--timeout", "12", *PAIR)
+    done = project.command(*RUN, "--timeout", "25", *PAIR)
     assert done.returncode != 0
     assert payloads(nats_server) == rows_in_order(events)
     del project.env["TAP_ORACLE_TXLOG_POLL_INTERVAL_SECONDS"]
