@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -59,38 +60,76 @@ def pair(tmp_path: Path, nats_server: NatsServer, mariadb: MariaDbDatabase) -> P
     )
 
 
-def strike_in_the_middle(
-    pair: Pair,
-    server: NatsServer,
-    strike: Callable[[RunningPair], None],
-    *,
-    ends_by_itself: bool = False,
-) -> tuple[int, int]:
-    """Run the pair, strike when some thousand messages are stored, and wait for the end.
-
-    A run that is struck down follows the table, so that it cannot end before.
-    """
+@contextmanager
+def following(pair: Pair) -> Iterator[RunningPair]:
+    """A run that follows the table, so that it cannot end before it is struck."""
     once = pair.tap
-    pair.tap = once if ends_by_itself else {**once, "poll_interval_seconds": 0.2}
+    pair.tap = {**once, "poll_interval_seconds": 0.2}
     running = pair.start()
     pair.tap = once
     try:
-        running.wait_for(lambda: server.messages(STREAM) > 1_000, "1,000 messages")
-        assert running.target.poll() is None, pair.log[-3000:]
-        strike(running)
-        return running.end()
+        yield running
     finally:
         running.kill()
 
 
+def strike_in_the_middle(
+    pair: Pair, server: NatsServer, strike: Callable[[RunningPair], None]
+) -> tuple[int, int]:
+    """Run the pair, strike when some thousand messages are stored, and wait for the end."""
+    with following(pair) as running:
+        running.wait_for(lambda: server.messages(STREAM) > 1_000, "1,000 messages")
+        assert running.target.poll() is None, pair.log[-3000:]
+        strike(running)
+        return running.end()
+
+
+def outlive(
+    pair: Pair,
+    events: sa.Engine,
+    server: NatsServer,
+    mariadb: MariaDbDatabase,
+    strike: Callable[[], None],
+) -> None:
+    """A strike in the middle of a run; what comes in behind it goes through the same run."""
+    with following(pair) as running:
+        running.wait_for(lambda: server.messages(STREAM) > 1_000, "1,000 messages")
+        strike()
+        add_events(events, first_id=ROWS + 1, count=100)
+        running.wait_for(lambda: server.messages(STREAM) == ROWS + 100, "all messages")
+        running.wait_for(lambda: ledger(mariadb)[1] == ROWS + 100, "they are in the ledger")
+        assert running.target.poll() is None, pair.log[-3000:]
+        signal_both(running, signal.SIGTERM)
+        assert running.end() in both_ended(143)
+
+
+def signal_both(running: RunningPair, number: signal.Signals) -> None:
+    for process in (running.tap, running.target):
+        process.send_signal(number)
+
+
+def both_ended(code: int) -> set[tuple[int, int]]:
+    return {(code, code), (1, code)}  # the tap may find the pipe closed first
+
+
 def assert_complete(
-    pair: Pair, events: sa.Engine, server: NatsServer, mariadb: MariaDbDatabase
+    pair: Pair,
+    events: sa.Engine,
+    server: NatsServer,
+    mariadb: MariaDbDatabase,
+    rows: int = ROWS,
 ) -> None:
     pair.run()
     records = [json.loads(message.data) for message in server.read_stream(STREAM)]
     sent = [{k: v for k, v in r.items() if k not in {"trace_id", "data_type"}} for r in records]
-    assert sent == rows_in_order(events)
-    assert ledger(mariadb) == ("SUCCESS", ROWS, None)
+    expected = rows_in_order(events)
+    assert sorted(sent, key=in_order) == expected
+    assert sent[:ROWS] == [row for row in expected if row["ID"] <= ROWS]
+    assert ledger(mariadb) == ("SUCCESS", rows, None)
+
+
+def in_order(row: dict[str, Any]) -> tuple[str, int]:
+    return row["EVENT_TIMESTAMP"], row["ID"]
 
 
 def ledger(mariadb: MariaDbDatabase) -> tuple[Any, ...]:
@@ -126,11 +165,8 @@ def test_many_kills_in_a_row_cost_nothing(
     pair: Pair, events: sa.Engine, nats_server: NatsServer, mariadb: MariaDbDatabase
 ) -> None:
     for stored in (1_500, 3_000, 4_500, 6_000, 7_500):
-        running = pair.start()
-        try:
+        with following(pair) as running:
             running.wait_for(partial(has_more_than, nats_server, stored), "more messages")
-        finally:
-            running.kill()
     assert_complete(pair, events, nats_server, mariadb)
 
 
@@ -144,11 +180,9 @@ def test_a_signal_to_both_ends_them_in_order(
     mariadb: MariaDbDatabase,
 ) -> None:
     def strike(running: RunningPair) -> None:
-        for process in (running.tap, running.target):
-            process.send_signal(number)
+        signal_both(running, number)
 
-    codes = strike_in_the_middle(pair, nats_server, strike)
-    assert codes in {(code, code), (1, code)}  # the tap may find the pipe closed first
+    assert strike_in_the_middle(pair, nats_server, strike) in both_ended(code)
     assert ledger(mariadb)[0] == "FAILED"
     assert f"signal {int(number)}" in ledger(mariadb)[2]
     assert_complete(pair, events, nats_server, mariadb)
@@ -157,23 +191,19 @@ def test_a_signal_to_both_ends_them_in_order(
 def test_a_restarted_nats_server_costs_nothing(
     pair: Pair, events: sa.Engine, nats_server: NatsServer, mariadb: MariaDbDatabase
 ) -> None:
-    codes = strike_in_the_middle(
-        pair, nats_server, lambda _: nats_server.restart(), ends_by_itself=True
-    )
-    assert codes == (0, 0), pair.log[-3000:]
-    assert_complete(pair, events, nats_server, mariadb)
+    outlive(pair, events, nats_server, mariadb, nats_server.restart)
+    assert_complete(pair, events, nats_server, mariadb, ROWS + 100)
 
 
 def test_a_restarted_mariadb_costs_nothing(
     pair: Pair, events: sa.Engine, nats_server: NatsServer, mariadb: MariaDbDatabase
 ) -> None:
-    def strike(_running: RunningPair) -> None:
+    def strike() -> None:
         mariadb.server.kill()
         mariadb.server.start()
 
-    codes = strike_in_the_middle(pair, nats_server, strike, ends_by_itself=True)
-    assert codes == (0, 0), pair.log[-3000:]
-    assert_complete(pair, events, nats_server, mariadb)
+    outlive(pair, events, nats_server, mariadb, strike)
+    assert_complete(pair, events, nats_server, mariadb, ROWS + 100)
 
 
 def test_a_lost_mariadb_ends_the_run_before_a_state_leaves(
@@ -224,18 +254,12 @@ def test_a_second_run_at_the_same_time_is_refused(
 ) -> None:
     other = Pair(tmp_path / "other", pair.tap, pair.target)
     other.home.mkdir()
-    once, pair.tap = pair.tap, {**pair.tap, "poll_interval_seconds": 0.2}
-    first = pair.start()
-    try:
+    with following(pair) as first:
         first.wait_for(lambda: nats_server.messages(STREAM) > 500, "500 messages")
         assert other.start().end()[1] != 0
         assert "another run of M_INTIMECASEAGENT" in other.log
-        for process in (first.tap, first.target):
-            process.send_signal(signal.SIGTERM)
-        assert first.end() == (143, 143)
-    finally:
-        first.kill()
-    pair.tap = once
+        signal_both(first, signal.SIGTERM)
+        assert first.end() in both_ended(143)
     assert_complete(pair, events, nats_server, mariadb)
 
 

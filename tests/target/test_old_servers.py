@@ -7,7 +7,6 @@ single messages, of which only the last is answered.
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,12 +22,14 @@ from tests.target.killing import forgetful, kill_until_done
 from tests.target.publisher.publishing import (
     STREAM,
     SUBJECT,
+    goes_on,
     ids,
     ids_of,
     messages,
     publish,
     publishing,
     reached,
+    sending,
     settings_for,
     submit,
 )
@@ -89,15 +90,12 @@ def test_a_wish_for_batches_that_the_server_ignores_is_told(
 
 
 def test_each_message_once_in_order_through_kills_of_the_server(old_server: NatsServer) -> None:
-    batch = messages(9_000)
     with publishing(old_server) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        for kill in range(1, 4):
-            reached(publisher, kill * 2_000)
-            old_server.restart()
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30), publisher.failure
+        with sending(publisher) as batch:
+            for _ in range(3):
+                goes_on(publisher)
+                old_server.restart()
+            goes_on(publisher)
         assert publisher.counts.published == len(batch)
     assert ids(old_server) == ids_of(batch)
 

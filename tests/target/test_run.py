@@ -63,10 +63,10 @@ def test_running_the_same_input_again_stores_nothing_again(target: Target) -> No
 def test_a_silent_tap_gets_its_state_back_during_the_run(target: Target) -> None:
     running = target.start(checkpoint_seconds=1)
     running.feed(schema(), event(1), state(1))
-    running.until_states(1, seconds=5)
+    running.until_states(1)
     running.feed(*(event(number) for number in range(2, 8)), state(7), event(8))
-    wait_until(lambda: target.ids() == list(range(1, 9)), seconds=5, what="the records are there")
-    running.until_states(2, seconds=5)
+    wait_until(lambda: target.ids() == list(range(1, 9)), what="the records are there")
+    running.until_states(2)
     row = target.ledger()["PIPELINE"]
     assert row["STATUS"] == "RUNNING"
     assert row["RECORDS_PROCESSED"] == 7  # those before the STATE
@@ -87,7 +87,7 @@ def test_no_state_leaves_before_its_records_are_acknowledged(lone_target: Target
     assert len(running.states) == 1
     assert lone_target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 1
     lone_target.server.resume()
-    running.until_states(2, seconds=10)
+    running.until_states(2)
     running.end_input()
     assert running.end().code == 0
     assert lone_target.ids() == [1, 2]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.nats import free_port
+from tests.support.ports import free_port
 from tests.support.target import PASSWORD, event, pages, schema, state
 from tests.support.waiting import wait_until
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from tests.support.target import Run, Running, Target
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
-#: What a test allows beside shutdown_timeout: HARD_STOP_SECONDS, and a busy machine.
-SLACK = 3.0
+#: What a test allows beside shutdown_timeout: HARD_STOP_SECONDS, and a machine that is very busy.
+#: What must not be waited for takes a minute.
+SLACK = 20.0
 
 
 def states(*numbers: int) -> list[str]:
@@ -63,15 +64,16 @@ def test_while_the_input_is_silent(target: Target, number: signal.Signals) -> No
 
 @pytest.mark.parametrize("number", [INT, TERM])
 def test_in_the_middle_of_the_input(target: Target, number: signal.Signals) -> None:
-    running = target.start_on_file(*pages(1, 8_000, 100), batch_size=50, checkpoint_records=500)
+    running = target.start(batch_size=50, checkpoint_records=500)
+    feeder = running.feed_on(pages(1, 10**9, 100))
     running.until_states(2)
     run = end(running, number, seconds=5)
+    feeder.join()
     stored = target.ids()
     assert stored == list(range(1, len(stored) + 1))
-    assert len(stored) < 8_000, "it ended before the signal came: the test says nothing"
     assert run.states[-1] in states(*range(100, len(stored) + 1, 100))
     assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == len(stored)
-    complete(target, 8_000)
+    complete(target, len(stored) + 500)
 
 
 def test_a_ctrl_c_under_meltano_is_no_hard_stop(target: Target) -> None:

@@ -59,9 +59,9 @@ def submit(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -
 
 
 @contextmanager
-def sending(publisher: Publisher, *, size: int = 50) -> Iterator[list[Message]]:
+def sending(publisher: Publisher, *, size: int = 50, at_once: int = 500) -> Iterator[list[Message]]:
     """Messages are submitted without a pause until the context ends, then all are acknowledged;
-    the list has those that were submitted.
+    the list has those that were submitted. So whatever strikes meets messages on their way.
     """
     submitted: list[Message] = []
     over = threading.Event()
@@ -69,8 +69,8 @@ def sending(publisher: Publisher, *, size: int = 50) -> Iterator[list[Message]]:
     def send() -> None:
         while not over.is_set() and publisher.failure is None:
             if publisher.has_room:
-                submitted.extend(messages(500, len(submitted), size=size))
-                publisher.submit(submitted[-500:])
+                submitted.extend(messages(at_once, len(submitted), size=size))
+                publisher.submit(submitted[-at_once:])
             else:
                 publisher.wait(publisher.acked_through + 1, 0.1)
 
@@ -80,8 +80,8 @@ def sending(publisher: Publisher, *, size: int = 50) -> Iterator[list[Message]]:
         yield submitted
     finally:
         over.set()
-        sender.join(30)
-    assert publisher.wait(publisher.submitted, 30), publisher.failure
+        sender.join(60)
+    assert publisher.wait(publisher.submitted, 60), publisher.failure
 
 
 def publish(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -> None:
@@ -92,7 +92,11 @@ def publish(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) 
 
 def reached(publisher: Publisher, published: int) -> None:
     """Return when so many messages are published."""
-    wait_until(lambda: publisher.counts.published >= published, what=f"{published} are published")
+    wait_until(
+        lambda: publisher.counts.published >= published,
+        seconds=60,
+        what=f"{published} are published",
+    )
 
 
 def goes_on(publisher: Publisher) -> None:
@@ -102,13 +106,13 @@ def goes_on(publisher: Publisher) -> None:
 
 def reconnects(publisher: Publisher, epochs: int) -> None:
     """Return when there were more than so many connections."""
-    wait_until(lambda: publisher.counts.epochs > epochs, what="a new connection")
+    wait_until(lambda: publisher.counts.epochs > epochs, seconds=60, what="a new connection")
 
 
 def elapse(seconds: float) -> None:
     """Let real time go by, for what a server does by its own clock."""
     end = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > end, seconds=seconds + 5)
+    wait_until(lambda: time.monotonic() > end, seconds=seconds + 60)
 
 
 def open_files() -> int:

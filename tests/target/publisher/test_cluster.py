@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,11 @@ from tests.target.publisher.publishing import (
     goes_on,
     ids,
     ids_of,
-    messages,
     publishing,
     reached,
+    reconnects,
+    sending,
     settings_for,
-    submit,
 )
 
 if TYPE_CHECKING:
@@ -53,19 +52,16 @@ def leader(servers: list[NatsServer], asked: NatsServer) -> NatsServer:
 def test_each_message_once_in_order_through_changes_of_the_leader(
     nats_cluster: list[NatsServer], mode: str
 ) -> None:
-    batch = messages(2_000 if mode == "sync" else 20_000)
-    step = len(batch) // 10
+    at_once = 20 if mode == "sync" else 500
     settings = cluster_settings(nats_cluster, publish_mode=mode, ack_timeout=1)
     with publishing(settings) as publisher:
         assert publisher.mode == mode
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 200})
-        sender.start()
-        for change in range(1, 6):
-            reached(publisher, change * step)
-            with suppress(nats.errors.Error):  # it may have no leader at the moment
-                nats_cluster[0].api(f"STREAM.LEADER.STEPDOWN.{STREAM}", seconds=2)
-        sender.join(60)
-        assert publisher.wait(publisher.submitted, 60), publisher.failure
+        with sending(publisher, at_once=at_once) as batch:
+            for change in range(1, 6):
+                reached(publisher, change * 2 * at_once)
+                with suppress(nats.errors.Error):  # it may have no leader at the moment
+                    nats_cluster[0].api(f"STREAM.LEADER.STEPDOWN.{STREAM}", seconds=2)
+            goes_on(publisher)
         assert publisher.counts.published == len(batch)
         assert publisher.counts.epochs > 1, "no change of the leader was felt"
     assert ids(leader(nats_cluster, nats_cluster[0])) == ids_of(batch)
@@ -74,29 +70,24 @@ def test_each_message_once_in_order_through_changes_of_the_leader(
 def test_each_message_once_in_order_when_the_leader_is_killed(
     nats_cluster: list[NatsServer],
 ) -> None:
-    batch = messages(60_000)
     with publishing(cluster_settings(nats_cluster, ack_timeout=1)) as publisher:
         victim = leader(nats_cluster, nats_cluster[0])
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        reached(publisher, 2_000)
-        victim.kill()
-        goes_on(publisher)
-        victim.start()
-        sender.join(60)
-        assert publisher.wait(publisher.submitted, 60), publisher.failure
+        with sending(publisher) as batch:
+            reached(publisher, 2_000)
+            victim.kill()
+            goes_on(publisher)
+            victim.start()
         assert publisher.counts.epochs > 1
     assert ids(leader(nats_cluster, nats_cluster[0])) == ids_of(batch)
 
 
 def test_one_known_server_is_enough_to_find_the_others(nats_cluster: list[NatsServer]) -> None:
     settings = cluster_settings(nats_cluster[:1], ack_timeout=1)
-    with publishing(settings) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, messages(500)))
-        sender.start()
+    with publishing(settings) as publisher, sending(publisher) as batch:
         reached(publisher, 100)
+        epochs = publisher.counts.epochs
         nats_cluster[0].kill()
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 60), publisher.failure
+        reconnects(publisher, epochs)
+        goes_on(publisher)
     nats_cluster[0].start()
-    assert ids(leader(nats_cluster, nats_cluster[1])) == ids_of(messages(500))
+    assert ids(leader(nats_cluster, nats_cluster[1])) == ids_of(batch)

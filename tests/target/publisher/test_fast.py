@@ -111,11 +111,11 @@ def test_the_wait_for_the_end_of_a_batch_begins_at_its_end(
     put_away = DeadLetters.put_away
 
     async def slowly(letters: DeadLetters, letter: Letter) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.06)
         await put_away(letters, letter)
 
     monkeypatch.setattr(DeadLetters, "put_away", slowly)
-    with publishing(nats_server, on_error="dead_letter", ack_timeout=0.5) as publisher:
+    with publishing(nats_server, on_error="dead_letter", ack_timeout=2) as publisher:
         bad = [Message("txlog.a b", f"bad-{number}", b"") for number in range(50)]
         submit(publisher, [*messages(300), *bad, *messages(10, 300)], size=180)
         assert publisher.wait(publisher.submitted, 20), publisher.failure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -58,15 +57,12 @@ def test_each_message_once_in_order_through_eight_server_kills(
 def test_a_kill_is_harmless_without_reading_back_as_well(
     nats_server: NatsServer, mode: str
 ) -> None:
-    batch = messages(9_000)
     with publishing(nats_server, publish_mode=mode, dedupe_tail=0) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        for kill in range(1, 4):
-            reached(publisher, kill * 2_000)
-            nats_server.restart()
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30), publisher.failure
+        with sending(publisher) as batch:
+            for _ in range(3):
+                goes_on(publisher)
+                nats_server.restart()
+            goes_on(publisher)
         assert publisher.counts.published == len(batch)
         assert publisher.counts.duplicates == 0, "its own messages are not another run's"
     assert ids(nats_server) == ids_of(batch)
@@ -79,19 +75,14 @@ def test_an_outage_longer_than_the_duplicate_window_stores_nothing_twice(
     nats_server.add_stream(
         STREAM, ["txlog.>"], **BATCHES, duplicate_window=100_000_000, max_msgs=1_000_000
     )
-    batch = messages(6_000)
-    with publishing(nats_server, publish_mode=mode) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        for kill in range(1, 4):
-            reached(publisher, kill * 1_000)
+    with publishing(nats_server, publish_mode=mode) as publisher, sending(publisher) as batch:
+        for _ in range(3):
+            goes_on(publisher)
             nats_server.kill()
             elapse(0.3)
             epochs = publisher.counts.epochs
             nats_server.start()
             reconnects(publisher, epochs)
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30), publisher.failure
     assert ids(nats_server) == ids_of(batch)
 
 
@@ -99,16 +90,13 @@ def test_an_outage_longer_than_the_duplicate_window_stores_nothing_twice(
 def test_a_short_pause_of_the_server_is_waited_out_on_the_same_connection(
     nats_server: NatsServer, mode: str
 ) -> None:
-    batch = messages(8_000)
-    with publishing(nats_server, publish_mode=mode) as publisher:
-        sender = threading.Thread(target=submit, args=(publisher, batch), kwargs={"size": 500})
-        sender.start()
-        reached(publisher, 1_000)
-        nats_server.pause()
-        elapse(1)
-        nats_server.resume()
-        sender.join(30)
-        assert publisher.wait(publisher.submitted, 30)
+    with publishing(nats_server, publish_mode=mode, ack_timeout=20) as publisher:
+        with sending(publisher) as batch:
+            reached(publisher, 1_000)
+            nats_server.pause()
+            elapse(1)
+            nats_server.resume()
+            goes_on(publisher)
         assert publisher.counts.epochs == 1
     assert ids(nats_server) == ids_of(batch)
 
@@ -122,7 +110,7 @@ def test_a_pause_beyond_the_deadline_ends_the_connection_and_nothing_is_stored_t
             reached(publisher, 1_000)
             files = open_files()
             nats_server.pause()
-            wait_until(lambda: "trying again" in caplog.text, seconds=5)
+            wait_until(lambda: "trying again" in caplog.text)
             elapse(1)
             nats_server.resume()
             goes_on(publisher)
@@ -138,11 +126,11 @@ def test_an_outage_beyond_max_outage_fails_and_marks_nothing_as_done(
 ) -> None:
     with publishing(nats_server, publish_mode=mode, max_outage=1) as publisher:
         publish(publisher, messages(100))
-        nats_server.kill()
         started = time.monotonic()
+        nats_server.kill()
         number = submit(publisher, messages(100, 100))
         assert not publisher.wait(number, 20)
-        assert 0.9 < time.monotonic() - started < 5
+        assert time.monotonic() - started >= 1, "it was given up too early"
         assert isinstance(publisher.failure, UnreachableError)
         assert f"127.0.0.1:{nats_server.port}: connection refused" in str(publisher.failure)
         assert publisher.acked_through == 1
@@ -151,9 +139,9 @@ def test_an_outage_beyond_max_outage_fails_and_marks_nothing_as_done(
 
 
 def test_an_idle_publisher_outlives_many_restarts(nats_server: NatsServer) -> None:
-    with publishing(nats_server, max_outage=2) as publisher:
+    with publishing(nats_server, max_outage=5) as publisher:
         started = time.monotonic()
-        while time.monotonic() - started < 3:
+        while time.monotonic() - started < 6:
             epochs = publisher.counts.epochs
             nats_server.restart()
             reconnects(publisher, epochs)
