@@ -78,6 +78,9 @@ class Work:
         """Position after the last message that was ever sent."""
         self.doubtful = 0
         """Messages before this position may have been stored by this run without an answer."""
+        self._doubtful_since = 0
+        self._credited: set[int] = set()
+        """Sequences of messages that were in doubt: who is told of one again is a repeat."""
         self.failure: TargetError | None = None
 
     def begin_epoch(self, fitness: Fitness) -> None:
@@ -97,8 +100,15 @@ class Work:
         self._last_seq = self._began_after = last_seq
 
     def doubt(self, position: int) -> None:
-        """Messages before ``position`` may have been stored by this run without an answer."""
-        self.doubtful = max(position, self.doubtful)
+        """Messages before ``position`` may have been stored by this run without an answer, behind
+        the last message that is known to be stored.
+        """
+        since = self.last_seq
+        if self.outstanding.floor < self.doubtful:  # an older doubt is not settled yet
+            since = min(since, self._doubtful_since)
+        else:
+            self._credited.clear()
+        self.doubtful, self._doubtful_since = max(position, self.doubtful), since
 
     def fail(self, error: TargetError) -> None:
         """End the run; only the first failure counts."""
@@ -197,10 +207,12 @@ class Work:
         self._settle_known(suspect.position, suspect.sequence)
 
     def _settle_known(self, position: int, sequence: int) -> None:
-        """One whose first answer was lost is this run's own; its sequence is a new one."""
-        if position < self.doubtful and sequence > self.last_seq:
+        """One whose first answer was lost is this run's own, and told of for the first time."""
+        is_new = sequence > self._doubtful_since and sequence not in self._credited
+        if position < self.doubtful and is_new:
             self.counts.published += 1
-            self._last_seq = sequence
+            self._credited.add(sequence)
+            self._last_seq = max(self.last_seq, sequence)
         else:
             self.counts.known_to_server += 1
             if not self._is_uncounted(sequence):
@@ -248,6 +260,7 @@ class Work:
 
     def _settle_twin(self, position: int, twin: Stored) -> None:
         self._last_seq = max(self.last_seq, twin.sequence)
+        self._credited.add(twin.sequence)
         if is_own(twin.id, twin.pipeline, self.pipeline):
             self.counts.published += 1
         else:
