@@ -22,6 +22,7 @@ import nats
 import nats.errors
 import pytest
 
+from tests.support.cleaner import cleaner
 from tests.support.ports import free_port
 from tests.support.stopping import until_stopped
 from tests.support.waiting import wait_until
@@ -127,6 +128,7 @@ class NatsServer:
             self._process = subprocess.Popen(
                 [self._binary, "-c", str(conf)], stdout=log, stderr=log, start_new_session=True
             )
+        cleaner().started(self._process.pid)
         wait_until(self._answers, seconds=60, what=f"nats-server on port {self.port} listens")
         return self
 
@@ -152,6 +154,7 @@ class NatsServer:
         if number != signal.SIGKILL:  # a stopped process can be killed, and must not wake before
             self._process.send_signal(signal.SIGCONT)
         self._process.wait(20)
+        cleaner().ended(self._process.pid)
         self._process = None
 
     def restart(self) -> None:
