@@ -150,6 +150,15 @@ class Outstanding:
         """Whether the message at ``position`` is the last of a batch: its place is asked for."""
         return position + 1 in self._ends
 
+    def are_together(self, position: int, later: int) -> bool:
+        """Whether the message at ``position`` is of the same batch as a later one."""
+        return self._batch_of(later).start <= position
+
+    def note(self, position: int, sequence: int) -> None:
+        """The message at ``position`` is in the stream, at ``sequence``."""
+        batch = self._batch_of(position)
+        batch.sequence = max(batch.sequence, sequence)
+
     def place(self, start: int, end: int, sequence: int) -> None:
         """The messages from ``start`` to before ``end`` are in the stream, one after the other, the
         last of them at ``sequence``. What lies behind the prefix must not move its sequence: the

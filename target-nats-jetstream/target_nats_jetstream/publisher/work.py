@@ -62,6 +62,8 @@ class Work:
         self._on_change = on_change
         self._last_answer = b""
         self._last_seq = 0
+        self._newest = -1, b""
+        """Position of the newest message that was stored one by one, and the answer to it."""
         self._began_after = 0
         self.queue: deque[tuple[Sequence[Message], Unfit | None]] = deque()
         self.outstanding = Outstanding()
@@ -178,15 +180,21 @@ class Work:
             return
         self.counts.published += 1
         self._last_answer = answer
-        sequence = json.loads(answer)["seq"] if self.outstanding.ends_batch(position) else 0
-        self._settle(position, sequence)
+        self._newest = position, answer
+        self._settle(position)
 
-    def _settle(self, position: int, sequence: int) -> None:
-        """The message at ``position`` is in the stream; its sequence counts at a batch's end."""
-        through = self.outstanding.acked_through
-        if self.outstanding.ends_batch(position):
-            self.outstanding.place(position, position + 1, sequence)
-        self.outstanding.ack(position)
+    def _settle(self, position: int) -> None:
+        """The message at ``position`` is in the stream.
+
+        Where a batch ends, the newest message of it that was stored one by one gives its place: to
+        read each answer would cost more, and the last message may be known from long ago.
+        """
+        out, through = self.outstanding, self.outstanding.acked_through
+        if out.ends_batch(position):
+            newest, answer = self._newest
+            if out.are_together(newest, position):
+                out.note(newest, json.loads(answer)["seq"])
+        out.ack(position)
         self._changed_since(through)
 
     def _known_to_server(self, position: int, sequence: int) -> None:
@@ -217,7 +225,8 @@ class Work:
             self.counts.known_to_server += 1
             if not self._is_uncounted(sequence):
                 self.outstanding.discount(position)
-        self._settle(position, sequence)
+        self.outstanding.note(position, sequence)
+        self._settle(position)
 
     def _is_uncounted(self, sequence: int) -> bool:
         """Whether a killed run has stored it uncounted, where that could not be read back."""
@@ -266,7 +275,8 @@ class Work:
         else:
             self.counts.known_to_server += 1
             self.outstanding.discount(position)
-        self._settle(position, twin.sequence)
+        self.outstanding.note(position, twin.sequence)
+        self._settle(position)
 
     def divert(self, position: int, unfit: Unfit) -> None:
         """The stream refuses the message at ``position`` for good.

@@ -104,6 +104,30 @@ def test_a_state_does_not_lie_behind_what_may_still_be_repeated() -> None:
     assert settled(work) == Settled(9, 9, {"": 4}, {})
 
 
+def test_a_batch_whose_last_message_is_an_old_one_is_placed_at_its_newest() -> None:
+    """Else the next run would take what this one has counted for what was not counted yet."""
+    work = work_of(4)
+    work.stored(0, b'{"stream":"EVENTS","seq":8}')
+    work.stored(1, b'{"stream":"EVENTS","seq":9}')
+    work.stored(2, known(3))
+    work.stored(3, known(2))
+    assert (settled(work).sequence, settled(work).counts) == (9, {"": 2})
+
+
+def test_a_batch_is_placed_by_its_own_messages_only() -> None:
+    work = worked(messages(2))
+    work.begin(7)
+    work.queue.append((messages(2, 2), None))
+    work.take(Fitness(FACTS))
+    work.sent = 4
+    work.doubt(4)
+    work.recognise({"id-0": Stored(8, "id-0", "P", ""), "id-2": Stored(9, "id-2", "P", "")})
+    work.stored(1, known(3))
+    assert (settled(work).sequence, settled(work).counts) == (8, {"": 1})
+    work.stored(3, b'{"stream":"EVENTS","seq":10}')
+    assert (settled(work).sequence, settled(work).counts) == (10, {"": 3})
+
+
 def test_the_id_of_a_named_record_is_compared_before_it_counts_as_known() -> None:
     message = Message("txlog.a", "S:1", b"", {DIGEST_HEADER: "d" * 32}, "S")
     work = worked([message])
