@@ -261,7 +261,7 @@ def test_what_is_complete_never_moves_back_while_clocks_go_on() -> None:
     assert scan.progress.complete == row(8, 1)
 
 
-def test_after_the_clock_went_back_rows_are_looked_for_as_far_as_they_are_remembered() -> None:
+def test_after_the_clock_went_back_rows_are_looked_for_behind_where_it_was_complete() -> None:
     scan = a_scan(5, progress(row(1, 1)))
     take(scan, rows((2, 2), (3, 3)))
     assert scan.progress.complete == row(3, 3)
@@ -270,6 +270,16 @@ def test_after_the_clock_went_back_rows_are_looked_for_as_far_as_they_are_rememb
     assert following.progress.complete == row(1, 1)
     assert following.progress.complete_before == at(2)
     assert following.question == Rows(row(1, 1), at(3.000000001), [Run(2, 3)])
+
+
+def test_after_the_clock_went_back_what_the_state_had_no_room_for_comes_again() -> None:
+    scan = a_scan(60, progress(row(1, 1)))
+    take(scan, rows((2, 2), (31, 3)))
+    again = resumed(json.loads(json.dumps(scan.progress.to_bookmark(size=200))))
+    assert remembered(again) == [3]
+    back = Scan(again, Watermark(at(2), at(3), "watermark", "the database clock", went_back=97))
+    assert back.question == Rows(row(1, 1), at(31.000000001), [Run(3, 3)])
+    assert take(back, rows((2, 2), (2.5, 9))) == [True, True]
 
 
 def test_a_slice_is_complete_at_its_end_and_not_at_the_watermark() -> None:
