@@ -235,7 +235,8 @@ class Scan:
         if old:
             emitted = replace(emitted, beyond=known.without([one.id for one in old]))
         rows = [one for one in positions if one not in self._same]
-        self._put(emitted.remember(rows[bisect_left(rows, self._kept, key=_at) :]))
+        begun = bisect_left(rows, self._kept, key=_at) if self.is_at_head else 0
+        self._put(emitted.remember(rows[begun:]))
         if near := bisect_left(positions, self._horizon, key=_at):
             self._advance(positions[:near])
         if positions[0].at < self._kept:

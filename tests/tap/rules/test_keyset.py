@@ -172,6 +172,16 @@ def test_a_look_at_what_is_new_makes_nothing_complete() -> None:
     assert look.progress.frontier == row(7, 3)
 
 
+def test_late_rows_of_any_age_are_not_sent_again_by_the_comparison() -> None:
+    look = Scan(progress(), None)
+    take(look, rows((1, 1)))
+    scan = a_scan(10_000, look.progress)
+    assert take(scan, rows((0.5, 2), (1, 3))) == [True, True]
+    assert getattr(scan.question, "until", None) == at(15)
+    take(scan, rows((0.5, 2), (1, 1), (1, 3)))
+    assert scan.question == Rows(row(1, 3), None)
+
+
 def test_a_stretch_that_the_watermark_has_passed_is_compared_and_then_left() -> None:
     scan = a_scan(5)
     take(scan, rows((6, 1), (7, 2), (20, 3)))
