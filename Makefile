@@ -74,9 +74,10 @@ bench-publisher: .venv/ready
 bench-read-back: .venv/ready
 	@$(BIN)/python -m bench.read_back
 
-## simulate: what different ways of polling lose, repeat and delay
+## simulate: what different ways of polling lose, repeat and delay; HISTORIES=20000 plays so many
+##   random histories of a table against the tap's rules instead
 simulate: .venv/ready
-	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG))
+	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG)) $(if $(HISTORIES),--histories $(HISTORIES))
 
 setup: .venv/ready .venv-meltano/ready
 

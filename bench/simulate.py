@@ -1,6 +1,7 @@
 """What each way of polling a table loses, repeats and delays: the same three hours for all of them.
 
-    python bench/simulate.py [--seed N] [--hours H] [--svg FILE]
+    python -m bench.simulate [--seed N] [--hours H] [--svg FILE]
+    python -m bench.simulate --histories 20000 [--seed N]
 
 A model, not an Oracle: two nodes whose clocks are 0.8 s apart, ids from sequence caches of 20, 30
 rows a second. 97 % of the transactions take 50 ms, 2.9 % five seconds and 0.1 % one to fifteen
@@ -8,6 +9,7 @@ minutes; one in 5,000 is rolled back; in 0.2 % rows are stamped up to two minute
 transaction's first change. Every strategy polls once a minute and sees what is committed. "This
 tap" runs the rules of the package, and its state goes through JSON between two polls. Exit code 1
 when it loses, repeats or delays one row, or its state grows to 2,000 runs of ids or 64,000 bytes.
+With ``--histories`` it runs against so many random histories instead (``bench.histories``).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from xml.sax.saxutils import escape
 
 from typing_extensions import override
 
+from bench import histories
 from tap_oracle_txlog.emitted import IdSet
 from tap_oracle_txlog.id_ranges import IdRanges, encode_runs
 from tap_oracle_txlog.keyset import Position, Progress
@@ -470,7 +473,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hours", type=float, default=3)
     parser.add_argument("--svg", type=Path, help="write the table as a plot")
+    parser.add_argument("--histories", type=int, help="play so many random histories instead")
     options = parser.parse_args()
+    if options.histories is not None:
+        return histories.run(options.seed, options.histories)
     count, results = simulate(options.seed, options.hours)
     title = (
         f"{count:,} rows in {options.hours:g} h, a poll every {POLL_SECONDS} s, seed {options.seed}"

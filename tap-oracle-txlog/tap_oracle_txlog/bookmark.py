@@ -57,6 +57,7 @@ class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
     before ``complete_before``: where it is another one, somebody has changed it by hand. Reading
     goes on behind ``position``; the newest row that is out stands at ``frontier``, where that is
     another place. What lies between the two and is out, ``emitted`` says, from ``remembered`` on.
+    ``reach`` is how far back rows are looked for when the database's clock goes back.
     In version 1 it was ranges of ids, of rows anywhere behind ``position``.
     """
 
@@ -66,6 +67,7 @@ class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
     position: Place | None = None
     frontier: Place | None = None
     remembered: Place | None = None
+    reach: Place | None = None
     emitted: str | list[Part] = []
     beyond: Beyond | None = None
     null_ids: str | Beyond = ""

@@ -90,7 +90,9 @@ class Progress:
 
     ``complete`` is where late rows are looked for from, ``complete_before`` the time before which
     no row is missing; they differ when a pass has seen that there is nothing in between.
-    Everything that was emitted behind ``remembered`` is in ``emitted``. ``null_ids`` are the rows
+    Everything that was emitted behind ``remembered`` is in ``emitted``. When the database's clock
+    has gone back, rows are looked for behind ``reach``, which lies before ``remembered`` where the
+    state had no room for all: what is not remembered comes again. ``null_ids`` are the rows
     without a replication key that are out; they have no position. ``last_pass`` is the newest one
     that came to its end, ``clocks`` the newest one that began.
     """
@@ -101,6 +103,7 @@ class Progress:
     frontier: Position
     complete_before: Instant
     remembered: Position
+    reach: Position
     emitted: Emitted = field(default_factory=Emitted)
     null_ids: IdSet = field(default_factory=IdSet)
     last_pass: LastPass | None = None
@@ -109,7 +112,7 @@ class Progress:
     @classmethod
     def starting(cls, replication_key: str, table: str, start: Position) -> Progress:
         """Nothing is out that lies behind ``start``, and everything else does not matter."""
-        return cls(replication_key, table, start, start, start.at, start)
+        return cls(replication_key, table, start, start, start.at, start, start)
 
     @classmethod
     def from_bookmark(
@@ -152,6 +155,7 @@ class Progress:
             position=_written(self.complete),
             frontier=_written(self.frontier) if self.frontier != self.complete else None,
             remembered=_written(remembered) if remembered != self.complete else None,
+            reach=_written(self.reach) if self.reach != remembered else None,
             emitted=parts(segments),
             beyond=_beyond(beyond) if len(beyond) else None,
             null_ids=_beyond(self.null_ids) if self.null_ids.fits else "",
@@ -213,6 +217,7 @@ def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progr
         frontier=_place(written.frontier or written.position),
         complete_before=before,
         remembered=_place(written.remembered or written.position),
+        reach=_place(written.reach or written.remembered or written.position),
         emitted=Emitted(segments, _ids(written.beyond)),
         null_ids=_ids(written.null_ids),
         last_pass=written.last_pass,

@@ -190,16 +190,17 @@ class Scan:
         """Close the pass: nothing was left behind its last page."""
         self._forget()
         complete, emitted = self.progress.complete, self.progress.emitted
-        remembered = self.progress.remembered
+        remembered, reach = self.progress.remembered, self.progress.reach
         if self._until is not None and watermark.at >= self._until:
             complete, emitted = Position.before(self._until), Emitted()
-            remembered = complete
+            remembered = reach = complete
         self.progress = replace(
             self.progress,
             complete=complete,
             frontier=max(self.progress.frontier, complete, key=_order),
             remembered=remembered,
-            emitted=Emitted(emitted.forget_before(remembered.at).segments),
+            reach=reach,
+            emitted=Emitted(emitted.forget_before(reach.at).segments),
             last_pass=watermark.as_last_pass,
         )
         self.is_done = True
@@ -234,7 +235,8 @@ class Scan:
         if old:
             emitted = replace(emitted, beyond=known.without([one.id for one in old]))
         rows = [one for one in positions if one not in self._same]
-        self._put(emitted.remember(rows[bisect_left(rows, self._kept, key=_at) :]))
+        begun = bisect_left(rows, self._kept, key=_at) if self.is_at_head else 0
+        self._put(emitted.remember(rows[begun:]))
         if near := bisect_left(positions, self._horizon, key=_at):
             self._advance(positions[:near])
         if positions[0].at < self._kept:
@@ -366,9 +368,9 @@ class Scan:
 
     def _step_back(self, watermark: Watermark) -> None:
         """The database's clock has gone back, nobody knows how far at first: rows may come below
-        what was complete, and are looked for as far back as rows are remembered.
+        what was complete, and are looked for also where the state had no room to remember any.
         """
-        place = self.progress.remembered
+        place = self.progress.reach
         if watermark.went_back and self.progress.complete.follows(place):
             self.progress = replace(self.progress, complete=place)
             self._claim(min(watermark.at, self.progress.complete_before))
@@ -377,7 +379,8 @@ class Scan:
         """Rows that are complete for long are not remembered any longer."""
         since = min(Position.before(self._kept), self.progress.complete, key=_order)
         remembered = max(self.progress.remembered, since, key=_order)
-        self.progress = replace(self.progress, remembered=remembered)
+        reach = max(self.progress.reach, since, key=_order)
+        self.progress = replace(self.progress, remembered=remembered, reach=reach)
 
     def _claim(self, before: Instant) -> None:
         self.progress = replace(self.progress, complete_before=before)

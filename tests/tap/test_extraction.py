@@ -24,7 +24,7 @@ from tap_oracle_txlog.id_ranges import IdRanges
 from tap_oracle_txlog.keyset import Progress
 from tap_oracle_txlog.source import PageTooLargeError
 from tap_oracle_txlog.stop import Stopped
-from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.timestamps import BEGINNING, plus
 from tap_oracle_txlog.watermark import NotReadable, Oldest
 from tests.tap.listed import Database, at, lost
 
@@ -303,6 +303,22 @@ def test_each_pass_says_what_the_watermark_is_and_what_holds_it_back(
     run(Database(now=at(110), transactions=holder), replace(SETTINGS, lookback=0))
     (said,) = messages(caplog, logging.INFO)
     assert all(word in said for word in (at(100), "watermark", "10 s", "sid 213, user APP"))
+
+
+def test_a_column_that_is_behind_the_clock_by_a_zone_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its rows come below what was called complete; one with an older time is not found."""
+    database = Database(now=plus(at(0), 18_000))
+    database.insert(0, 2)
+    progress = run(database)[1]
+    for second, number, found in ((1, 3, [3]), (1, 1, []), (2, 4, [4])):
+        database.insert(second, number)
+        new, progress = run(database, progress=progress)
+        assert new == found
+        said = [text for text in messages(caplog, logging.WARNING) if "called complete" in text]
+        assert len(said) == len(found)
+        caplog.clear()
 
 
 # The end of a pass

@@ -172,6 +172,16 @@ def test_a_look_at_what_is_new_makes_nothing_complete() -> None:
     assert look.progress.frontier == row(7, 3)
 
 
+def test_late_rows_of_any_age_are_not_sent_again_by_the_comparison() -> None:
+    look = Scan(progress(), None)
+    take(look, rows((1, 1)))
+    scan = a_scan(10_000, look.progress)
+    assert take(scan, rows((0.5, 2), (1, 3))) == [True, True]
+    assert getattr(scan.question, "until", None) == at(15)
+    take(scan, rows((0.5, 2), (1, 1), (1, 3)))
+    assert scan.question == Rows(row(1, 3), None)
+
+
 def test_a_stretch_that_the_watermark_has_passed_is_compared_and_then_left() -> None:
     scan = a_scan(5)
     take(scan, rows((6, 1), (7, 2), (20, 3)))
@@ -261,7 +271,7 @@ def test_what_is_complete_never_moves_back_while_clocks_go_on() -> None:
     assert scan.progress.complete == row(8, 1)
 
 
-def test_after_the_clock_went_back_rows_are_looked_for_as_far_as_they_are_remembered() -> None:
+def test_after_the_clock_went_back_rows_are_looked_for_behind_where_it_was_complete() -> None:
     scan = a_scan(5, progress(row(1, 1)))
     take(scan, rows((2, 2), (3, 3)))
     assert scan.progress.complete == row(3, 3)
@@ -270,6 +280,16 @@ def test_after_the_clock_went_back_rows_are_looked_for_as_far_as_they_are_rememb
     assert following.progress.complete == row(1, 1)
     assert following.progress.complete_before == at(2)
     assert following.question == Rows(row(1, 1), at(3.000000001), [Run(2, 3)])
+
+
+def test_after_the_clock_went_back_what_the_state_had_no_room_for_comes_again() -> None:
+    scan = a_scan(60, progress(row(1, 1)))
+    take(scan, rows((2, 2), (31, 3)))
+    again = resumed(json.loads(json.dumps(scan.progress.to_bookmark(size=200))))
+    assert remembered(again) == [3]
+    back = Scan(again, Watermark(at(2), at(3), "watermark", "the database clock", went_back=97))
+    assert back.question == Rows(row(1, 1), at(31.000000001), [Run(3, 3)])
+    assert take(back, rows((2, 2), (2.5, 9))) == [True, True]
 
 
 def test_a_slice_is_complete_at_its_end_and_not_at_the_watermark() -> None:

@@ -157,6 +157,18 @@ class ForgetsThatTheClockWasAhead(Tap):
         return replace(super().choose(clock, open_transactions), went_back=0.0)
 
 
+class LooksBackAsFarAsTheStateHasRoom(Tap):
+    """Takes for settled what is only not remembered."""
+
+    may_repeat = True
+    state_bytes = 400
+
+    @override
+    def load(self, state: str | None) -> Progress:
+        before = super().load(state)
+        return replace(before, reach=before.remembered)
+
+
 class LooksAtTheDatabaseClockAlone(Tap):
     """Does not notice when it has made up for what it went back."""
 
@@ -253,6 +265,7 @@ class NeverLooksForLateRows(Tap):
 FREQUENT: dict[type[Tap], dict[str, int]] = {
     LooksAtTransactionsBeforeTheClock: {"begin": 16, "pause": 20},
     ForgetsThatTheClockWasAhead: {"failover": 4},
+    LooksBackAsFarAsTheStateHasRoom: {"failover": 4, "kill": 10, "pause": 16},
     LooksAtTheDatabaseClockAlone: {"failover": 4, "pause": 20},
     ForgetsTheClocksOfAPassThatWasKilled: {"failover": 6, "kill": 10, "pause": 16},
     ForgetsTheHostsOffset: {"host_clock": 8, "kill": 8, "pause": 16},
@@ -285,6 +298,7 @@ FREQUENT: dict[type[Tap], dict[str, int]] = {
         (ClosesThePassTooEarly, "lost"),
         (NeverLooksForLateRows, "lost"),
         (ForgetsThatTheClockWasAhead, "lost"),
+        (LooksBackAsFarAsTheStateHasRoom, "lost"),
         (LooksAtTheDatabaseClockAlone, "lost"),
         (ForgetsTheClocksOfAPassThatWasKilled, "lost"),
         (ForgetsTheHostsOffset, "lost"),
