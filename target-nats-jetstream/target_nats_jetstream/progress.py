@@ -192,8 +192,13 @@ def _past(before: LedgerRow | None, stream: str, state: Mapping[str, object] | N
         counted = Past().counted_through
     elif before.sequences.stream and not sequences.entries:
         counted = 0  # of another stream, or of one that had its name before
-    since = sequences.newest if state is None else sequences.find(state)
+    failed = before.status != "SUCCESS"
+    if state is not None:
+        since = sequences.find(state, after_failure=failed)
+    else:  # another tap; after a failure some of the last STATEs may not have arrived
+        since = sequences.oldest if failed else sequences.newest
     unknown = "the ledger does not remember the state that the tap starts from"
     if not sequences.entries:
         unknown = "the ledger has no STATE_SEQUENCES of this stream"
-    return Past(since, counted, unknown, sequences.places if since == sequences.newest else {})
+    is_newest = state is None or since == sequences.newest
+    return Past(since, counted, unknown, sequences.places if is_newest else {})

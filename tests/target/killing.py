@@ -29,6 +29,10 @@ KEYLESS: dict[str, Any] = {"keys": [], "replication_key": None}
 UNORDERED: dict[str, Any] = {"replication_key": None}
 
 
+#: What our tap sends first when it has no STATE.
+FROM_THE_START = {"bookmarks": {"EVENTS": {"reading": True}}}
+
+
 class Tap:
     """What a tap sends of so many rows, made once; a run gets what comes after a STATE.
 
@@ -45,7 +49,7 @@ class Tap:
         make = event if keys is KEYED else _value_that_comes_back
         self.records = [make(number)["record"] for number in numbers]
         self._lines: list[str] = []
-        self._row_at: dict[str, int] = {}
+        self._row_at = {_canonical(json.dumps(FROM_THE_START)): 0}
         for row, one in enumerate(self.records, 1):
             self._lines.append(json.dumps({"type": "RECORD", "stream": "EVENTS", "record": one}))
             if row % PAGE == 0 or row == rows:
@@ -63,8 +67,9 @@ class Tap:
         """
         row = self.complete(printed)
         end = None if until is None else until + until // PAGE
-        start = [json.dumps({"type": "STATE", "value": json.loads(printed)})] if printed else []
-        return [*start, self._schema, *self._lines[row + row // PAGE : end]]
+        start = json.loads(printed) if printed else FROM_THE_START
+        first = json.dumps({"type": "STATE", "value": start})
+        return [first, self._schema, *self._lines[row + row // PAGE : end]]
 
 
 def _canonical(text: str) -> str:

@@ -73,9 +73,9 @@ def test_what_differs_from_what_was_sent_before_is_stored(target: Target) -> Non
     """The source has changed between a kill and the next run."""
     before, after = Tap(300, keys=KEYLESS), Tap(300, first=2, keys=KEYLESS)
     lines = before.after("")
-    target.run(*lines[: 1 + 100 + 1 + 50], "oops", checkpoint_records=100)
+    target.run(*lines[: 2 + 100 + 1 + 50], "oops", checkpoint_records=100)
     start = json.dumps(state(100)["value"])
-    assert target.run(*before.after(start)[:2], *after.after("")[1:31], state(30)).code == 0
+    assert target.run(*before.after(start)[:2], *after.after("")[2:32], state(30)).code == 0
     assert target.records() == [*before.records[:150], *after.records[:30]]
 
 

@@ -50,13 +50,20 @@ class StateSequences:
     entries: tuple[Entry, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
 
-    def find(self, state: State) -> int | None:
+    def find(self, state: State, *, after_failure: bool = False) -> int | None:
         """Behind which sequence lies all that can come again after ``state``.
 
         That is the least of the sequences of its parts. None where a part is not remembered as it
         is in ``state``.
+
+        Args:
+            state: From which the tap starts.
+            after_failure: Whether the last run did not end well. Then a STATE that says nothing may
+                be that of before the run, whose own ones did not arrive. After a success it is a
+                load from the start, and where the first one began is of no use.
         """
-        newest = {(entry.part, entry.digest): entry.sequence for entry in self.entries}
+        entries = self.entries if after_failure else self._without_old_start()
+        newest = {(entry.part, entry.digest): entry.sequence for entry in entries}
         found = [newest.get(part) for part in _parts(state)]
         known = [sequence for sequence in found if sequence is not None]
         return min(known) if len(known) == len(found) else None
@@ -68,8 +75,12 @@ class StateSequences:
 
     @property
     def oldest(self) -> int | None:
-        """The least sequence that is remembered; None where none is."""
-        return min((entry.sequence for entry in self.entries), default=None)
+        """The least sequence of the last STATEs; None where none is remembered."""
+        return min((entry.sequence for entry in self.entries[-REMEMBERED:]), default=None)
+
+    def _without_old_start(self) -> tuple[Entry, ...]:
+        kept = [entry for entry in self.entries[:-1] if entry[:2] != NOTHING_SAID]
+        return (*kept, *self.entries[-1:])
 
     def of(self, stream: str) -> Self:
         """These where they are those of ``stream``, else none."""
@@ -121,12 +132,10 @@ class StateSequences:
 def _moved(entries: Iterable[Entry], new: Iterable[Entry]) -> tuple[Entry, ...]:
     """The entries with those of ``new`` at their end, and without the oldest ones."""
     found = {(entry.part, entry.digest): entry for entry in entries}
-    if any(entry.digest for entry in new):
-        found.pop(NOTHING_SAID, None)  # a run from the start is no run from there any more
     for entry in new:
         found.pop((entry.part, entry.digest), None)
         found[entry.part, entry.digest] = entry
-    newest = set({entry.part: entry for entry in found.values()}.values())
+    newest = set({entry.part: entry for entry in found.values() if entry.digest}.values())
     older = [entry for entry in found.values() if entry not in newest]
     forgotten = set(older[:-REMEMBERED])
     return tuple(entry for entry in found.values() if entry not in forgotten)

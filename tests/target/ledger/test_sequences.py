@@ -166,3 +166,13 @@ def test_the_text_can_be_read_by_people() -> None:
         "states": [["A", StateSequences().added("", state(A=1), 0).entries[0].digest, 10]],
         "places": {},
     }
+
+
+def test_a_start_from_nothing_is_known_only_where_its_states_may_not_have_arrived() -> None:
+    begun = told({})
+    assert begun.find({}) == begun.find({}, after_failure=True) == 10
+    later = told({}, state(A=1), state(A=2))
+    assert later.find({}) is None, "a load from the start"
+    assert later.find({}, after_failure=True) == later.oldest == 10
+    long_ago = told({}, *(state(A=number) for number in range(REMEMBERED + 1)))
+    assert long_ago.find({}, after_failure=True) is None
