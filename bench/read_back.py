@@ -3,9 +3,9 @@
     python -m bench.read_back [--messages N] [--rounds R]
 
 The messages are as the target stores them: an id, `Singer-Pipeline`, `Record-Digest` and 350 bytes.
-Reading is told in messages per second of this process's CPU, because the server shares the machine;
-the time on the wall stands beside it. Memory is what a process grows by at its peak: once while the
-pieces are dropped as they come, once while all of them are kept.
+The figures are messages per second of this process's CPU time, because the server shares the
+machine; elapsed time stands beside them. Memory is what a process grows by at its peak: once while
+the pieces are dropped as they come, once while all of them are kept.
 
 Exit code 1 when it is slower than 80,000 messages per CPU second.
 """

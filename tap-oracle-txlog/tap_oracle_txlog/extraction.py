@@ -1,10 +1,9 @@
 """The loop that reads a table: passes, questions, and what is said about them.
 
 Everything that decides whether a row is new or complete is in the rules (``scan``, ``watermark``);
-everything that talks to a database is in the sources. Here is the order in which the one is asked
-and the other is told: the watermark is read before the first page of a pass and is kept for the
-pass. While polling, what is new is asked for every time; what may have come late, as often as a
-tenth of the time allows.
+everything that talks to a database is in the sources. This module puts the two in order: the
+watermark is read before the first page of a pass, and does not change until the pass is over. While
+polling, it asks for new rows every time, and for late ones as often as a tenth of the time allows.
 """
 
 from __future__ import annotations

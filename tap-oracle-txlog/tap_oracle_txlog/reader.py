@@ -57,8 +57,11 @@ class Reader:
         self.page_size = page_size
 
     def ask(self, question: Callable[[Source, int], _T], most: int | None = None) -> _T:
-        """The answer to a question; one for a page has ``most``, and is told how many rows to ask
-        for.
+        """Ask the source, and return its answer.
+
+        Args:
+            question: Called with the source and the number of rows to ask for.
+            most: For a page: how many rows it may have.
 
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.

@@ -3,8 +3,8 @@
 First come the rows that were late: those up to the frontier that are not remembered. Then the
 stretches of time that the watermark has passed are compared with the keys that stand in the table,
 which tells what was deleted, moved or is there twice; after that nothing of them is looked at any
-more. Then come the rows behind the frontier. A pass asks questions and is told the answers; it may
-be left after any of them. Who puts them to a database is not known here.
+more. Then come the rows behind the frontier. A pass yields questions and takes the answers; it may
+be left after any of them. This module does not know who asks the database.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Scan:
         self.is_done = self._watermark is None
 
     def _far(self) -> Steps:
-        """Rows beyond the horizon are few, and are told apart by their keys."""
+        """Rows beyond the horizon are few, so their keys are compared one by one."""
         begun = Position.before(self._horizon)
         if far := self._far_segments:
             for segment in far:

@@ -16,18 +16,22 @@ Values are written as JSON has them: null, ``"null"``, 1, ``"1"`` and true are f
 
 from __future__ import annotations
 
-import itertools
-import re
-import secrets
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
+from target_nats_jetstream.identity import (
+    DIGEST_CHARACTERS,
+    content_of,
+    fits,
+    fitting,
+    masked,
+    new_places,
+    short,
+)
 from target_nats_jetstream.template import header_text, text_of
 
 if TYPE_CHECKING:
@@ -38,21 +42,11 @@ if TYPE_CHECKING:
 
 Records: TypeAlias = "Sequence[Mapping[str, Any]]"
 
-#: Hexadecimal digits of a digest: 128 bits of SHA-256.
-DIGEST_CHARACTERS = 32
 #: The digit that carries a UUID's variant, by the digit in its place (RFC 9562, 4.1).
 _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
-#: Of a place: whose it is, and which run's.
-MARK_CHARACTERS = RUN_CHARACTERS = 5
-_PLACED = re.compile(
-    rf":[\w-]{{22}}:([\w-]{{{MARK_CHARACTERS}}})[\w-]{{{RUN_CHARACTERS}}}[0-9]+\Z", re.ASCII
-)
-#: Of an id, key and replication value.
-MAX_NAME_CHARACTERS = 192
 #: Carries the digest of a record whose id is made by a template.
 DIGEST_HEADER = "Record-Digest"
 
-_SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "").replace(":", "")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _encode, _encode_lines = _ENCODER.encode, _ENCODER.encode_lines
 
@@ -80,48 +74,6 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     def digest(self) -> str:
         """The digest of a named record; empty where the id itself has it."""
         return (self.headers or {}).get(DIGEST_HEADER, "")
-
-
-def pipeline_text(program: str) -> str:
-    """The name of a pipeline as its messages carry it."""
-    return header_text(program).strip()
-
-
-def content_of(message_id: str) -> str:
-    """The id of a placed message without its place."""
-    return message_id.rpartition(":")[0]
-
-
-def place_of(message_id: str) -> str:
-    """The place in the id of a placed message."""
-    return message_id.rpartition(":")[2]
-
-
-def stream_of(message_id: str) -> str:
-    """The part of an id that names its Singer stream."""
-    return message_id.partition(":")[0]
-
-
-def new_places(pipeline: str) -> Iterator[str]:
-    """The places of one run of a pipeline; no other run has any of them."""
-    run = mark_of(pipeline) + secrets.token_urlsafe(RUN_CHARACTERS)[:RUN_CHARACTERS]
-    return (f"{run}{number}" for number in itertools.count())
-
-
-def mark_of(pipeline: str) -> str:
-    """What the places of a pipeline's runs begin with."""
-    return _short(sha256(pipeline.encode()).hexdigest()[:32])[:MARK_CHARACTERS]
-
-
-def _short(digest: str) -> str:
-    """A digest in 22 characters."""
-    return urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b"=").decode()
-
-
-def placed_by(message_id: str) -> str | None:
-    """The mark of the pipeline that has made a placed message; None for an id of another kind."""
-    found = _PLACED.search(message_id)
-    return found and found[1]
 
 
 class MessageBuilder:
@@ -158,7 +110,7 @@ class MessageBuilder:
         self._stream = stream
         self._subject = subject
         self._places = new_places("") if places is None else places
-        self._prefix = _masked(stream)
+        self._prefix = masked(stream)
         self._seed = _encode([stream, title])
         self.is_keyed = bool(keys and replication_key)
         """Whether key and replication value tell the records of this stream apart."""
@@ -216,6 +168,18 @@ class MessageBuilder:
         """Whether none of ``records`` lacks such a field."""
         return not self._needed or not any(map(self.lacks, records))
 
+    @property
+    def rule(self) -> str:
+        """What tells two records of the stream from one that is sent again, for people."""
+        if self._id_template is not None:
+            return "a record that comes again is known by the id of `message_id`"
+        if self.is_keyed:
+            return "a record that comes again is known by key, replication key and content"
+        return (
+            "without key and replication key each record is stored; after a kill, what is sent "
+            "again is known by its place"
+        )
+
     # Identity
 
     def _digests(self, encoded: Sequence[bytes]) -> list[str]:
@@ -229,7 +193,7 @@ class MessageBuilder:
         if not self.is_keyed:
             return list(map(self._placed_id, digests)), repeat(True)
         keys, together = self._keys(records)
-        parts = keys if _fits(together, max(map(len, keys), default=0)) else map(_fitting, keys)
+        parts = keys if fits(together, max(map(len, keys), default=0)) else map(fitting, keys)
         prefix = self._prefix
         ids = [f"{prefix}:{key}:{digest}" for key, digest in zip(parts, digests, strict=True)]
         if "null" not in together:
@@ -239,7 +203,7 @@ class MessageBuilder:
         return [self._placed_id(d) if is_placed else id_ for id_, d, is_placed in each], placed
 
     def _placed_id(self, digest: str) -> str:
-        return f"{self._prefix}:{_short(digest)}:{next(self._places)}"
+        return f"{self._prefix}:{short(digest)}:{next(self._places)}"
 
     def _keys(self, records: Records) -> tuple[list[str], str]:
         """Key and replication value of each record as a JSON array; and all of them together."""
@@ -252,12 +216,12 @@ class MessageBuilder:
 
     def _named(self, records: Records, digests: Sequence[str]) -> list[str]:
         """Ids by the operator's template; what a header cannot hold as it is becomes a hash."""
-        template, fitting = self._id_template, []
+        template, ids = self._id_template, []
         assert template is not None  # noqa: S101 - asked before
         for record, digest in zip(records, digests, strict=True):
             text = template.render(self._stream, record, _part)
-            fitting.append(digest if self.lacks(record) else _fitting(text))
-        return fitting
+            ids.append(digest if self.lacks(record) else fitting(text))
+        return ids
 
     # Payload and headers
 
@@ -323,21 +287,3 @@ def _part(value: object) -> str:
 def _header(value: object) -> str:
     """The value of a header: printable ASCII, everything else percent-encoded; null is empty."""
     return "" if value is None else header_text(text_of(value))
-
-
-def _masked(stream: str) -> str:
-    """The stream as the first part of an id: without a colon, and never empty."""
-    return _fitting(quote(stream, safe=_SAFE) or "%")
-
-
-def _fits(text: str, longest: int) -> bool:
-    """Whether a header can hold a text, or many that are joined, as they are."""
-    return text.isascii() and text.isprintable() and longest <= MAX_NAME_CHARACTERS
-
-
-def _fitting(text: str) -> str:
-    """``text``, or its hash where a header cannot hold it; NATS clients strip the values."""
-    if text and _fits(text, len(text)) and text == text.strip():
-        return text
-    digest = sha256(text.encode(errors="replace")).hexdigest()
-    return digest[:DIGEST_CHARACTERS]

@@ -22,8 +22,9 @@ from target_nats_jetstream import commands, settings
 from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.checkpoint import Checkpoints
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
+from target_nats_jetstream.identity import new_places, pipeline_text
 from target_nats_jetstream.ledger.settings import LedgerSettings
-from target_nats_jetstream.message import MessageBuilder, new_places, pipeline_text
+from target_nats_jetstream.message import MessageBuilder
 from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.report import Report
@@ -156,7 +157,7 @@ class TargetNatsJetstream(Target):
             id_template=ours.id_template,
             headers=ours.headers,
         )
-        logger.info("stream %s: %s", stream, _rule(ours, builder))
+        logger.info("stream %s: %s", stream, builder.rule)
         return builder
 
     def refuse(self, message: Message, why: str, offset: int = 0) -> None:
@@ -373,15 +374,3 @@ class TargetNatsJetstream(Target):
             with contextlib.suppress(Stopped):
                 discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
         raise SystemExit(error.exit_code) from None
-
-
-def _rule(settings: settings.TargetSettings, builder: MessageBuilder) -> str:
-    """What tells two records of a stream from one that is sent again."""
-    if settings.id_template is not None:
-        return "a record that comes again is known by the id of `message_id`"
-    if builder.is_keyed:
-        return "a record that comes again is known by key, replication key and content"
-    return (
-        "without key and replication key each record is stored; after a kill, what is sent again "
-        "is known by its place"
-    )

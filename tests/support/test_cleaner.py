@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVERS = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from tests.support.nats import NatsServer
 
@@ -24,7 +24,7 @@ servers = [NatsServer(Path(sys.argv[1]) / str(number)).start() for number in ran
 servers[1].restart()
 servers[2].pause()
 print(*(server.pid for server in servers), flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

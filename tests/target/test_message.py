@@ -12,18 +12,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.message import (
-    Message,
-    MessageBuilder,
+from target_nats_jetstream.identity import (
     content_of,
-    encode,
     mark_of,
     new_places,
     place_of,
     placed_by,
     stream_of,
-    trace_ids,
 )
+from target_nats_jetstream.message import Message, MessageBuilder, encode, trace_ids
 from target_nats_jetstream.publisher.known import Known, Past
 from target_nats_jetstream.publisher.read_back import Stored
 from target_nats_jetstream.subject import SubjectTemplate

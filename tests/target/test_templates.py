@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.message import (
-    DIGEST_HEADER,
-    MAX_NAME_CHARACTERS,
-    Message,
-    MessageBuilder,
-    encode,
-)
+from target_nats_jetstream.identity import MAX_NAME_CHARACTERS
+from target_nats_jetstream.message import DIGEST_HEADER, Message, MessageBuilder, encode
 from target_nats_jetstream.settings import TargetSettings
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template, text_of

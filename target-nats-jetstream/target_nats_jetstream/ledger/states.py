@@ -1,6 +1,7 @@
 """What the STATEs of a run say, put onto what the row said when the run began.
 
-Pure. A STATE that is told while the database is away is not lost: the next one is told with it.
+Pure. A STATE that cannot be written while the database is away is not lost: it is written with the
+next one.
 """
 
 from __future__ import annotations

@@ -19,13 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.message import (
-    content_of,
-    mark_of,
-    place_of,
-    placed_by,
-    stream_of,
-)
+from target_nats_jetstream.identity import content_of, mark_of, place_of, placed_by, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError
-from target_nats_jetstream.message import pipeline_text
+from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.publisher.connect import ConnectionLoop
 from target_nats_jetstream.publisher.courier import Courier
 from target_nats_jetstream.publisher.facts import Unfit

@@ -112,10 +112,14 @@ class NatsSettings:
             dead_letter_file=read.needed("dead_letter_file"),
             checkpoint_seconds=float(config.get("checkpoint_seconds", 5)),
         )
-        if bool(settings.tls_cert) != bool(settings.tls_key):
-            missing = "tls_key" if settings.tls_cert else "tls_cert"
-            refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
+        _check_certificate(settings)
         return settings
+
+
+def _check_certificate(settings: NatsSettings) -> None:
+    if bool(settings.tls_cert) != bool(settings.tls_key):
+        missing = "tls_key" if settings.tls_cert else "tls_cert"
+        refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
 
 
 def _servers(read: Config) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -8,12 +8,12 @@ already, or it is a dead letter.
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.message import place_of, stream_of
 from target_nats_jetstream.publisher.known import Past, check_same, is_own
+from target_nats_jetstream.publisher.lookup import Lookup
 from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher.facts import Fitness, Unfit
-    from target_nats_jetstream.publisher.known import Found, Known
+    from target_nats_jetstream.publisher.known import Known
     from target_nats_jetstream.publisher.read_back import Stored
 
 DATA_REMEDIES = {
@@ -82,7 +82,7 @@ class Work:
         """Messages before this position may have been stored by this run without an answer."""
         self._doubtful_since = 0
         self._credited: set[int] = set()
-        """Sequences of messages that were in doubt: who is told of one again is a repeat."""
+        """Sequences of messages that were in doubt; a second answer with one is a repeat."""
         self.failure: TargetError | None = None
 
     def begin_epoch(self, fitness: Fitness) -> None:
@@ -137,36 +137,30 @@ class Work:
         if why is None and (known is None or known.has_none_of(batch)) and fitness.all_fit(batch):
             if known is not None:
                 known.passed(len(batch))
-            self._add(batch, _Looked())
+            self._add(Lookup.of_new(batch))
             return
-        looked = _Looked()
+        lookup = Lookup()
         bad: list[tuple[Message, Unfit]] = []
         for message in batch:
             if unfit := why or fitness.unfit(message):
                 bad.append((message, unfit))
             else:
-                looked.up(message, known.find(message) if known is not None else None)
-        self.counts.known_from_tail += looked.known
+                lookup.take(message, known.find(message) if known is not None else None)
+        self.counts.known_from_tail += lookup.known
         if bad and not self._bury:
             self.fail(unpublishable(*bad[0]))
         else:
-            self._add(looked.new, looked, bad)
+            self._add(lookup, bad)
 
-    def _add(
-        self,
-        new: Sequence[Message],
-        looked: _Looked,
-        bad: Sequence[tuple[Message, Unfit]] = (),
-    ) -> None:
+    def _add(self, lookup: Lookup, bad: Sequence[tuple[Message, Unfit]] = ()) -> None:
         through = self.outstanding.acked_through
-        looked.note_places(new)
         number = self.outstanding.add(
-            new,
+            lookup.new,
             len(bad),
-            recovered=looked.recovered,
-            sequence=looked.newest,
+            recovered=lookup.recovered,
+            sequence=lookup.newest,
             open_from=self.known.open_from if self.known else 0,
-            places=looked.places,
+            places=lookup.places,
         )
         self.letters.extend(Letter(number, *item) for item in bad)
         self._changed_since(through)
@@ -307,39 +301,6 @@ class Work:
     def _changed_since(self, through: int) -> None:
         if self.outstanding.acked_through != through:
             self._on_change()
-
-
-class _Looked:
-    """What a batch turned out to be, message by message."""
-
-    def __init__(self) -> None:
-        self.new: list[Message] = []
-        self.known = 0
-        self.newest = 0
-        """Stream sequence of the newest that is known."""
-        self.recovered: Counter[str] = Counter()
-        self.places: dict[str, str] = {}
-
-    def up(self, message: Message, found: Found | None) -> None:
-        """Take in one message, and where it stands already."""
-        if found is None:
-            self.new.append(message)
-        else:
-            self.known += 1
-            self.newest = max(self.newest, found.sequence)
-            self.recovered[message.stream] += found.counts
-        if message.placed:
-            self._note(message.id if found is None else found.id)
-
-    def note_places(self, new: Sequence[Message]) -> None:
-        """Note where placed messages stand that were not looked up one by one."""
-        if new is not self.new:
-            for message in new:
-                if message.placed:
-                    self._note(message.id)
-
-    def _note(self, message_id: str) -> None:
-        self.places[stream_of(message_id)] = place_of(message_id)
 
 
 def unpublishable(message: Message, unfit: Unfit) -> DataError:
