@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.target import pages, state
+from tests.support.waiting import wait_until
 from tests.target.killing import (
     KEYLESS,
     UNORDERED,
@@ -25,6 +29,8 @@ from tests.target.killing import (
 from tests.target.publisher.publishing import BATCHES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.target import Target
 
 each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
@@ -67,6 +73,47 @@ def test_a_tap_that_dies_in_mid_run_and_repeats_itself_repeats_nothing(target: T
     assert target.run(*tap.after(printed)).code == 0
     assert target.records() == tap.records
     assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 5_000
+
+
+#: A tap that writes a file and does not end by itself.
+TAP = """
+import signal, sys
+sys.stdout.write(open(sys.argv[1]).read())
+sys.stdout.flush()
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("keys", [KEYLESS, UNORDERED], ids=["keyless", "no replication key"])
+@pytest.mark.parametrize("who", ["tap", "target", "both"])
+def test_whoever_is_killed_a_tap_that_repeats_itself_repeats_nothing(
+    target: Target, tmp_path: Path, keys: dict[str, Any], who: str
+) -> None:
+    settings = {"checkpoint_records": 200, "batch_size": 50}
+    tap, printed, chance = Tap(5_000, keys=keys), "", random.Random(who)
+    for left in range(10, 0, -1):
+        stored = target.server.messages(target.stream) if left < 10 else 0
+        goal = stored + chance.randint(0, (5_000 - stored) // (left + 2))
+        (tmp_path / "lines").write_text("\n".join([*tap.after(printed), ""]))
+        running = target.start(**settings)
+        command = [sys.executable, "-c", TAP, str(tmp_path / "lines")]
+        with subprocess.Popen(command, stdout=running.stdin) as process:
+            running.end_input()  # the tap has it
+            wait_until(partial(has_stored, target, goal), what=f"{goal} messages are stored")
+            if who != "target":
+                process.kill()
+            if who != "tap":
+                running.process.kill()
+            process.kill()
+        running.killed_or_ended()
+        printed = running.states[-1] if running.states else printed
+    assert target.run(*tap.after(printed), **settings).code == 0
+    assert target.records() == tap.records
+    assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 5_000
+
+
+def has_stored(target: Target, count: int) -> bool:
+    return target.server.messages(target.stream) >= count
 
 
 def test_what_differs_from_what_was_sent_before_is_stored(target: Target) -> None:
