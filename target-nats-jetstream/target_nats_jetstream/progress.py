@@ -131,7 +131,7 @@ class Progress:
                 for name in {**times, **settled.counts}
             },
             state=state,
-            sequence=max(counted, settled.sequence),
+            sequence=max(counted, settled.counted_through),
             state_sequence=state_sequence,
             stream=self._stream,
             places=settled.places,
@@ -159,7 +159,7 @@ class Progress:
         Not while some of a killed run may still be repeated: the next run could not tell them from
         those that are counted here.
         """
-        if settled.counts != self._settled.counts and settled.sequence == settled.newest:
+        if settled.counts != self._settled.counts and settled.counted_through == settled.newest:
             self._begin(None)
             self._tell(None, settled)
 

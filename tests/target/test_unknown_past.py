@@ -89,3 +89,17 @@ def test_after_a_run_that_failed_its_states_may_not_have_arrived(
     assert "published=20 duplicates=300" in run.logged("INFO")[-1]
     assert target.ids() == list(range(1, 321))
     assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 320
+
+
+def test_what_is_not_repeated_after_a_failed_run_keeps_nothing_from_being_counted(
+    target: Target,
+) -> None:
+    """The tap does not say where it starts, so all the STATEs of the failed run come into question.
+
+    What it passes over was counted, and must not make the next run count anew what this one has.
+    """
+    assert target.run(*pages(1, 600, 100), "oops", checkpoint_records=100).code == 5
+    assert target.run(*pages(501, 800, 100), "oops", checkpoint_records=100).code == 5
+    assert target.run(*pages(701, 900, 100)).code == 0
+    assert target.ids() == list(range(1, 901))
+    assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 900

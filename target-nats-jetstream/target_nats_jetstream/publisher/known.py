@@ -52,6 +52,17 @@ class Found(NamedTuple):
     """Whether it is this pipeline's own and no run has counted it yet."""
 
 
+class Open(NamedTuple):
+    """What stands in the stream and may still be repeated: the sequences where it begins."""
+
+    first: int = 0
+    """Of the first message of this pipeline; 0 for none. A STATE must not be taken to lie behind
+    it."""
+    uncounted: int = 0
+    """Of the first one that no run has counted; 0 for none. Nothing from there on must be taken for
+    counted."""
+
+
 class Known:
     """The messages that were in the stream before this run, as far as they were read back.
 
@@ -73,7 +84,7 @@ class Known:
         self._places: dict[str, deque[tuple[str, int]]] = {}
         self._own: list[int] = []
         self._open: set[int] = set()
-        self._first = 0
+        self._first = self._first_uncounted = 0
         self._new_in_a_row = 0
 
     def __len__(self) -> int:
@@ -88,6 +99,8 @@ class Known:
             is_ours = is_own(message_id, stored.pipeline, self._pipeline)
             if not is_ours or sequence <= self._repeated_behind:
                 continue
+            if sequence <= self._counted_through:
+                self._first_uncounted += 1
             self._own.append(sequence)
             self._open.add(sequence)
             if sequence > self._since and placed_by(message_id) is not None:
@@ -152,16 +165,21 @@ class Known:
         self._new_in_a_row += new
 
     @property
-    def open_from(self) -> int:
-        """Sequence of the first message of this pipeline that may still be repeated; 0 for none.
-
-        A STATE must not be taken to lie behind it.
-        """
+    def open(self) -> Open:
+        """What is still to come, if it comes at all."""
         if self._new_in_a_row > self._patience:
             self._open.clear()
-        while self._first < len(self._own) and self._own[self._first] not in self._open:
-            self._first += 1
-        return self._own[self._first] if self._first < len(self._own) else 0
+        self._first = self._next_open(self._first)
+        self._first_uncounted = self._next_open(max(self._first, self._first_uncounted))
+        return Open(self._own_at(self._first), self._own_at(self._first_uncounted))
+
+    def _next_open(self, index: int) -> int:
+        while index < len(self._own) and self._own[index] not in self._open:
+            index += 1
+        return index
+
+    def _own_at(self, index: int) -> int:
+        return self._own[index] if index < len(self._own) else 0
 
 
 def is_own(message_id: str, pipeline: str, ours: str) -> bool:

@@ -14,6 +14,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from target_nats_jetstream.publisher.known import Open
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -48,6 +50,9 @@ class Settled(NamedTuple):
     sequence: int = 0
     """Stream sequence behind which everything stands that may be sent again after them; 0 while
     there is none."""
+    counted_through: int = 0
+    """Stream sequence up to which everything that is this pipeline's is counted; 0 while there is
+    none."""
     newest: int = 0
     """Stream sequence of their newest message."""
     counts: Mapping[str, int] = MappingProxyType({})
@@ -59,11 +64,17 @@ class Settled(NamedTuple):
         """What is certain with the next batch as well."""
         newest = max(self.newest, batch.sequence)
         return Settled(
-            min(newest, batch.open_from - 1) if batch.open_from else newest,
+            _before(batch.open.first, newest),
+            _before(batch.open.uncounted, newest),
             newest,
             batch.counts + Counter(self.counts),
             {**self.places, **batch.places},
         )
+
+
+def _before(sequence: int, newest: int) -> int:
+    """``newest``, or what is before ``sequence`` where there is one."""
+    return min(newest, sequence - 1) if sequence else newest
 
 
 @dataclass(slots=True)
@@ -77,8 +88,8 @@ class Batch:
     """Of it that go another way, as dead letters."""
     sequence: int
     """Stream sequence of the newest of its messages that is known to be stored."""
-    open_from: int
-    """Stream sequence of the first message that later batches may still repeat; 0 for none."""
+    open: Open
+    """What later batches may still repeat."""
     counts: Counter[str]
     places: Mapping[str, str]
 
@@ -112,7 +123,7 @@ class Outstanding:
         *,
         recovered: Counter[str] | None = None,
         sequence: int = 0,
-        open_from: int = 0,
+        still_open: Open = Open(),  # noqa: B008 - it never changes
         places: Mapping[str, str] = MappingProxyType({}),
     ) -> int:
         """Append a batch.
@@ -122,13 +133,13 @@ class Outstanding:
             letters: How many of the batch go another way, as dead letters.
             recovered: Messages of the batch that a killed run has stored and not counted.
             sequence: Stream sequence of the newest of the batch that was stored before this run.
-            open_from: As ``Known.open_from``, once the batch was looked up.
+            still_open: As ``Known.open``, once the batch was looked up.
             places: As ``Settled.places``, of this batch.
         """
         self._number += 1
         counts = Counter(map(_stream, messages)) + (recovered or Counter())
         self._batches.append(
-            Batch(self._number, self.end, messages, letters, sequence, open_from, counts, places)
+            Batch(self._number, self.end, messages, letters, sequence, still_open, counts, places)
         )
         self.end += len(messages)
         self._ends.add(self.end)

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.publisher.known import Past, check_same, is_own
+from target_nats_jetstream.publisher.known import Open, Past, check_same, is_own
 from target_nats_jetstream.publisher.lookup import Lookup
 from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts
 
@@ -159,7 +159,7 @@ class Work:
             len(bad),
             recovered=lookup.recovered,
             sequence=lookup.newest,
-            open_from=self.known.open_from if self.known else 0,
+            still_open=self.known.open if self.known else Open(),
             places=lookup.places,
         )
         self.letters.extend(Letter(number, *item) for item in bad)

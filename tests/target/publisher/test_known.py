@@ -109,28 +109,38 @@ def test_an_own_message_counts_once_and_only_where_no_run_has_counted_it() -> No
 def test_a_state_lies_before_all_that_may_still_be_repeated() -> None:
     messages = [Message("x", f"S:[{n}]:d", b"", None, "S") for n in range(4)]
     past = known(*stored(messages, first=5), since=5, counted=5)
-    assert past.open_from == 6
+    assert past.open.first == 6
     assert past.find(messages[2])
-    assert past.open_from == 6
+    assert past.open.first == 6
     assert past.find(messages[1])
-    assert past.open_from == 8
+    assert past.open.first == 8
     assert past.find(messages[3])
-    assert past.open_from == 0
+    assert past.open.first == 0
+
+
+def test_what_is_counted_may_be_repeated_but_is_not_counted_again() -> None:
+    messages = [Message("x", f"S:[{n}]:d", b"", None, "S") for n in range(4)]
+    past = known(*stored(messages, first=5), since=5, counted=7)
+    assert past.open == (6, 8)
+    assert past.find(messages[3])
+    assert past.open == (6, 0), "the tap has passed over the others"
+    assert past.find(messages[1])
+    assert past.open == (7, 0)
 
 
 def test_what_does_not_come_again_is_not_waited_for_without_end() -> None:
     past = Known("P", Past(0, 0), patience=10)
     past.add(stored([Message("x", "S:[1]:d", b"", None, "S")]))
     past.passed(10)
-    assert past.open_from == 1
+    assert past.open.first == 1
     past.passed(1)
-    assert past.open_from == 0
+    assert past.open.first == 0
 
 
 def test_placed_records_that_differ_are_not_waited_for() -> None:
     past = known(*stored(placed("abc")))
     assert recognised(past, placed("x")) == [None]
-    assert past.open_from == 0
+    assert past.open.first == 0
 
 
 def named(message_id: str, digest: str) -> Message:

@@ -95,13 +95,13 @@ def test_a_state_does_not_lie_behind_what_may_still_be_repeated() -> None:
     past.add([Stored(6 + n, message.id, "P", "") for n, message in enumerate(again)])
     work = worked(messages(2, 10), past)
     work.stored_before(2, 2, b'{"stream":"EVENTS","seq":9}')
-    assert settled(work) == Settled(5, 9, {"": 2}, {})
+    assert settled(work) == Settled(5, 5, 9, {"": 2}, {})
     work.queue.append((again[:1], None))
     work.take(Fitness(FACTS))
-    assert settled(work) == Settled(6, 9, {"": 3}, {})
+    assert settled(work) == Settled(6, 6, 9, {"": 3}, {})
     work.queue.append((again[1:], None))
     work.take(Fitness(FACTS))
-    assert settled(work) == Settled(9, 9, {"": 4}, {})
+    assert settled(work) == Settled(9, 9, 9, {"": 4}, {})
 
 
 def test_a_batch_whose_last_message_is_an_old_one_is_placed_at_its_newest() -> None:
