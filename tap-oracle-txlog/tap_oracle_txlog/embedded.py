@@ -102,6 +102,7 @@ class EmbeddedSource:
             self.close()
             raise
         self.key_zone = None if self._key_is_aware else zone
+        self.is_remote = not self._by_storage  # SQLite reads in this process
 
     def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
         self._table = self._reflect(table)

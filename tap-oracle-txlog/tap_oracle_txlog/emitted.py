@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from zlib import crc32
 
 import msgspec
@@ -61,6 +61,14 @@ class IdSet:
     def __len__(self) -> int:
         """How many there are."""
         return self.ranges.count + len(self.others)
+
+    def among(self, ids: Collection[RowId]) -> frozenset[RowId]:
+        """Which of ``ids`` are of these; cheap where none can be, as in a backlog."""
+        if not self.others and set(map(type, ids)) == {int}:
+            numbers = cast("Collection[int]", ids)
+            if not self.ranges.reaches(min(numbers), max(numbers)):
+                return frozenset()
+        return frozenset(one for one in ids if one in self)
 
     def with_rows(self, positions: Sequence[Position]) -> IdSet:
         """These and the ids of ``positions``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -31,20 +30,26 @@ def bounded(
         rows += fetched
         if len(fetched) < asked:
             return rows, False
-        sizes = _sizes(fetched)
-        left -= sum(sizes)
-        count = max(1, min(count * 10, _ROWS_AT_ONCE, left // (max(sizes) + 1)))
+        total, largest = _sizes(fetched)
+        left -= total
+        count = max(1, min(count * 10, _ROWS_AT_ONCE, left // (largest + 1)))
     return rows, len(rows) < limit
 
 
-def _sizes(rows: Sequence[Sequence[Any]]) -> list[int]:
-    """Of each row, by column: row by row, it would cost as much as reading them."""
-    sizes = [0] * len(rows)
+def _sizes(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
+    """Of all rows together, and what none is larger than.
+
+    By column, because row by row it would cost as much as reading them.
+    """
+    total = largest = 0
     for column in zip(*rows, strict=True):
-        sized = [issubclass(kind, str | bytes) for kind in set(map(type, column))]
-        if all(sized):
-            sizes = list(map(add, sizes, map(len, column)))
-        elif any(sized):
-            lengths = [len(each) if isinstance(each, str | bytes) else 0 for each in column]
-            sizes = list(map(add, sizes, lengths))
-    return sizes
+        is_text = [issubclass(kind, str | bytes) for kind in set(map(type, column))]
+        if any(is_text):
+            sized = column if all(is_text) else _texts(column)
+            total += sum(map(len, sized))
+            largest += max(map(len, sized))
+    return total, largest
+
+
+def _texts(column: Sequence[Any]) -> list[str | bytes]:
+    return [each for each in column if isinstance(each, str | bytes)]

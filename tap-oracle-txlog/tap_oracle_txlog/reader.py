@@ -88,9 +88,11 @@ class Reader:
                 return answer
 
     def ask_ahead(self, question: Callable[[Source, int], object], most: int | None = None) -> None:
-        """Begin with the question that is going to be asked next; ``ask`` takes its answer."""
+        """Begin with the question that is going to be asked next, where that hides a wait; ``ask``
+        takes its answer.
+        """
         source, size = self._source, self._size(most)
-        if source is None:
+        if source is None or not source.is_remote:
             return
         outcome: Future[object] = Future()
 

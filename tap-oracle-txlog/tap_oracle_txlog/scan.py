@@ -227,14 +227,15 @@ class Scan:
 
     def _emit(self, positions: Sequence[Position]) -> None:
         """Rows that are not known to be out are new; what may be read again is remembered."""
-        known = self.progress.emitted.beyond
-        old = {one for one in positions if one in self._same or one.id in known}
-        self._new = [one not in old for one in positions]
+        known, same = self.progress.emitted.beyond, self._same
+        ids = known.among([one.id for one in positions])
+        old = {one for one in positions if one in same or one.id in ids} if same or ids else set()
+        self._new = [one not in old for one in positions] if old else [True] * len(positions)
         self.late.count([one for one in positions if one not in old] if old else positions)
         emitted = self.progress.emitted
         if old:
             emitted = replace(emitted, beyond=known.without([one.id for one in old]))
-        rows = [one for one in positions if one not in self._same]
+        rows = [one for one in positions if one not in same] if same else positions
         begun = bisect_left(rows, self._kept, key=_at) if self.is_at_head else 0
         self._put(emitted.remember(rows[begun:]))
         if near := bisect_left(positions, self._horizon, key=_at):

@@ -110,6 +110,11 @@ class Source(Protocol):
     """
 
     @property
+    def is_remote(self) -> bool:
+        """Whether reading waits for a network; then the next page is read while one is written."""
+        ...
+
+    @property
     def key_zone(self) -> ZoneInfo | None:
         """The zone in whose wall-clock time the replication key is stored; None for UTC."""
         ...

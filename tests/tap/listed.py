@@ -75,6 +75,7 @@ def _is_in(row_id: RowId, run: Run) -> bool:
 class ListSource:
     database: Database
     key_zone: None = None
+    is_remote: bool = True
     is_closed: bool = False
 
     def columns(self) -> Sequence[Column]:

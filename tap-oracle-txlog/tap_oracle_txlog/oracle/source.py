@@ -174,6 +174,11 @@ class OracleSource:
     # --- what the database says of itself --------------------------------------------------------
 
     @property
+    def is_remote(self) -> bool:
+        """See ``source.Source``."""
+        return True
+
+    @property
     def key_zone(self) -> ZoneInfo | None:
         """The zone of the replication key's clock; None when that is UTC."""
         has_zone = "TIME ZONE" in self.table.selection.key_type
