@@ -30,26 +30,19 @@ def bounded(
         rows += fetched
         if len(fetched) < asked:
             return rows, False
-        total, largest = _sizes(fetched)
-        left -= total
-        count = max(1, min(count * 10, _ROWS_AT_ONCE, left // (largest + 1)))
+        read = _size(fetched)
+        left -= read
+        count = max(1, min(count * 10, _ROWS_AT_ONCE, left * asked // (read + 1)))
     return rows, len(rows) < limit
 
 
-def _sizes(rows: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """Of all rows together, and what none is larger than.
-
-    By column, because row by row it would cost as much as reading them.
-    """
-    total = largest = 0
+def _size(rows: Sequence[Sequence[Any]]) -> int:
+    """Characters and bytes in ``rows``, by column: row by row, it would cost as much as reading."""
+    total = 0
     for column in zip(*rows, strict=True):
-        is_text = [issubclass(kind, str | bytes) for kind in set(map(type, column))]
-        if any(is_text):
-            sized = column if all(is_text) else _texts(column)
-            total += sum(map(len, sized))
-            largest += max(map(len, sized))
-    return total, largest
-
-
-def _texts(column: Sequence[Any]) -> list[str | bytes]:
-    return [each for each in column if isinstance(each, str | bytes)]
+        try:
+            total += sum(map(len, column))
+        except TypeError:  # a null, or no text at all
+            if any(issubclass(kind, str | bytes) for kind in set(map(type, column))):
+                total += sum(len(each) for each in column if isinstance(each, str | bytes))
+    return total

@@ -228,7 +228,7 @@ class Scan:
     def _emit(self, positions: Sequence[Position]) -> None:
         """Rows that are not known to be out are new; what may be read again is remembered."""
         known, same = self.progress.emitted.beyond, self._same
-        ids = known.among([one.id for one in positions])
+        ids = known.among([one.id for one in positions]) if known else ()
         old = {one for one in positions if one in same or one.id in ids} if same or ids else set()
         self._new = [one not in old for one in positions] if old else [True] * len(positions)
         self.late.count([one for one in positions if one not in old] if old else positions)

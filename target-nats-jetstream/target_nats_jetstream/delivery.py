@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream import bookmarks
 from target_nats_jetstream.errors import DataError, TargetError
+from target_nats_jetstream.message import payload_bytes
 from target_nats_jetstream.progress import Progress
 from target_nats_jetstream.stop import Stopped
 
@@ -96,7 +97,7 @@ class Delivery:
                 at the end of the run.
         """
         self._buffer += messages
-        self._buffered_bytes += sum(len(message.payload) for message in messages)
+        self._buffered_bytes += payload_bytes(messages)
         self._taken += len(messages)
         while len(self._buffer) >= self._batch_size or self._buffered_bytes >= MAX_BATCH_BYTES:
             self._hand_over()
@@ -123,7 +124,7 @@ class Delivery:
             self._resume({message.stream for message in batch})
         self._publisher.submit(batch)
         del self._buffer[: len(batch)]
-        self._buffered_bytes -= sum(len(message.payload) for message in batch)
+        self._buffered_bytes -= payload_bytes(batch)
 
     def _resume(self, streams: set[str]) -> None:
         """Tell the publisher, before its first batch, where the tap has started again."""

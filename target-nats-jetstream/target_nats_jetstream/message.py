@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from itertools import repeat
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -48,6 +48,7 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 DIGEST_HEADER = "Record-Digest"
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_payload = attrgetter("payload")
 _encode, _encode_lines = _ENCODER.encode, _ENCODER.encode_lines
 
 
@@ -262,6 +263,11 @@ class MessageBuilder:
         }
 
 
+def payload_bytes(messages: Sequence[Message]) -> int:
+    """The size of all payloads together."""
+    return sum(map(len, map(_payload, messages)))
+
+
 def encode(record: Mapping[str, object]) -> bytes:
     """``record`` as JSON; a ``Decimal`` is a number with all its digits."""
     return _encode(record)
@@ -269,9 +275,9 @@ def encode(record: Mapping[str, object]) -> bytes:
 
 def trace_ids(digests: Sequence[str]) -> list[bytes]:
     """UUIDs made of digests: of version 8, which is for such (RFC 9562, 5.8)."""
-    texts = (
+    texts = [
         f"{d[:8]}-{d[8:12]}-8{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}" for d in digests
-    )
+    ]
     return list(map(str.encode, texts))
 
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
-from itertools import groupby, islice
+from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -101,19 +101,20 @@ class SingerReader(GenericSingerReader[bytes]):
         self._start()
         counts = Counter(dict.fromkeys(callbacks, 0))
         for lines in self._chunks(file_input):
-            rest = iter(lines)
+            done = 0
             for stream, group in groupby(self._opened(lines), _stream_of_record):
                 run = list(group)
                 if (take := self._taker(stream)) is not None:
                     take([bytes(envelope.record) for envelope in run])
                     counts["RECORD"] += len(run)
-                    self.line += sum(1 for _ in islice(rest, len(run)))
+                    self.line += len(run)
                 else:
-                    for line in islice(rest, len(run)):
+                    for line in lines[done : done + len(run)]:
                         counts[self._process(line, callbacks)] += 1
                         self.line += 1
-            for line in rest:
-                _refuse(self.line, line)
+                done += len(run)
+            if done < len(lines):
+                _refuse(self.line, lines[done])
         del counts[BLANK.type]
         self.messages = counts.total()
         return counts
@@ -185,7 +186,7 @@ class SingerReader(GenericSingerReader[bytes]):
 
 def _stream_of_record(envelope: Envelope) -> str | None:
     """Of what is a RECORD with a record in it: all else is for the SDK."""
-    return envelope.stream if envelope.type == "RECORD" and bytes(envelope.record) else None
+    return envelope.stream if envelope.type == "RECORD" and envelope.record else None
 
 
 def _refuse(number: int, line: bytes | str) -> NoReturn:

@@ -104,7 +104,7 @@ class JetStreamSink(RecordSink):
         except (msgspec.DecodeError, UnicodeDecodeError):
             records = []
         if records and self._all_fit(records):
-            messages = self._builder.build(records, list(map(_compact, encoded)))
+            messages = self._builder.build(records, _compact(encoded))
             self._target.delivery.take(messages)
         else:
             for offset, text in enumerate(encoded):
@@ -128,7 +128,7 @@ class JetStreamSink(RecordSink):
         if not isinstance(record, dict):
             self._target.refuse(self._builder.unreadable(text), NO_OBJECT, offset)
         else:
-            self._deliver(record, _compact(text), None, offset)
+            self._deliver(record, _compact([text])[0], None, offset)
 
     def _deliver(
         self, record: dict[str, Any], text: bytes, came: bytes | None, offset: int = 0
@@ -185,13 +185,19 @@ class JetStreamSink(RecordSink):
         """Leave the check to ``_deliver``."""
 
 
-def _compact(encoded: bytes) -> bytes:
-    """A record without the blanks that many taps write between its tokens.
+def _compact(records: Sequence[bytes]) -> Sequence[bytes]:
+    """Records without the blanks that many taps write between their tokens.
 
-    Told from the record alone, by what follows its first name: the same row makes the same bytes.
+    Told from each record alone, by what follows its first name: the same row makes the same bytes.
     """
-    has_blanks = encoded[encoded.find(b'":', 2) + 2] == BLANK  # behind the quote that opens it
-    return msgspec.json.format(encoded, indent=-1) if has_blanks else encoded
+    # The search begins behind the quote that opens the name.
+    follows = [record[record.find(b'":', 2) + 2] for record in records]
+    if BLANK not in follows:
+        return records
+    both = zip(records, follows, strict=True)
+    return [
+        msgspec.json.format(record, indent=-1) if byte == BLANK else record for record, byte in both
+    ]
 
 
 def _anything(_record: object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ NANOSECONDS = 10**9
 KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS = 100_000, 64 * 1024 * 1024, 60.0
 """What a stream keeps at least if a fast-ingest batch is to be read back: many times its size."""
 
+_payload = attrgetter("payload")
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
 _HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -267,7 +269,7 @@ class Fitness:
         ids = [message.id for message in messages]
         together = "".join(ids)
         headers = self._frame + FRAME + max(map(len, ids), default=0)
-        payload = max((len(message.payload) for message in messages), default=0)
+        payload = max(map(len, map(_payload, messages)), default=0)
         return (
             together.isascii()
             and together.isprintable()

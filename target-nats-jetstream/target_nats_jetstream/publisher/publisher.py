@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.identity import pipeline_text
+from target_nats_jetstream.message import payload_bytes
 from target_nats_jetstream.publisher.connect import ConnectionLoop
 from target_nats_jetstream.publisher.courier import Courier
 from target_nats_jetstream.publisher.facts import Unfit
@@ -129,7 +130,7 @@ class Publisher:
         if self.failure is not None:
             raise self.failure
         self.submitted += 1
-        size = sum(len(message.payload) for message in messages)
+        size = payload_bytes(messages)
         self._open.append((self.submitted, len(messages), size))
         self._open_messages += len(messages)
         self._open_bytes += size
