@@ -7,7 +7,7 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
 .PHONY: setup demo test test-repeat check format settings lock simulate clean \
-	bench bench-components bench-latency bench-empty bench-follow bench-publisher bench-read-back \
+	bench bench-against bench-components bench-latency bench-empty bench-follow bench-publisher bench-read-back \
 	bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
@@ -45,6 +45,10 @@ ROUNDS ?= 2
 bench: setup
 	-@$(MAKE) --no-print-directory .venv-bench/ready
 	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(PROFILE),--profile)
+
+## bench-against: this checkout beside another one in turns, ratios; OTHER=/folder/of/it
+bench-against: .venv/ready
+	@$(BIN)/python -m bench.against $(OTHER)
 
 ## bench-components: tap, target and publisher alone, in records per CPU second
 bench-components: .venv/ready
