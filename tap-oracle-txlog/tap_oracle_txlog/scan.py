@@ -159,6 +159,7 @@ class Scan:
             segment = behind[0]
             is_passed = segment.before <= self._edge or self._edge == self._until
             if segment.since > self.progress.frontier.at or (only_passed and not is_passed):
+                yield from self._gap(begun, min(segment.since, self._edge))
                 break
             start = min(Position.before(segment.since), begun, key=_order)
             if (yield from self._compare(segment.since, start)):
@@ -167,6 +168,19 @@ class Scan:
                     self._settle(segment.before)
         if not only_passed and begun.at <= self.progress.frontier.at:
             yield from self._pages(begun, _just_after(self.progress.frontier.at), ())
+
+    def _gap(self, begun: Position, until: Instant) -> Steps:
+        """Where nothing is remembered, before a stretch that the watermark reaches much later: a
+        row that has the id of one with a time in the future was left out so far.
+        """
+        until = min(until, _just_after(self.progress.frontier.at))
+        start = max(begun, self._memory, key=_order)
+        if start.at < until:
+            standing = yield from self._keys(start, until)
+            if suspects := self._suspects(standing):
+                yield from self._look_for(suspects)
+            yield from self._fetch([one for one in standing if one not in self._same])
+            self._settle(until)
 
     def _head(self) -> Steps:
         until = self._until or (self._horizon if self._far_segments else None)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bench import truth
 from bench.table import fill, ids_in_order, row
 from bench.truth import Truth, compare, read_ids
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,7 @@ def test_the_ids_of_a_stream_are_read_in_its_order_over_many_answers(
     shared_nats.add_stream(stream, [stream], allow_direct=True)
     assert list(read_ids(shared_nats, stream)) == []
     publish(shared_nats, stream, ids)
+    wait_until(lambda: shared_nats.messages(stream) == len(ids))
     assert list(read_ids(shared_nats, stream)) == ids
     found = compare(read_ids(shared_nats, stream), expected)
     assert found == Truth(250, 249, lost=1, repeated=1, disordered=1, unknown=0)

@@ -241,9 +241,9 @@ class Play:
             now = self._sure_stamp()
             span = self.history.lookback * SECOND if step.number % 3 else 0
             late = [now - (step.amount // (n + 1)) % (span + 1) for n in range(len(chosen))]
-            world.give_new_times(
-                [(one, world.stored(at)) for one, at in zip(chosen, late, strict=True)]
-            )
+            times = [(one, world.stored(at)) for one, at in zip(chosen, late, strict=True)]
+            world.give_new_times(times)
+            self.output.may_come_again((one.id, at) for one, at in times)
 
     def twin(self, step: Step) -> None:
         """A row with an id that is there already."""

@@ -18,7 +18,7 @@ from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.id_ranges import IdRanges, Run
 from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, Progress
 from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.scan import Answer, NotUniqueError, Rows, RowsAt, Scan
+from tap_oracle_txlog.scan import Answer, Keys, NotUniqueError, Rows, RowsAt, Scan
 from tap_oracle_txlog.timestamps import BEGINNING, Instant, from_nanoseconds, nanoseconds, parse
 from tap_oracle_txlog.watermark import LastPass, Watermark
 
@@ -223,7 +223,8 @@ def test_an_id_that_comes_at_another_time_is_an_error_while_its_row_stands() -> 
     scan = a_scan(5)
     take(scan, rows((6, 1), (7, 2)))
     following = a_scan(5, scan.progress)
-    take(following, [])
+    take(following, [])  # what is late
+    take(following, [])  # keys before the first stretch
     assert take(following, rows((40, 2))) == [False]
     assert take(following, rows((6, 1), (7, 2))) == [False, False]
     assert following.question == RowsAt((row(7, 2), row(40, 2)))
@@ -235,12 +236,30 @@ def test_an_id_that_comes_at_another_time_is_sent_again_when_its_row_is_gone() -
     scan = a_scan(5)
     take(scan, rows((6, 1), (7, 2)))
     following = a_scan(5, scan.progress)
-    take(following, [])
+    take(following, [])  # what is late
+    take(following, [])  # keys before the first stretch
     assert take(following, rows((40, 2))) == [False]
     take(following, rows((6, 1)))
     assert take(following, rows((40, 2))) == [True]
     assert following.moved == 1
     assert following.is_done
+
+
+def test_a_row_with_the_id_of_one_in_the_future_is_noticed_when_the_watermark_has_passed_it() -> (
+    None
+):
+    scan = a_scan(5)
+    take(scan, rows((1, 1), (10_000, 2)))
+    following = a_scan(60, scan.progress)
+    assert following.question == Rows(row(1, 1), at(10_000.000000001), [Run(1, 2)])
+    take(following, [])
+    take(following, rows((1, 1)))
+    assert following.question == Keys(Position.before(at(15)), at(60))
+    take(following, rows((40, 2)))
+    take(following, rows((10_000, 2)))
+    assert following.question == RowsAt((row(10_000, 2), row(40, 2)))
+    with pytest.raises(NotUniqueError):
+        take(following, rows((40, 2), (10_000, 2)))
 
 
 def test_a_far_future_row_is_sent_once_and_the_frontier_does_not_follow_it() -> None:

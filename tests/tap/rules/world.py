@@ -19,7 +19,7 @@ from tap_oracle_txlog.timestamps import BEGINNING, Instant
 from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.id_ranges import Run
@@ -245,6 +245,10 @@ class Output:
         self._doubtful.discard(row)
         self.rows.add(row)
         self._since_state.add(row)
+
+    def may_come_again(self, rows: Iterable[Place]) -> None:
+        """Rows that were moved to where they, perhaps, have stood before."""
+        self._doubtful |= self.rows & set(rows)
 
     def write_state(self, state: str) -> None:
         self.state = state
