@@ -192,6 +192,7 @@ def test_a_run_that_finds_nothing_asks_little(oracle: StandIn, run_tap: RunTap) 
     assert run_tap(state=first.state).ids == []
     kinds = [call.statement or call.name for call in oracle.calls if call.name == "execute"]
     assert kinds == ["session", "introduction", "open transactions", "page", "null key count"]
+    assert oracle.round_trips().total() <= 8, "beside logging on"
 
 
 # --- loads ---------------------------------------------------------------------------------------
