@@ -27,7 +27,7 @@ from tap_oracle_txlog.embedded_types import (
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
 from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.settings import source_zone
-from tap_oracle_txlog.page_size import bounded
+from tap_oracle_txlog.page_size import PageSize
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.source import Column, Page, SourceLostError
 from tap_oracle_txlog.timestamps import (
@@ -94,6 +94,7 @@ class EmbeddedSource:
         except sa.exc.SQLAlchemyError as error:
             reason = f"cannot open the database of `sqlalchemy_url`: {_cause(error)}"
             raise SourceUnreachableError(reason, "Check the URL and the server") from error
+        self._page_size = PageSize()
         self._by_storage = self._engine.dialect.name == "sqlite"
         try:
             self._look_at(table, replication_key, id_column)
@@ -265,7 +266,7 @@ class EmbeddedSource:
             result = self._connection.execute(statement)
             try:
                 if is_bounded:
-                    found = bounded(result.fetchmany, limit)
+                    found = self._page_size.bounded(result.fetchmany, limit)
                 else:
                     found = list(result.fetchall()), False
             finally:

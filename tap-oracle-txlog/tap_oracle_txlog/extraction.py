@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.null_keys import NullKeyScan
+from tap_oracle_txlog.page_size import LEAST_ROWS
 from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
@@ -299,13 +300,20 @@ def _page(source: Source, question: Rows | RowsAt, size: int) -> tuple[Page, int
     if isinstance(question, Rows):
         after, until, known = question
         return source.page(after, size + 1, until=until, known=known), size
-    return source.rows_at(question.positions[:size]), size
+    return source.rows_at(question.positions[: _at_once(size)]), size
+
+
+def _at_once(size: int) -> int:
+    """How many places to look at together: two are compared with each other."""
+    return max(size, LEAST_ROWS)
 
 
 def _answer(question: Rows | RowsAt, page: Page, size: int) -> Answer:
     positions: Sequence[Position] = page.positions
     if isinstance(question, RowsAt):
-        return Answer(positions, more=False)
+        asked = question.positions
+        seen = asked.index(positions[-1]) + 1 if page.is_cut else _at_once(size)
+        return Answer(positions, seen < len(asked), asked[seen] if seen < len(asked) else None)
     following = positions[size] if len(positions) > size else None
     return Answer(positions[:size], page.is_cut or following is not None, following)
 

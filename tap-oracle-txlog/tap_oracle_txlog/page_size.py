@@ -7,33 +7,63 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PAGE_BYTES: Final = 16 << 20
+PAGE_BYTES: Final = 4 << 20
 """Of text and bytes; other values are small."""
 
-_ROWS_AT_ONCE: Final = 2_000
+ROWS_AT_ONCE: Final = 2_000
+
+LEAST_ROWS: Final = 2
+
+_ROWS_AT_FIRST: Final = 10
+_PORTIONS: Final = 4
+"""A page of large rows is fetched in so many portions, at least."""
 
 _R = TypeVar("_R", bound="Sequence[Any]")
 
 
-def bounded(
-    fetch: Callable[[int], Sequence[_R]], limit: int, size: int = PAGE_BYTES
-) -> tuple[list[_R], bool]:
-    """Up to ``limit`` rows of about ``size`` bytes, one at least, and whether the size ended them.
+class PageSize:
+    """Bounds the pages of one source, and learns from each how large its rows are.
 
-    The first rows tell how many are asked for next, so that not even these are many when large.
+    Where rows suddenly get much larger, one portion of them is of as many as before.
+
+    Args:
+        most: Rows that are fetched at once, at most.
+        size: Bytes of a page, about.
     """
-    rows: list[_R] = []
-    left, count = size, 1
-    while len(rows) < limit and left > 0:
-        asked = min(count, limit - len(rows))
-        fetched = fetch(asked)
-        rows += fetched
-        if len(fetched) < asked:
-            return rows, False
-        read = _size(fetched)
-        left -= read
-        count = max(1, min(count * 10, _ROWS_AT_ONCE, left * asked // (read + 1)))
-    return rows, len(rows) < limit
+
+    def __init__(self, most: int = ROWS_AT_ONCE, size: int = PAGE_BYTES) -> None:
+        self._most = most
+        self._size = size
+        self.portion = min(_ROWS_AT_FIRST, most)
+        """Rows to fetch at once next."""
+
+    def bounded(self, fetch: Callable[[int], Sequence[_R]], limit: int) -> tuple[list[_R], bool]:
+        """Up to ``limit`` rows of about that size, and whether the size ended them.
+
+        Two rows come whatever their size, so that whoever compares two of them gets both.
+
+        Args:
+            fetch: The next so many rows of a statement, or those that are left.
+            limit: Rows.
+        """
+        rows: list[_R] = []
+        left = self._size
+        while len(rows) < limit and (left > 0 or len(rows) < LEAST_ROWS):
+            asked = min(self.portion, limit - len(rows))
+            fetched = fetch(asked)
+            rows += fetched
+            left -= self._learn(fetched)
+            if len(fetched) < asked:
+                return rows, False
+        return rows, len(rows) < limit
+
+    def _learn(self, rows: Sequence[Sequence[Any]]) -> int:
+        """Take in how large these are; tells it."""
+        size = _size(rows)
+        if rows:
+            fitting = self._size // _PORTIONS * len(rows) // (size + 1)
+            self.portion = max(1, min(self.portion * 10, self._most, fitting))
+        return size
 
 
 def _size(rows: Sequence[Sequence[Any]]) -> int:

@@ -54,13 +54,14 @@ class Keys(NamedTuple):
 
 
 class RowsAt(NamedTuple):
-    """Ask for the rows at these positions."""
+    """Ask for the rows at these positions, which ascend."""
 
     positions: Sequence[Position]
 
 
 class Answer(NamedTuple):
-    """What was found: ``following`` is the position behind the last one, where it was looked at.
+    """What was found: ``following`` is the position behind the last one, where it was looked at; of
+    ``RowsAt`` it is the first one that was not.
 
     ``more`` is whether another page may hold something.
     """
@@ -319,11 +320,16 @@ class Scan:
 
     def _fetch(self, positions: Sequence[Position]) -> Steps:
         """The rows at places where one stands that is not out."""
-        for start in range(0, len(positions), MAX_ROWS_AT):
+        start = 0
+        while start < len(positions):
             answer = yield RowsAt(positions[start : start + MAX_ROWS_AT])
             if answer.positions:
                 _check_order(Position.before(answer.positions[0].at), answer)
                 self._emit(answer.positions)
+            if answer.following is None:
+                start += MAX_ROWS_AT
+            else:
+                start = positions.index(answer.following, start + 1)
 
     def _keys(
         self, after: Position, until: Instant | None

@@ -47,6 +47,8 @@ class Database:
     asked: list[str] = field(default_factory=list)
     limits: list[int] = field(default_factory=list)
     known: list[Sequence[Run]] = field(default_factory=list)
+    fitting: int | None = None
+    """Rows that fit into a page of theirs, where they are large."""
     opened: int = 0
     closed: int = 0
 
@@ -132,4 +134,6 @@ class ListSource:
         return [row for row in database.rows if row > behind and (until is None or row.at < until)]
 
     def _page(self, positions: list[Position]) -> Page:
-        return Page(positions, [ROW(position.id) for position in positions])
+        fitting = positions[: self.database.fitting]
+        rows = [ROW(position.id) for position in fitting]
+        return Page(fitting, rows, is_cut=len(fitting) < len(positions))

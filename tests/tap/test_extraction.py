@@ -487,6 +487,29 @@ def test_ids_without_any_order_are_compared_by_their_keys() -> None:
     assert "rows_at" in database.asked
 
 
+@pytest.mark.parametrize("page_size", [1, 2, 7, 1_000])
+@pytest.mark.parametrize("fitting", [2, 3, None])
+@pytest.mark.parametrize("capped", [False, True])
+def test_late_rows_are_all_fetched_however_few_come_at_a_time(
+    page_size: int, fitting: int | None, capped: bool
+) -> None:
+    """They are large, pages have become small in a bad hour, or a run ends at its limit."""
+    database = Database(now=at(100))
+    for number in range(600):
+        database.insert(60 + number // 15, number * number * 7 % 1_000_003)
+    _, progress = run(database, replace(SETTINGS, page_size=1_000))
+    late = [500_000_000 + number for number in range(20)]
+    for row_id in late:
+        database.insert(61, row_id)
+    database.fitting = fitting
+    found: list[object] = []
+    for _ in range(20 if capped else 1):
+        settings = replace(SETTINGS, page_size=page_size, max_records=3 if capped else 0)
+        ids, progress = run(database, settings, progress)
+        found += ids
+    assert found == late
+
+
 def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every_poll() -> None:
     database = filled(3, now=at(2))
     now = [0.0]

@@ -13,7 +13,6 @@ import oracledb
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.oracle.connection import close, connect
 from tap_oracle_txlog.oracle.errors import classify
-from tap_oracle_txlog.page_size import bounded
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.identifiers import TableName
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Statement
+    from tap_oracle_txlog.page_size import PageSize
 
 Rows: TypeAlias = "list[tuple[Any, ...]]"
 
@@ -80,10 +80,16 @@ class Link:
         except PageTooLargeError as late:  # there is no page that could be made smaller
             raise SourceLostError(late.error) from late
 
-    def fetch(self, statement: Statement, array_size: int) -> Rows:
+    def fetch(
+        self,
+        statement: Statement,
+        array_size: int,
+        output_type: Callable[..., Any] | None = None,
+    ) -> Rows:
         """All rows of a statement, so many in each round trip."""
         with self._explained(), self._connection.cursor() as cursor:
             cursor.arraysize = cursor.prefetchrows = array_size
+            cursor.outputtypehandler = output_type
             cursor.execute(statement.text, dict(statement.binds))
             rows: Rows = cursor.fetchall()
             return rows
@@ -91,16 +97,22 @@ class Link:
     def fetch_bounded(
         self,
         statement: Statement,
-        array_size: int,
+        page_size: PageSize,
         limit: int,
         output_type: Callable[..., Any],
     ) -> tuple[Rows, bool]:
         """Up to ``limit`` rows, and whether they are fewer because they are large."""
         with self._explained(), self._connection.cursor() as cursor:
-            cursor.arraysize = cursor.prefetchrows = array_size
+
+            def fetch(count: int) -> Rows:
+                cursor.arraysize = count  # else the driver asks for more than is wanted
+                rows: Rows = cursor.fetchmany(count)
+                return rows
+
+            cursor.arraysize = cursor.prefetchrows = min(page_size.portion, limit)
             cursor.outputtypehandler = output_type
             cursor.execute(statement.text, dict(statement.binds))
-            return bounded(cursor.fetchmany, limit)
+            return page_size.bounded(fetch, limit)
 
     def plan(self, statement: Statement) -> Rows:
         """The steps of the plan that a statement would be executed by; nothing is left behind."""

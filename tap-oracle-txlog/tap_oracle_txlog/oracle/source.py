@@ -19,6 +19,7 @@ from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.standby import applied
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.transactions import TransactionViews, oldest
+from tap_oracle_txlog.page_size import PageSize
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 from tap_oracle_txlog.timestamps import BEGINNING
 from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.id_ranges import Run
     from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.introduction import Database
-    from tap_oracle_txlog.oracle.link import Rows
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.source import Column, Page
@@ -66,6 +66,7 @@ class OracleSource:
         self._views = views or TransactionViews()
         self._introduced_now: Moment | None = None
         self.link = Link(settings)
+        self._page_size = PageSize(settings.array_size)
 
     @classmethod
     def from_config(
@@ -152,7 +153,8 @@ class OracleSource:
     ) -> Sequence[Position]:
         """As ``page``, but the positions alone."""
         statement = late_statements.keys(self.table.selection, after, limit, until)
-        return self.table.positions(self._fetch(statement, limit)[0])
+        size = min(self._settings.array_size, limit)
+        return self.table.positions(self.link.fetch(statement, size, self.table.output_type))
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """The rows that stand at these positions."""
@@ -225,12 +227,9 @@ class OracleSource:
     # --- parts -----------------------------------------------------------------------------------
 
     def _page(self, statement: Statement, limit: int) -> Page:
-        return self.table.page(*self._fetch(statement, limit))
-
-    def _fetch(self, statement: Statement, limit: int) -> tuple[Rows, bool]:
-        """Rows, and whether they are fewer than there are because they are large."""
-        size = min(self._settings.array_size, limit)
-        return self.link.fetch_bounded(statement, size, limit, self.table.output_type)
+        table = self.table
+        fetched = self.link.fetch_bounded(statement, self._page_size, limit, table.output_type)
+        return table.page(*fetched)
 
     def _row_of_views(self, number: int, question: Statement) -> tuple[Any, ...] | None:
         """The answer, or None where another question is to be asked.

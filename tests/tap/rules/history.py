@@ -126,7 +126,9 @@ class Tap:
     def answer(self, question: Question) -> Answer:
         size = self.history.page_size
         if isinstance(question, RowsAt):
-            return Answer(self.world.rows_at(question.positions), more=False)
+            asked = question.positions
+            found, left = self.world.rows_at(asked[: max(2, size)]), asked[max(2, size) :]
+            return Answer(found, bool(left), left[0] if left else None)
         if isinstance(question, Rows):
             found = self.page(question)
         else:
