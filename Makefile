@@ -7,8 +7,8 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
 
 .PHONY: setup demo test test-repeat check format settings lock simulate clean \
-	bench bench-against bench-components bench-latency bench-empty bench-follow bench-publisher bench-read-back \
-	bench-stages
+	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
+	bench-publisher bench-read-back bench-stages
 
 ## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
 demo: setup
@@ -53,6 +53,10 @@ bench-against: .venv/ready
 ## bench-components: tap, target and publisher alone, in records per CPU second
 bench-components: .venv/ready
 	@$(BIN)/python -m bench.components
+
+## bench-distance: what each millisecond to the database costs the tap
+bench-distance: .venv/ready
+	@$(BIN)/python -m bench.distance
 
 ## bench-latency: from commit to stream in follow mode
 bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)

@@ -1,7 +1,8 @@
-"""The Oracle stand-in with the benchmark's rows: ``python -m bench.stand_in ROWS``.
+"""The Oracle stand-in with the benchmark's rows: ``python -m bench.stand_in ROWS [SECONDS]``.
 
-Prints the settings that lead to it as a line of JSON and serves until its input is closed. It is a
-process of its own so that what it costs is not counted.
+``SECONDS`` is how long each answer takes on its way, as if it came from far off. Prints the
+settings that lead to it as a line of JSON and serves until its input is closed. It is a process of
+its own so that what it costs is not counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench.table import row
 from tests.integration.tap_process import login
+from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.events import txlog_events
 from tests.oracle_stand_in.server import StandIn
 
@@ -25,12 +27,14 @@ def stored(number: int) -> Row:
     return (*values, f"{at.replace(' ', 'T')}000", f"{created.replace(' ', 'T')}000")
 
 
-def main(rows: int) -> None:
+def main(rows: int, seconds: float = 0) -> None:
     with StandIn() as oracle:
         oracle.database.create(txlog_events()).generate(rows, stored)
+        for call in ("connect", "logon", "execute", "fetch", "logoff") if seconds else ():
+            oracle.faults.set(call, faults.slow(seconds), times=sys.maxsize)
         print(json.dumps(login(oracle)), flush=True)
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *map(float, sys.argv[2:]))
