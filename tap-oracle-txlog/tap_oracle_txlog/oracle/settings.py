@@ -87,7 +87,7 @@ _PROPERTIES: dict[str, Property] = {
     "expire_time": _whole("Minutes between probes of an idle connection; 0 is none.", 2, 0),
     "disable_oob": _flag(_OOB, default=False),
     "sdu": _whole("Bytes of a network packet, at most.", 65535, 512),
-    "array_size": _whole("Rows in one round trip, at most; fewer where rows are large.", 2000, 1),
+    "array_size": _whole("Rows in one round trip, at most; fewer where rows are large.", 5000, 1),
     "table": _text("Table or view, upper case unless in double quotes.", "SPC.TXLOG_EVENTS"),
     "replication_key": _text("Column with the time of a row's insertion.", "EVENT_TIMESTAMP"),
     "id_column": _text("Column that is unique and never NULL; orders rows of one time.", "ID"),

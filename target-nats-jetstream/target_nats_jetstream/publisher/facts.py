@@ -31,7 +31,7 @@ NANOSECONDS = 10**9
 KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS = 100_000, 64 * 1024 * 1024, 60.0
 """What a stream keeps at least if a fast-ingest batch is to be read back: many times its size."""
 
-_payload = attrgetter("payload")
+_payload, _subject, _headers = map(attrgetter, ("payload", "subject", "headers"))
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
 _HEADER_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -275,8 +275,8 @@ class Fitness:
             and together.isprintable()
             and headers <= MAX_HEADER_BYTES
             and headers + payload <= self._limit
-            and {message.subject for message in messages} <= self._known_subjects
-            and not any(message.headers for message in messages)
+            and self._known_subjects.issuperset(map(_subject, messages))
+            and not any(map(_headers, messages))
         )
 
     def unfit(self, message: Message) -> Unfit | None:

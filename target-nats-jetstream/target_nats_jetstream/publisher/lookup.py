@@ -41,9 +41,8 @@ class Lookup:
         """All of them are new: a call for each would cost more than the rest."""
         lookup = cls()
         lookup.new = list(messages)
-        for message in messages:
-            if message.placed:
-                lookup._note(message.id)
+        for message_id in [message.id for message in messages if message.placed]:
+            lookup._note(message_id)
         return lookup
 
     def _note(self, message_id: str) -> None:

@@ -77,6 +77,14 @@ def _before(sequence: int, newest: int) -> int:
     return min(newest, sequence - 1) if sequence else newest
 
 
+def _by_stream(messages: Sequence[Message]) -> Counter[str]:
+    """How many there are of each Singer stream; nearly always they are of one."""
+    streams = set(map(_stream, messages))
+    if len(streams) == 1:
+        return Counter({streams.pop(): len(messages)})
+    return Counter(map(_stream, messages))
+
+
 @dataclass(slots=True)
 class Batch:
     """A batch of the caller's, as far as it is known."""
@@ -137,7 +145,7 @@ class Outstanding:
             places: As ``Settled.places``, of this batch.
         """
         self._number += 1
-        counts = Counter(map(_stream, messages)) + (recovered or Counter())
+        counts = _by_stream(messages) + (recovered or Counter())
         self._batches.append(
             Batch(self._number, self.end, messages, letters, sequence, still_open, counts, places)
         )
