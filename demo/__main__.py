@@ -93,6 +93,9 @@ def meltano_run(number: int, server: NatsServer) -> None:
         "MELTANO_ENVIRONMENT": "demo",
         "MELTANO_DATABASE_URI": f"sqlite:///{HOME}/meltano.db",
         "NATS_SERVERS": server.url,
+        # Meltano installs the plugins by uv, which else trusts its own list of authorities only;
+        # pip, which has installed everything else, asks the system.
+        "UV_SYSTEM_CERTS": "1",
         # A .env file with the settings of a real pipeline may lie in the project.
         "MARIADB_HOST": "",
         "PROGRAM_NAME": "",
