@@ -99,7 +99,7 @@ def test_number_images_are_those_of_oracle(value: str, image: str) -> None:
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_numbers_pass_the_driver_both_ways(numbers: list[Decimal]) -> None:
     with StandIn() as oracle:
         sql = "select " + ", ".join(f":{place}" for place in range(len(numbers))) + " from dual"

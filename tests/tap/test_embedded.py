@@ -91,7 +91,7 @@ def ids(rows: list[dict[str, Any]]) -> list[Any]:
     return [row["ID"] for row in rows]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from((0, 1, 999_999))), max_size=25),
     st.integers(1, 8),

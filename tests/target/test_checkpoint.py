@@ -132,9 +132,7 @@ class Pipeline(RuleBasedStateMachine):
 
 
 def test_no_history_makes_a_state_leave_early_late_or_out_of_turn() -> None:
-    run_state_machine_as_test(
-        Pipeline, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(Pipeline, settings=settings(max_examples=150, stateful_step_count=40))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 
 from tests.support.target import Message, Target, schema
 from tests.support.waiting import wait_until
@@ -151,9 +151,7 @@ def make_target(
 #: Each example is a process or more: a failure is told as it is, without looking for a smaller one.
 of_real_processes = settings(
     max_examples=15,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

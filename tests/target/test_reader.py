@@ -96,7 +96,7 @@ MESSAGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MESSAGES, st.lists(st.integers(0, 400), max_size=8), st.booleans(), st.booleans())
 def test_the_input_may_be_cut_anywhere(
     messages: list[dict[str, Any]], cuts: list[int], escaped: bool, last_newline: bool
@@ -211,7 +211,7 @@ NUMBERS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(NUMBERS)
 @example(Decimal("0.1000000000000000055511151231257827"))
 @example(Decimal("1E+400"))

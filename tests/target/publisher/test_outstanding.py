@@ -94,5 +94,5 @@ class OutstandingMachine(RuleBasedStateMachine):
 def test_outstanding_agrees_with_a_model_that_forgets_nothing() -> None:
     run_state_machine_as_test(
         OutstandingMachine,
-        settings=settings(max_examples=100, stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=100, stateful_step_count=30),
     )
