@@ -1,10 +1,10 @@
-"""What distance to the database costs the tap: seconds for the same rows at each time of an answer.
+"""What distance to the database costs the tap: the same rows read at different network delays.
 
     python -m bench.distance [--milliseconds 0,2,20,100] [--rows N] [--rounds R]
 
-The tap reads from the tests' stand-in, a process of its own that holds each answer back for so
-long, and writes to /dev/null. A run on no rows is told apart: it has the start of the process, the
-logon and the questions of every run. Medians.
+The tap reads from the tests' stand-in for Oracle, which runs in a process of its own and delays
+each answer, and writes to /dev/null. "Beyond start" leaves out what a run without any rows takes:
+starting the process, logging on, and the questions that every run asks. All figures are medians.
 """
 
 from __future__ import annotations

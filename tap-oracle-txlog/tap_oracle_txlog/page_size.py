@@ -13,10 +13,11 @@ PAGE_BYTES: Final = 4 << 20
 ROWS_AT_ONCE: Final = 2_000
 
 LEAST_ROWS: Final = 2
+"""A page holds two rows whatever their size, so that two can be compared."""
 
 _ROWS_AT_FIRST: Final = 10
 _PORTIONS: Final = 4
-"""A page of large rows is fetched in so many portions, at least."""
+"""A page of large rows is fetched in at least this many portions."""
 
 _R = TypeVar("_R", bound="Sequence[Any]")
 
@@ -24,7 +25,7 @@ _R = TypeVar("_R", bound="Sequence[Any]")
 class PageSize:
     """Bounds the pages of one source, and learns from each how large its rows are.
 
-    Where rows suddenly get much larger, one portion of them is of as many as before.
+    It cannot foresee larger rows: the first portion of them has as many rows as the one before.
 
     Args:
         most: Rows that are fetched at once, at most.
@@ -38,9 +39,7 @@ class PageSize:
         """Rows to fetch at once next."""
 
     def bounded(self, fetch: Callable[[int], Sequence[_R]], limit: int) -> tuple[list[_R], bool]:
-        """Up to ``limit`` rows of about that size, and whether the size ended them.
-
-        Two rows come whatever their size, so that whoever compares two of them gets both.
+        """Return up to ``limit`` rows, and whether they are fewer because of their size.
 
         Args:
             fetch: The next so many rows of a statement, or those that are left.
@@ -58,7 +57,7 @@ class PageSize:
         return rows, len(rows) < limit
 
     def _learn(self, rows: Sequence[Sequence[Any]]) -> int:
-        """Take in how large these are; tells it."""
+        """Set the next portion by the size of these rows, and return that size."""
         size = _size(rows)
         if rows:
             fitting = self._size // _PORTIONS * len(rows) // (size + 1)

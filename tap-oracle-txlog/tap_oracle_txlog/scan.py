@@ -171,15 +171,16 @@ class Scan:
             yield from self._pages(begun, _just_after(self.progress.frontier.at), ())
 
     def _gap(self, begun: Position, until: Instant) -> Steps:
-        """Where nothing is remembered, before a stretch that the watermark reaches much later: a
-        row that has the id of one with a time in the future was left out so far.
+        """Look between two stretches, where the next one lies behind the watermark. A row with the
+        id of one in that stretch is excluded from the late pages, so nothing else finds it.
         """
         until = min(until, _just_after(self.progress.frontier.at))
         start = max(begun, self._memory, key=_order)
         if start.at < until:
             standing = yield from self._keys(start, until)
-            if suspects := self._suspects(standing):
+            while suspects := self._suspects(standing):
                 yield from self._look_for(suspects)
+                standing = yield from self._keys(start, until)
             yield from self._fetch([one for one in standing if one not in self._same])
             self._settle(until)
 
@@ -372,7 +373,7 @@ class Scan:
         """
         if twins is None:
             return False
-        answer = yield RowsAt(twins)
+        answer = yield RowsAt(sorted(twins, key=_order))
         if len(answer.positions) > 1:
             raise NotUniqueError(twins[0].id, self.progress.table)
         return True

@@ -148,7 +148,7 @@ def make_target(
     return lambda: Target(tmp_path_factory.mktemp("identity"), shared_nats, forks)
 
 
-#: Each example is a process or more: a failure is told as it is, without looking for a smaller one.
+#: Each example starts at least one process, so failures are reported without being shrunk.
 of_real_processes = settings(
     max_examples=15,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -227,7 +227,7 @@ def test_an_id_that_comes_at_another_time_is_an_error_while_its_row_stands() -> 
     take(following, [])  # keys before the first stretch
     assert take(following, rows((40, 2))) == [False]
     assert take(following, rows((6, 1), (7, 2))) == [False, False]
-    assert following.question == RowsAt((row(7, 2), row(40, 2)))
+    assert following.question == RowsAt([row(7, 2), row(40, 2)])
     with pytest.raises(NotUniqueError):
         take(following, rows((7, 2), (40, 2)))
 
@@ -257,6 +257,19 @@ def test_a_row_with_the_id_of_one_in_the_future_is_noticed_before_that_is_reache
     take(following, rows((10_000, 2)))
     with pytest.raises(NotUniqueError):
         take(following, rows((40, 2), (10_000, 2)))
+
+
+def test_a_row_that_was_moved_from_the_future_into_a_gap_is_sent_again() -> None:
+    scan = a_scan(5)
+    take(scan, rows((1, 1), (10_000, 2)))
+    following = a_scan(60, scan.progress)
+    take(following, [])
+    take(following, rows((1, 1)))
+    take(following, rows((40, 2)))
+    take(following, [])  # nothing stands at the old place
+    take(following, rows((40, 2)))
+    assert take(following, rows((40, 2))) == [True]
+    assert following.progress.complete == Position.before(at(60))
 
 
 def test_a_far_future_row_is_sent_once_and_the_frontier_does_not_follow_it() -> None:
