@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("mariadbd", "mariadb-install-db")
@@ -72,19 +73,20 @@ def missing() -> list[str]:
     return lines
 
 
-def main() -> int:
+def main() -> NoReturn:
+    """Run the tests in this very process, so that whoever ends it ends them."""
     if lines := missing():
-        print(*lines, sep="\n")
+        print(*lines, sep="\n", flush=True)
         if os.environ.get("CI"):
-            print("with CI set nothing may be left out")
-            return 1
-        print("the tests that need it are left out")
+            sys.exit("with CI set nothing may be left out")
+        print("the tests that need it are left out", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "--dist", "worksteal"]
     if "ORACLE_TEST_DSN" not in os.environ:
         command += ["-m", "not oracle"]  # what needs a real Oracle runs where there is one
     command += sys.argv[1:]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    os.chdir(ROOT)
+    os.execv(command[0], command)  # noqa: S606 - there is no need of a shell
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

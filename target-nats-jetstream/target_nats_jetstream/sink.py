@@ -7,6 +7,8 @@ or through the SDK's maps. A sink keeps nothing: ``Delivery`` has the one buffer
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import repeat
+from operator import contains
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -114,7 +116,7 @@ class JetStreamSink(RecordSink):
     def _all_fit(self, records: Sequence[Any]) -> bool:
         return (
             set(map(type, records)) == {dict}
-            and all(key in record for key in self.key_properties for record in records)
+            and all(all(map(contains, records, repeat(key))) for key in self.key_properties)
             and all(map(self._is_valid, records))
             and self._builder.can_name_all(records)
         )

@@ -189,26 +189,29 @@ class Fast:
         if not size:
             self._epoch.asked()
             batch.began = asyncio.get_running_loop().time()
-        for message in out.run(batch.end, count):
-            if out.acked(batch.end) or batch.payloads >= MAX_BATCH_BYTES:
+        start, prefix, whose = batch.start, self._prefix(batch), self._whose
+        operation = APPEND if size else START
+        for number, message in enumerate(out.run(batch.end, count), size + 1):
+            if out.acked(start + number - 1) or batch.payloads >= MAX_BATCH_BYTES:
                 break
-            batch.size += 1
+            batch.size = number
             batch.payloads += len(message.payload)
-            operation = APPEND if batch.size > 1 else START
-            commands += hpub(message, self._reply(batch, operation), whose=self._whose)
+            commands += hpub(message, f"{prefix}{number}.{operation}.$FI", whose=whose)
+            operation = APPEND
         self._work.sent = max(self._work.sent, batch.end)
         self._epoch.send(commands)
         return batch.size - size
 
-    def _reply(self, batch: _Batch, operation: int) -> str:
-        number = batch.size + (operation == END)
-        return f"{self._inbox}.{batch.id}.{self._asked_flow}.fail.{number}.{operation}.$FI"
+    def _prefix(self, batch: _Batch) -> str:
+        """What the reply subjects of a batch have in common."""
+        return f"{self._inbox}.{batch.id}.{self._asked_flow}.fail."
 
     async def _end(self, batch: _Batch) -> None:
         """End the batch, and wait for the answer to that."""
         last = self._work.outstanding.run(batch.end - 1, 1)[0]
         self._epoch.asked()
-        self._epoch.send([pub(last.subject, self._reply(batch, END))])
+        reply = f"{self._prefix(batch)}{batch.size + 1}.{END}.$FI"
+        self._epoch.send([pub(last.subject, reply)])
         while not batch.answer:
             await self._epoch.news(unanswered=True)
 

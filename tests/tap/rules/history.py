@@ -96,7 +96,7 @@ class Tap:
 
     def save(self, progress: Progress) -> None:
         self.progress = progress
-        self.output.write_state(json.dumps(progress.to_bookmark(self.state_bytes)))
+        self.output.write_state(lambda: json.dumps(progress.to_bookmark(self.state_bytes)))
 
     def look(self) -> Iterator[None]:
         self.clock = self.world.clock()

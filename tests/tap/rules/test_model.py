@@ -44,8 +44,10 @@ class TapInSlices(Tap):
     @override
     def save(self, progress: Progress) -> None:
         self.progress = self.parts[self.start] = progress
-        written = {start: json.dumps(part.to_bookmark()) for start, part in self.parts.items()}
-        self.output.write_state(json.dumps(written))
+        parts = dict(self.parts)
+        self.output.write_state(
+            lambda: json.dumps({at: json.dumps(part.to_bookmark()) for at, part in parts.items()})
+        )
 
     @override
     def head(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from tap_oracle_txlog.timestamps import BEGINNING, Instant
 from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.id_ranges import Run
@@ -228,13 +228,21 @@ class BrokenPromiseError(AssertionError):
 
 @dataclass
 class Output:
-    """What the tap has written: rows, and the last STATE, over all its runs."""
+    """What the tap has written: rows, and the last STATE, over all its runs.
+
+    A STATE is made into text when a tap begins with it: most are followed by another one first.
+    """
 
     may_repeat: bool = False
-    state: str | None = None
     rows: set[Place] = field(default_factory=set)
     _since_state: set[Place] = field(default_factory=set)
     _doubtful: set[Place] = field(default_factory=set)
+    _write: Callable[[], str] | None = None
+
+    @property
+    def state(self) -> str | None:
+        """The last STATE."""
+        return self._write and self._write()
 
     def emit(self, row: Place) -> None:
         """Take a row. One that is out already may come again only if no STATE followed it."""
@@ -250,8 +258,9 @@ class Output:
         """Rows that were moved to where they, perhaps, have stood before."""
         self._doubtful |= self.rows & set(rows)
 
-    def write_state(self, state: str) -> None:
-        self.state = state
+    def write_state(self, write: Callable[[], str]) -> None:
+        """Take a STATE: ``write`` makes its text, the same one whenever it is called."""
+        self._write = write
         self._since_state.clear()
 
     def writer_died(self) -> None:
