@@ -46,7 +46,7 @@ bench: setup
 	-@$(MAKE) --no-print-directory .venv-bench/ready
 	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(PROFILE),--profile)
 
-## bench-against: this checkout beside another one in turns, ratios; OTHER=/folder/of/it
+## bench-against: this checkout and another one at once, ratios; OTHER=/folder/of/it
 bench-against: .venv/ready
 	@$(BIN)/python -m bench.against $(OTHER)
 

@@ -1,10 +1,10 @@
-"""This checkout beside another one, in turns: whether a change has made the pair slower.
+"""This checkout beside another one: whether a change has made the pair slower.
 
     python -m bench.against OTHER [--rows N] [--rounds R]
 
 ``OTHER`` is the folder of another checkout of this repository in which ``make setup`` has run. Each
-round runs both, with the same table and a fresh server each, every second one the other way round.
-What counts is the ratio within a round: the machine's speed drifts by more than most changes.
+round runs both at once, from the same table to a fresh server each: whatever slows the machine down
+slows both of them. In turns, the ratios of a machine that is not quiet lie between 0.6 and 1.4.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -66,12 +68,10 @@ def main() -> int:
         fill(table, arguments.rows)
         order = ids_in_order(table)
         for number in range(arguments.rounds):
-            turns = enumerate(both) if number % 2 else reversed(list(enumerate(both)))
-            found = {
-                which: run(commands, table, order, Path(folder) / f"{number}-{which}")
-                for which, commands in turns
-            }
-            ratios.append(Figures(*(a / b for a, b in zip(found[0], found[1], strict=True))))
+            homes = [Path(folder) / f"{number}-{name}" for name in ("this", "other")]
+            with ThreadPoolExecutor() as threads:
+                found = threads.map(run, both, repeat(table), repeat(order), homes)
+            ratios.append(Figures(*(a / b for a, b in zip(*found, strict=True))))
             print(_line(f"round {number + 1}", ratios[-1]), flush=True)
     middle = Figures(*map(median, zip(*ratios, strict=True)))
     print(_line("median", middle))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from tap_oracle_txlog.emitted import Emitted, Segment, on_grid
@@ -36,6 +37,8 @@ KEPT_SECONDS: Final = 3_600
 """Settled rows are remembered for so long, for the case that the database's clock goes back."""
 
 MAX_ROWS_AT: Final = 256
+
+_at, _id = attrgetter("at"), attrgetter("id")
 
 
 class Rows(NamedTuple):
@@ -352,14 +355,12 @@ class Scan:
         """Those whose ids are out already."""
         if not self.progress.emitted.segments or not positions:
             return []
-        ids = {one.id for one in positions}
-        found = self.progress.emitted.of_ids(ids)
+        found = self.progress.emitted.of_ids(set(map(_id, positions)))
         known = [one for one in positions if any(one.id in segment for segment in found)]
         return [one for one in known if one not in self._same]
 
     def _check_ids(self, answer: Answer) -> None:
-        following = [answer.following] if answer.following else []
-        if twins := _twins([*answer.positions, *following]):
+        if twins := _twins(_with_following(answer)):
             raise NotUniqueError(twins[0].id, self.progress.table)
 
     def _are_twins(
@@ -442,7 +443,7 @@ class Scan:
 
 def _twins(positions: Sequence[Position]) -> tuple[Position, Position] | None:
     """Two of them that have one id."""
-    if len({one.id for one in positions}) == len(positions):
+    if len(set(map(_id, positions))) == len(positions):
         return None
     seen: dict[RowId, Position] = {}
     for one in positions:
@@ -452,9 +453,12 @@ def _twins(positions: Sequence[Position]) -> tuple[Position, Position] | None:
     return None
 
 
+def _with_following(answer: Answer) -> Sequence[Position]:
+    return answer.positions if answer.following is None else [*answer.positions, answer.following]
+
+
 def _check_order(after: Position, answer: Answer) -> None:
-    following = [answer.following] if answer.following is not None else []
-    positions = [*answer.positions, *following]
+    positions = _with_following(answer)
     if not moves_on(after, positions):
         raise PageDidNotAdvanceError(after, positions)
 
@@ -465,7 +469,3 @@ def _just_after(at: Instant) -> Instant:
 
 def _order(position: Position) -> tuple[Instant, bool, int | str]:
     return (position.at, position.id is not None, position.id if position.id is not None else 0)
-
-
-def _at(position: Position) -> Instant:
-    return position.at

@@ -233,6 +233,11 @@ def header_bytes(message: Message) -> int:
     return size
 
 
+def breaks_line(text: str) -> bool:
+    """Whether a header with this value would be more than one."""
+    return "\n" in text or "\r" in text
+
+
 def size_limit(facts: StreamFacts) -> int:
     """Largest size of headers and payload together that server and stream take."""
     return min(
@@ -272,7 +277,7 @@ class Fitness:
         payload = max(map(len, map(_payload, messages)), default=0)
         return (
             together.isascii()
-            and together.isprintable()
+            and not breaks_line(together)
             and headers <= MAX_HEADER_BYTES
             and headers + payload <= self._limit
             and self._known_subjects.issuperset(map(_subject, messages))
@@ -293,7 +298,7 @@ class Fitness:
         own = message.headers or {}
         if not all(map(_HEADER_KEY.fullmatch, own)):
             return Unfit("bad_header", "a header name that NATS does not allow")
-        if any("\n" in value or "\r" in value for value in (message.id, *own.values())):
+        if any(map(breaks_line, (message.id, *own.values()))):
             return Unfit("bad_header", "a header value with a line break in it")
         return None
 
