@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
-SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench
+SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
 
 .PHONY: setup demo test test-repeat check format settings lock simulate clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
@@ -24,11 +24,12 @@ N ?= 10
 test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
-## check: format, lint, types
-check: .venv/ready
+## check: format, lint, types, and meltano.yml by Meltano's own schema
+check: .venv/ready .venv-meltano/ready
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy
+	@.venv-meltano/bin/python -m tools.meltano_yml
 
 format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)
@@ -36,7 +37,7 @@ format: .venv/ready
 
 ## settings: write the settings of both packages into meltano.yml and the READMEs
 settings: .venv/ready
-	@$(BIN)/python -m tests.contract.generated
+	@$(BIN)/python -m tools.settings
 
 ## bench: the pair beside what one would take instead, read back from the stream; about 20 minutes
 ##   ROWS=100000 ROUNDS=3 is a short one, PROFILE=1 tells where the time goes, SAVE=1 publishes in docs/

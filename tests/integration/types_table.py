@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from tap_oracle_txlog.oracle.types import OracleColumn, form
-from tests.contract.generated import with_block
 from tests.oracle_stand_in.columns import Column
+from tools.settings import with_block
 
 TYPES_MD = Path(__file__).parents[2] / "tap-oracle-txlog" / "TYPES.md"
 NANO = "2026-01-02T03:04:05.123456789"

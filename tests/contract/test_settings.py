@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.contract.generated import PLUGINS, ROOT, V7_NAMES, properties, stale
+from tools.settings import PLUGINS, ROOT, V7_NAMES, properties, stale
 
 if TYPE_CHECKING:
     from typing import Any

@@ -14,7 +14,7 @@ from typing import Any
 from tap_oracle_txlog.tap import TapOracleTxlog
 from target_nats_jetstream.target import TargetNatsJetstream
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 #: The environment of the poll loop that came before (V7), so that its users keep theirs.
 V7_NAMES = {
@@ -68,7 +68,8 @@ def meltano_settings(plugin: str) -> str:
             lines.append("      sensitive: true")
         if values := [value for value in schema.get("enum", []) if value is not None]:
             lines.append("      options:")
-            lines += [f"      - label: {value}\n        value: {value}" for value in values]
+            texts = map(json.dumps, values)  # YAML takes a bare off for false
+            lines += [f"      - label: {text}\n        value: {text}" for text in texts]
         text = json.dumps(schema.get("description", ""), ensure_ascii=False)
         lines.append(f"      description: {text}")
     lines.append("    config:")
