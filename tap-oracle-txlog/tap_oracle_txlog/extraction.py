@@ -23,7 +23,7 @@ from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
 from tap_oracle_txlog.time_check import TimeCheck
 from tap_oracle_txlog.timestamps import from_datetime
-from tap_oracle_txlog.watermark import choose_watermark
+from tap_oracle_txlog.watermark import MEASURED_WITHIN_SECONDS, choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -259,7 +259,9 @@ class Extraction:
         self._reports.announce(logging.WARNING, f"{reason}. Set null_key: emit to get them")
 
     def _watermark(self, source: Source, last: LastPass | None) -> Watermark:
-        clock = source.clock()
+        begun = self._clock()
+        clock, other = source.clock(), from_datetime(datetime.now(UTC))
+        took = self._clock() - begun
         return choose_watermark(
             clock,
             source.open_transactions(),
@@ -268,7 +270,7 @@ class Extraction:
             skew=self._settings.skew,
             zone=source.key_zone,
             last=last,
-            other_clock=from_datetime(datetime.now(UTC)),
+            other_clock=other if took <= MEASURED_WITHIN_SECONDS else None,
         )
 
     # --- asking

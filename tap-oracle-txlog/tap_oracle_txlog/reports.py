@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.long_hold import LongHold
 from tap_oracle_txlog.time_check import span
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.watermark import NotReadable, Watermark
 
 logger = logging.getLogger(__name__)
+
+CLOCKS_APART_SECONDS: Final = 30.0
+"""So much a clock is set right by now and then, or one of another host is."""
 
 
 class Reports:
@@ -47,7 +50,9 @@ class Reports:
         if (fallen := watermark.fallen_from) is not None:
             self._fallen(fallen)
         if watermark.went_back and not self._is_back:
-            logger.warning(
+            is_much = watermark.went_back > CLOCKS_APART_SECONDS
+            logger.log(
+                logging.WARNING if is_much else logging.INFO,
                 "the database clock is %.0f s behind what it was at the pass before: rows may come"
                 " with times that were complete, and are looked for. Check the clocks of the"
                 " database hosts",

@@ -21,8 +21,10 @@ from tap_oracle_txlog.timestamps import Instant, earliest_local, instant, minus,
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-CLOCKS_APART_SECONDS: Final = 30.0
-"""Clocks of two hosts that drift, or are set right, may come so far apart without any harm."""
+MEASURED_WITHIN_SECONDS: Final = 1.0
+"""Another clock tells only where the database's took no longer to read than this."""
+JITTER_SECONDS: Final = 2
+"""What measuring so, in whole seconds, can differ by although no clock has changed."""
 
 Strategy = Literal["auto", "watermark", "lookback"]
 
@@ -148,8 +150,9 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         skew: Seconds by which the clocks of the nodes may differ.
         zone: The zone of the replication key column when its clock is not UTC.
         last: What the pass before went by, for clocks that have changed since.
-        other_clock: The time by any clock that is not the database's, when ``clock`` was read. A
-            clock that goes back is noticed by it also when it has made up for that since.
+        other_clock: The time by any clock that is not the database's, when ``clock`` was read; None
+            where that took too long. A clock that goes back is noticed by it also when it has made
+            up for that since.
 
     Raises:
         AccessDeniedError: ``watermark`` is asked for, and the right to see transactions is missing.
@@ -168,14 +171,16 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
             holder = open_transactions.identity
     at = earliest_local(minus(minus(oldest, skew), lookback), zone)
     local = earliest_local(clock, zone)
-    ahead = None if other_clock is None else round(seconds_between(clock, other_clock))
+    ahead = last.ahead if last else None
+    if other_clock is not None:
+        ahead = round(seconds_between(clock, other_clock))
     return Watermark(
         at=at,
         clock=local,
         strategy="lookback" if blind else "watermark",
         held_by=held_by,
         fallen_from=unreadable if strategy == "auto" else None,
-        went_back=_went_back(clock, ahead, last),
+        went_back=_went_back(clock, ahead, last, skew),
         clocks=LastPass(local, at, clock, ahead, holder, oldest if holder else None, *offsets),
     )
 
@@ -198,13 +203,18 @@ def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None) -> Instant:
     return began
 
 
-def _went_back(clock: Instant, ahead: int | None, last: LastPass | None) -> float:
-    """By how many seconds the database's clock has gone back since the last pass; 0 if not."""
+def _went_back(clock: Instant, ahead: int | None, last: LastPass | None, skew: float) -> float:
+    """By how many seconds the database's clock has gone back since the last pass; 0 if not.
+
+    It may have been the other clock that went on. That is not known, and looking for rows that are
+    not there does less harm than not looking; what the nodes may differ by is allowed for anyway.
+    """
     if last is None or last.utc is None:
         return 0.0
     back = seconds_between(last.utc, clock)
-    if ahead is not None and last.ahead is not None and last.ahead - ahead > CLOCKS_APART_SECONDS:
-        back = max(back, last.ahead - ahead)
+    if ahead is not None and last.ahead is not None:
+        lost = last.ahead - ahead
+        back = max(back, lost if lost > max(skew, JITTER_SECONDS) else 0.0)
     return max(0.0, back)
 
 

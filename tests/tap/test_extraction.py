@@ -423,6 +423,21 @@ def test_a_clock_that_goes_back_is_told_once_and_no_row_is_lost_or_repeated(
     assert run(database, settings, progress)[0] == [3]
 
 
+@pytest.mark.parametrize(("took", "measured"), [(0.9, True), (1.1, False)])
+def test_the_clock_of_this_host_tells_only_where_the_databases_was_read_at_once(
+    took: float, *, measured: bool
+) -> None:
+    database, now = filled(1, now=at(9)), [10.0]
+
+    def trouble(question: str) -> None:
+        now[0] += took if question == "clock" else 5
+
+    database.trouble = trouble
+    (last,) = extraction(database, clock=lambda: now[0]).batches(beginning())
+    assert last.progress.last_pass is not None
+    assert (last.progress.last_pass.ahead is not None) == measured
+
+
 def test_rows_that_got_another_time_are_sent_again_and_that_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -259,12 +259,13 @@ class Play:
         if self.failovers < 2 and self._is_plain():
             self.failovers += 1
             self.world.open.clear()
-            self.world.set_back((1 + step.number % 900) * SECOND)
+            self.world.set_back((SKEW + 1 + step.number % 900) * SECOND)
 
     def host_clock(self, step: Step) -> None:
-        """The host's wall clock goes back or on by an hour."""
+        """The host's wall clock goes back or on by an hour; not twice between two passes."""
         state = json.loads(self.output.state or "{}")
-        if self.process is None and state.get("last_pass", {}).get("offset") is not None:
+        seen = state.get("last_pass", {}).get("offset")
+        if self.process is None and seen == self.world.host_offset:
             self.world.host_offset += 3_600 if step.number % 2 else -3_600
 
     def look(self, _: Step) -> None:

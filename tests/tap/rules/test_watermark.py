@@ -211,7 +211,8 @@ def test_a_host_clock_that_goes_on_changes_nothing() -> None:
         ("11:45:00", None, 900),
         ("11:45:00", "15:00:00", 900),
         ("12:10:00", "15:25:00", 900),  # made up for since; only the other clock tells
-        ("12:10:00", "15:10:20", 0),
+        ("12:10:00", "15:10:02", 0),  # as far as the nodes may be apart
+        ("12:10:00", "15:10:03", 3),
         ("12:10:00", "15:00:00", 0),
     ],
 )
@@ -220,3 +221,10 @@ def test_a_database_clock_that_went_back_is_noticed(
 ) -> None:
     before = chosen("12:00:00", NoneOpen(), other="15:00:00")
     assert chosen(clock, NoneOpen(), before.as_last_pass, other).went_back == back
+
+
+def test_a_pass_in_which_the_other_clock_told_nothing_does_not_hide_that() -> None:
+    before = chosen("12:00:00", NoneOpen(), other="15:00:00")
+    between = chosen("12:05:00", NoneOpen(), before.as_last_pass)
+    assert between.went_back == 0
+    assert chosen("12:10:00", NoneOpen(), between.as_last_pass, "15:25:00").went_back == 900
