@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import NatsSettings, Publisher
-from target_nats_jetstream.publisher.read_back import Stored, read_after
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.inspection import with_epoch
+from target_nats_jetstream.publisher.jetstream.read_back import Stored, read_after
+from target_nats_jetstream.publisher.jetstream.stream import read_facts
 from tests.support.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
 
 SUBJECT = "bench.events"
 BATCH = 1_000

@@ -29,9 +29,10 @@ from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.timestamps import BEGINNING
 from tap_oracle_txlog.writer import SingerWriter
 from target_nats_jetstream.__main__ import UNCOLLECTED
-from target_nats_jetstream.publisher.facts import Fitness, StreamFacts
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line
-from target_nats_jetstream.publisher.work import Work
+from target_nats_jetstream.publisher.intake import Work
+from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
+from target_nats_jetstream.publisher.limits import Fitness
 from target_nats_jetstream.reader import Envelope
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.target import TargetNatsJetstream

@@ -13,9 +13,9 @@ import pytest
 
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import replay_dead_letters
-from target_nats_jetstream.publisher.read_back import read_after
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.inspection import with_epoch
+from target_nats_jetstream.publisher.jetstream.read_back import read_after
+from target_nats_jetstream.publisher.jetstream.stream import read_facts
 from tests.run import DEBIAN_NATS, ROOT
 from tests.support.target import Target
 from tests.target.killing import forgetful, kill_until_done
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from tests.support.forking import ForkServer
     from tests.support.nats import NatsServer
 
@@ -163,8 +163,8 @@ def test_all_is_read_back_piece_by_piece_whatever_the_payload(
     old_nats: Callable[..., NatsServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Headers only: a limit in bytes must not be one of the payload that does not come."""
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE", 100)
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE_BYTES", 100_000)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.PIECE", 100)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.PIECE_BYTES", 100_000)
     server = old_nats()
     with publishing(server) as publisher:
         publish(publisher, messages(1_000))

@@ -14,9 +14,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from target_nats_jetstream.errors import ConfigurationError, TargetError, UnreachableError
+from target_nats_jetstream.errors import ConfigurationError, UnreachableError
+from target_nats_jetstream.ledger.errors import RowInUseError, meaning_of
 from target_nats_jetstream.ledger.lock import FileLock, ServerLock
-from target_nats_jetstream.ledger.meanings import meaning_of
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ def ledger_table(name: str) -> sa.Table:
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
     )
-
-
-class RowInUseError(TargetError):
-    """Another run of the same pipeline is at work; exit code 1."""
 
 
 class Database:

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
     from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.publisher import Publisher
     from target_nats_jetstream.publisher.replay import replay_dead_letters
@@ -23,7 +23,7 @@ _HOMES = {
     "NatsSettings": "settings",
     "PublishCounts": "outstanding",
     "Publisher": "publisher",
-    "StreamFacts": "facts",
+    "StreamFacts": "jetstream.stream_info",
     "replay_dead_letters": "replay",
 }
 

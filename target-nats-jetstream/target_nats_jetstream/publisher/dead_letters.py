@@ -17,15 +17,15 @@ from urllib.parse import quote, unquote
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.stream import default_config
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt
+from target_nats_jetstream.publisher.jetstream.stream import default_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.intake import Letter
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from target_nats_jetstream.publisher.work import Letter
 
 SUBJECT, REASON, DETAIL, HEADERS = (
     f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import count_in, stream_name
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Refused
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.failures import Refused, judge
+from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt, Epoch
 
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from collections.abc import Awaitable, Callable
+
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 NOT_FOUND = 404
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +74,32 @@ async def _state(epoch: Epoch, name: str) -> dict[str, Any] | None:
             return None
         raise
     return state
+
+
+def with_epoch(settings: NatsSettings, ask: Callable[[Epoch], Awaitable[T]]) -> T:
+    """Open a connection for a few questions, from a thread without an event loop.
+
+    Raises:
+        TargetError: No server could be reached, or it refuses to answer.
+    """
+
+    async def session() -> T:
+        epoch = await Epoch.open(settings, server, settings.connect_timeout, asyncio.Event())
+        try:
+            return await ask(epoch)
+        finally:
+            await epoch.close()
+
+    tried: list[str] = []
+    for server in settings.servers:
+        with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
+            try:
+                return runner.run(session())
+            except Unreached as unreached:
+                tried.append(str(unreached))
+            except Doubt as doubt:
+                cause = judge(doubt.failure, stream=settings.stream)
+                reason = f"NATS at {server} does not answer: {cause.why}"
+                raise cause.error or UnreachableError(reason, "Check the server") from doubt
+    reason = f"cannot reach NATS at {', '.join(tried)}"
+    raise UnreachableError(reason, "Start the server or set `servers`")

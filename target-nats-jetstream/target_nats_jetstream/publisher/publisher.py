@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.message import payload_bytes
-from target_nats_jetstream.publisher.connect import ConnectionLoop
-from target_nats_jetstream.publisher.courier import Courier
-from target_nats_jetstream.publisher.facts import Unfit
+from target_nats_jetstream.publisher.intake import Work
+from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop
+from target_nats_jetstream.publisher.limits import Unfit
 from target_nats_jetstream.publisher.outstanding import Settled
-from target_nats_jetstream.publisher.work import Work
+from target_nats_jetstream.publisher.sender import Courier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
     from target_nats_jetstream.publisher.known import Past
     from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.settings import NatsSettings

@@ -17,21 +17,20 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.message import DIGEST_HEADER
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt
+from target_nats_jetstream.publisher.jetstream.read_back import read_after, read_newest
 from target_nats_jetstream.publisher.known import Known, is_own
-from target_nats_jetstream.publisher.notices import reads_back
-from target_nats_jetstream.publisher.read_back import read_after, read_newest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.intake import Suspect
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
     from target_nats_jetstream.publisher.known import Past
-    from target_nats_jetstream.publisher.read_back import Stored
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from target_nats_jetstream.publisher.work import Suspect
 
 MAX_SEARCHED = 10
 """Where others write to our subjects too, so many times ``dedupe_tail`` messages are looked at for
@@ -39,6 +38,11 @@ those of ours."""
 NOT_FOUND = 404
 
 logger = logging.getLogger(__name__)
+
+
+def reads_back(settings: NatsSettings, facts: StreamFacts) -> bool:
+    """Whether the ids of stored messages are read back: where they can be, and are wanted."""
+    return settings.dedupe_tail > 0 and facts.keeps_what_is_read
 
 
 async def recall(

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
-from target_nats_jetstream.publisher.epoch import Doubt, Epoch
-from target_nats_jetstream.publisher.facts import Fitness
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.inspection import with_epoch
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt, Epoch
+from target_nats_jetstream.publisher.limits import Fitness
 from target_nats_jetstream.publisher.publisher import Publisher
-from target_nats_jetstream.publisher.visit import with_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ from target_nats_jetstream.errors import (
     TargetError,
     UnreachableError,
 )
+from target_nats_jetstream.ledger.errors import MEANINGS, meaning_of
 from target_nats_jetstream.ledger.ledger import Ledger
-from target_nats_jetstream.ledger.meanings import MEANINGS, meaning_of
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from tests.target.ledger.places import SqliteFile
 

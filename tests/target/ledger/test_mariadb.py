@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError, UnreachableError
-from target_nats_jetstream.ledger.database import RowInUseError
+from target_nats_jetstream.ledger.errors import RowInUseError
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.ledger.settings import LedgerSettings

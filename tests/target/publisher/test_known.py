@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.identity import new_places, place_of
 from target_nats_jetstream.message import DIGEST_HEADER, Message
+from target_nats_jetstream.publisher.jetstream.read_back import Stored
 from target_nats_jetstream.publisher.known import Found, Known, Past
-from target_nats_jetstream.publisher.read_back import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,16 +16,16 @@ from hypothesis import given
 from typing_extensions import override
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.client import RawClient
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Lost
-from target_nats_jetstream.publisher.read_back import (
+from target_nats_jetstream.publisher.failures import Lost
+from target_nats_jetstream.publisher.inspection import with_epoch
+from target_nats_jetstream.publisher.jetstream.client import RawClient
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt
+from target_nats_jetstream.publisher.jetstream.read_back import (
     Stored,
     read_after,
     read_newest,
 )
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.jetstream.stream import read_facts
 from tests.target.publisher.publishing import (
     BATCHES,
     STREAM,
@@ -39,11 +39,11 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from tests.support.nats import NatsServer
 
 SUBJECTS = ["txlog.>"]
-PIECE = "target_nats_jetstream.publisher.read_back.PIECE"
+PIECE = "target_nats_jetstream.publisher.jetstream.read_back.PIECE"
 
 
 def all_after(server: NatsServer, sequence: int = 0) -> list[list[Stored]]:
@@ -161,7 +161,7 @@ def test_no_more_than_a_piece_is_handed_over_and_as_many_again_are_on_their_way(
 def test_headers_are_bounded_by_their_bytes_too(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE_BYTES", 100_000)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.PIECE_BYTES", 100_000)
     long = [Message(SUBJECT, f"{n}-{'x' * 60_000}", b"") for n in range(20)]
     store(nats_server, messages(30), long, messages(30, 30))
     assert flat(all_after(nats_server)) == truth(nats_server)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import fast
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
-from target_nats_jetstream.publisher.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
+from target_nats_jetstream.publisher.modes import fast
+from target_nats_jetstream.publisher.modes.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     BATCHES,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_nats_jetstream.publisher import Publisher
-    from target_nats_jetstream.publisher.work import Letter
+    from target_nats_jetstream.publisher.intake import Letter
     from tests.support.nats import NatsServer
 
 

@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.facts import NANOSECONDS, consumer_filter
-from target_nats_jetstream.publisher.judge import Lost
+from target_nats_jetstream.publisher.failures import Lost
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt
+from target_nats_jetstream.publisher.jetstream.stream_info import NANOSECONDS
+from target_nats_jetstream.publisher.jetstream.subjects import consumer_filter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
 
 PIECE = 5_000
 """Messages that are handed over together; as many again may be on their way."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from target_nats_jetstream.publisher.recall import reads_back
+
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher.facts import ModeChoice, StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
+    from target_nats_jetstream.publisher.modes.choice import ModeChoice
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 RESTART_SECONDS = 30.0
@@ -61,11 +64,6 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
             "stores messages under other subjects" if facts.transformed else removes,
             span(facts.duplicate_window),
         )
-
-
-def reads_back(settings: NatsSettings, facts: StreamFacts) -> bool:
-    """Whether the ids of stored messages are read back: where they can be, and are wanted."""
-    return settings.dedupe_tail > 0 and facts.keeps_what_is_read
 
 
 def span(seconds: float) -> str:

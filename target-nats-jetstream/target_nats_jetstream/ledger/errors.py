@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
 
+class RowInUseError(TargetError):
+    """Another run of the same pipeline is at work; exit code 1."""
+
+
 class Meaning(NamedTuple):
     """The error that the operator sees, and what can be done about it."""
 

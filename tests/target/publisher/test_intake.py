@@ -8,13 +8,12 @@ import pytest
 
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import DIGEST_HEADER, Message
-from target_nats_jetstream.publisher.facts import Fitness
+from target_nats_jetstream.publisher.intake import Work
+from target_nats_jetstream.publisher.jetstream.read_back import Stored
 from target_nats_jetstream.publisher.known import Known, Past
+from target_nats_jetstream.publisher.limits import Fitness
 from target_nats_jetstream.publisher.outstanding import Settled
-from target_nats_jetstream.publisher.read_back import Stored
-from target_nats_jetstream.publisher.work import Work
-from tests.target.publisher.publishing import messages
-from tests.target.publisher.test_facts import FACTS
+from tests.target.publisher.publishing import FACTS, messages
 
 
 def work_of(count: int) -> Work:

@@ -11,20 +11,20 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.facts import (
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt
+from target_nats_jetstream.publisher.jetstream.stream_info import (
     ATOMIC_SINCE,
     FAST_SINCE,
     NANOSECONDS,
     StreamFacts,
-    captures,
 )
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.jetstream.subjects import captures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 STREAM_NOT_FOUND = 10059

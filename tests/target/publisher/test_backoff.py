@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from target_nats_jetstream.publisher.patience import Patience
+from target_nats_jetstream.publisher.backoff import Patience
 
 
 @given(

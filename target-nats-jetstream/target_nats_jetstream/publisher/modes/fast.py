@@ -18,19 +18,19 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.epoch import refusal
-from target_nats_jetstream.publisher.judge import Lost, NoBatch, NoResponders, Shared, Slow
-from target_nats_jetstream.publisher.read_back import stored_after
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line, pub
+from target_nats_jetstream.publisher.failures import Lost, NoBatch, NoResponders, Shared, Slow
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.read_back import stored_after
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line, pub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from nats.aio.msg import Msg
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
-    from target_nats_jetstream.publisher.work import Work
+    from target_nats_jetstream.publisher.intake import Work
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
 
 STRIDE = 250
 """Messages that are sent in one write."""

@@ -13,15 +13,15 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.epoch import refusal
-from target_nats_jetstream.publisher.facts import (
+from target_nats_jetstream.publisher.failures import NoBatch, NoResponders, Tight
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
+from target_nats_jetstream.publisher.limits import (
     BATCH_HEADER_BYTES,
     MAX_HEADER_BYTES,
     header_bytes,
     size_limit,
 )
-from target_nats_jetstream.publisher.judge import NoBatch, NoResponders, Tight
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
-    from target_nats_jetstream.publisher.work import Work
+    from target_nats_jetstream.publisher.intake import Work
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
 
 MAX_BATCH_MESSAGES = 1000
 """The servers' own limit, unless configured otherwise (jetstream.limits.batch)."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.epoch import refusal
-from target_nats_jetstream.publisher.judge import NoResponders, Refused
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line
+from target_nats_jetstream.publisher.failures import NoResponders, Refused
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nats.aio.msg import Msg
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.work import Work
+    from target_nats_jetstream.publisher.intake import Work
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
 
 STRIDE = 64
 """Messages that are sent in one write, before answers are read: with many more, client and server

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import nats.errors
 
 from target_nats_jetstream.errors import AccessDeniedError
-from target_nats_jetstream.publisher.client import RawClient
-from target_nats_jetstream.publisher.connect import (
-    CLOSE_SECONDS,
-    ConnectionLoop,
-    connect,
-    words,
-)
-from target_nats_jetstream.publisher.judge import (
+from target_nats_jetstream.publisher.failures import (
     Failure,
     Forbidden,
     Lost,
     NoResponders,
     Refused,
+)
+from target_nats_jetstream.publisher.jetstream.client import RawClient
+from target_nats_jetstream.publisher.jetstream.connect import (
+    CLOSE_SECONDS,
+    ConnectionLoop,
+    connect,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-    from target_nats_jetstream.publisher.client import RawHandler
+    from target_nats_jetstream.publisher.jetstream.client import RawHandler
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """What a failure means: the failure table as data. Pure.
 
-The modes report what they saw, this table says what follows, the courier obeys. Codes and their
+The modes report what they saw, this table says what follows, the sender obeys. Codes and their
 meaning are those of nats-server's ``server/errors.json``; a code that is not in the table is judged
 by its HTTP class: the server's trouble passes, a refused request does not.
 """

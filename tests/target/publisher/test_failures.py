@@ -12,7 +12,7 @@ from target_nats_jetstream.errors import (
     DataError,
     TargetError,
 )
-from target_nats_jetstream.publisher.judge import (
+from target_nats_jetstream.publisher.failures import (
     ACTIONS,
     Action,
     Forbidden,

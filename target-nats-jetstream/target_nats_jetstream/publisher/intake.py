@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.facts import Fitness, Unfit
+    from target_nats_jetstream.publisher.jetstream.read_back import Stored
     from target_nats_jetstream.publisher.known import Known
-    from target_nats_jetstream.publisher.read_back import Stored
+    from target_nats_jetstream.publisher.limits import Fitness, Unfit
 
 DATA_REMEDIES = {
     "too_large": "Raise max_payload or max_msg_size in NATS",

@@ -15,35 +15,31 @@ from typing import TYPE_CHECKING
 import nats.errors
 
 from target_nats_jetstream.errors import UnreachableError
-from target_nats_jetstream.publisher.atomic import Atomic
-from target_nats_jetstream.publisher.connect import Unreached, words
+from target_nats_jetstream.publisher.backoff import Patience
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
-from target_nats_jetstream.publisher.epoch import Doubt, Epoch
-from target_nats_jetstream.publisher.facts import Fitness, Unfit, choose_mode, singly_mode
-from target_nats_jetstream.publisher.fast import Fast
-from target_nats_jetstream.publisher.judge import Action, Lost, Refused, Rewound, judge
-from target_nats_jetstream.publisher.notices import (
-    reads_back,
-    span,
-    tell_mode,
-    warn_of_duplicates,
-)
-from target_nats_jetstream.publisher.patience import Patience
-from target_nats_jetstream.publisher.read_back import stored_after
-from target_nats_jetstream.publisher.recall import digest_of, recall
-from target_nats_jetstream.publisher.stream import check_subjects, find_stream, read_facts
-from target_nats_jetstream.publisher.window import Window
-from target_nats_jetstream.publisher.wire import pipeline_line
+from target_nats_jetstream.publisher.failures import Action, Lost, Refused, Rewound, judge
+from target_nats_jetstream.publisher.jetstream.connect import Unreached, words
+from target_nats_jetstream.publisher.jetstream.epoch import Doubt, Epoch
+from target_nats_jetstream.publisher.jetstream.read_back import stored_after
+from target_nats_jetstream.publisher.jetstream.stream import check_subjects, find_stream, read_facts
+from target_nats_jetstream.publisher.jetstream.wire import pipeline_line
+from target_nats_jetstream.publisher.limits import Fitness, Unfit
+from target_nats_jetstream.publisher.log import span, tell_mode, warn_of_duplicates
+from target_nats_jetstream.publisher.modes.atomic import Atomic
+from target_nats_jetstream.publisher.modes.choice import choose_mode, singly_mode
+from target_nats_jetstream.publisher.modes.fast import Fast
+from target_nats_jetstream.publisher.modes.window import Window
+from target_nats_jetstream.publisher.recall import digest_of, reads_back, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.errors import TargetError
-    from target_nats_jetstream.publisher.facts import StreamFacts
-    from target_nats_jetstream.publisher.judge import Failure, Verdict
+    from target_nats_jetstream.publisher.failures import Failure, Verdict
+    from target_nats_jetstream.publisher.intake import Work
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
     from target_nats_jetstream.publisher.known import Known
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from target_nats_jetstream.publisher.work import Work
 
 MIN_TRY_SECONDS = 2.0
 """The least time for one try to connect."""
