@@ -47,7 +47,7 @@ def sink_of(
     """A target that has read a SCHEMA, not connected to anything, and its sink."""
     target = TargetNatsJetstream(config={"subject": "txlog.{stream}.{ID}", **config})
     taken = Taken()
-    target._delivery = taken  # type: ignore[assignment]
+    target._assembly.made = taken  # type: ignore[assignment]
     target._process_schema_message(message)
     sink = target.get_sink(message["stream"])
     assert isinstance(sink, JetStreamSink)
@@ -196,7 +196,7 @@ def test_the_records_of_an_alias_are_told_apart_like_those_of_their_stream() -> 
     maps = {"EVENTS": {"__alias__": "OTHER", "DATA": "DATA"}}
     target = TargetNatsJetstream(config={"stream_maps": maps})
     taken = Taken()
-    target._delivery = taken  # type: ignore[assignment]
+    target._assembly.made = taken  # type: ignore[assignment]
     target._process_schema_message(schema())
     record = {"ID": 1, "AT": "2026", "DATA": "a"}
     target._process_record_message({"stream": "EVENTS", "record": record})

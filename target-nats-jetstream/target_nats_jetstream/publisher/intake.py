@@ -11,8 +11,8 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.publisher.known import Open, Past, check_same, is_own
+from target_nats_jetstream.publisher.limits import unpublishable
 from target_nats_jetstream.publisher.lookup import Lookup
 from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts
 
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.jetstream.read_back import Stored
     from target_nats_jetstream.publisher.known import Known
     from target_nats_jetstream.publisher.limits import Fitness, Unfit
-
-DATA_REMEDIES = {
-    "too_large": "Raise max_payload or max_msg_size in NATS",
-    "no_stream": "Add the subject to the stream",
-}
 
 
 class Letter(NamedTuple):
@@ -301,12 +296,3 @@ class Work:
     def _changed_since(self, through: int) -> None:
         if self.outstanding.acked_through != through:
             self._on_change()
-
-
-def unpublishable(message: Message, unfit: Unfit) -> DataError:
-    """The error that ends a run at a message: its id and sizes, never its content."""
-    remedy = DATA_REMEDIES.get(unfit.reason, "Fix the row or the template")
-    return DataError(
-        f"message {message.id} cannot be published: {unfit.detail}",
-        f"{remedy}, or set `on_error: dead_letter`",
-    )

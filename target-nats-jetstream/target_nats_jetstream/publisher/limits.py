@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.publisher.jetstream.subjects import captures
 from target_nats_jetstream.publisher.jetstream.wire import FRAME
 
@@ -21,6 +22,11 @@ MAX_SUBJECT_BYTES = 3_500
 """nats-server closes the connection at a protocol line of 4096 bytes, reply subject included."""
 BATCH_HEADER_BYTES = 128
 """Room for Nats-Batch-Id, Nats-Batch-Sequence and Nats-Batch-Commit."""
+
+DATA_REMEDIES = {
+    "too_large": "Raise max_payload or max_msg_size in NATS",
+    "no_stream": "Add the subject to the stream",
+}
 
 _payload, _subject, _headers = map(attrgetter, ("payload", "subject", "headers"))
 _UNUSABLE = re.compile(r"[\s*>\x00-\x1f\x7f]|^\.|\.\.|\.$|^$")
@@ -55,6 +61,15 @@ class Unfit:
 
     reason: str
     detail: str
+
+
+def unpublishable(message: Message, unfit: Unfit) -> DataError:
+    """The error that ends a run at a message: its id and sizes, never its content."""
+    remedy = DATA_REMEDIES.get(unfit.reason, "Fix the row or the template")
+    return DataError(
+        f"message {message.id} cannot be published: {unfit.detail}",
+        f"{remedy}, or set `on_error: dead_letter`",
+    )
 
 
 class Fitness:

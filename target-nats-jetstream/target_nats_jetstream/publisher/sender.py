@@ -165,7 +165,7 @@ class Courier:
     async def _prepare(self, epoch: Epoch) -> StreamFacts:
         """Read the facts anew and settle what the last epoch left in doubt."""
         settings, work = self._settings, self._work
-        epoch.spellings.update(self._subjects)
+        epoch.permissions.spellings.update(self._subjects)
         if not self._started:
             facts = await find_stream(epoch, settings)
             await check_subjects(epoch, facts, self._subjects)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import nats.errors
 
-from target_nats_jetstream.errors import AccessDeniedError
 from target_nats_jetstream.publisher.failures import (
     Failure,
-    Forbidden,
     Lost,
     NoResponders,
     Refused,
@@ -30,6 +27,7 @@ from target_nats_jetstream.publisher.jetstream.connect import (
     connect,
     words,
 )
+from target_nats_jetstream.publisher.jetstream.permissions import Permissions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -44,7 +42,6 @@ API_SECONDS = 5.0
 IDLE_SECONDS = 60.0
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 """What may wait for the socket before a mode makes a pause."""
-_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
 class Doubt(Exception):  # noqa: N818 - not an error: what it means is judged elsewhere
@@ -72,10 +69,8 @@ class Epoch:
         self._clock = loop.time
         self._ended: asyncio.Future[Doubt] = loop.create_future()
         self._answered_at = 0.0
-        self._tolerated: set[str] = set()
         self.server = server
-        self.spellings: set[str] = set()
-        """Subjects as we write them: the client tells violations in lower case only."""
+        self.permissions = Permissions(settings)
         self._connections = cast("ConnectionLoop", loop).connections
 
     @classmethod
@@ -136,23 +131,9 @@ class Epoch:
 
     async def _report(self, error: Exception | None) -> None:
         known = error or self._client.last_error
-        text = words(known) if known else "connection lost"
-        violation = _VIOLATION.search(text)
-        if not violation:
-            self.doubt(Lost(text))
-        elif violation[2] not in self._tolerated:
-            self.doubt(Forbidden(self._denied(violation[1], violation[2])))
-
-    def _denied(self, operation: str, lowered: str) -> AccessDeniedError:
-        settings = self._settings
-        subject = next((name for name in self.spellings if name.lower() == lowered), lowered)
-        whom = f" for user {settings.user}" if settings.user else ""
-        if operation == "subscription":
-            remedy = f"Allow to subscribe to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
-        else:
-            ours = (*settings.stream_subjects, f"{settings.api_prefix}.>")
-            remedy = f"Allow to publish to {' and '.join(f'`{name}`' for name in ours)}"
-        return AccessDeniedError(f"NATS refuses {operation} to {subject}{whom}", remedy)
+        failure = self.permissions.failure(words(known) if known else "connection lost")
+        if failure is not None:
+            self.doubt(failure)
 
     # Waiting
 
@@ -240,7 +221,7 @@ class Epoch:
         self, subscribe: Callable[[str], Awaitable[Subscription]]
     ) -> AsyncIterator[str]:
         prefix = self._client.new_inbox()
-        self.spellings.add(f"{prefix}.>")
+        self.permissions.spellings.add(f"{prefix}.>")
         subscription = await subscribe(f"{prefix}.>")
         await self._until(lambda: not self._client.pending_data_size)
         try:
@@ -272,9 +253,9 @@ class Epoch:
             Doubt: There is no answer, nobody to give one, or the epoch is over.
         """
         self.check()
-        self.spellings.add(subject)
+        self.permissions.spellings.add(subject)
         if tolerant:
-            self._tolerated.add(subject.lower())
+            self.permissions.tolerate(subject)
         asking = asyncio.ensure_future(
             self._client.request(subject, payload, timeout=seconds, headers=headers)
         )
@@ -312,7 +293,7 @@ class Epoch:
     async def pull(self, consumer: str, request: object, reply: str) -> None:
         """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""
         subject = f"{self._settings.api_prefix}.CONSUMER.MSG.NEXT.{consumer}"
-        self.spellings.add(subject)
+        self.permissions.spellings.add(subject)
         await self._client.publish(subject, json.dumps(request).encode(), reply)
 
 
