@@ -111,7 +111,7 @@ class JetStreamSink(RecordSink):
         self._compiled = CompiledValidator(self.schema) if self.validate_schema else None
         return self._compiled
 
-    def takes_all_of(self, stream_maps: Sequence[StreamMap]) -> bool:
+    def can_bypass_maps(self, stream_maps: Sequence[StreamMap]) -> bool:
         """Whether the SDK leaves the records of a stream with these maps as they are."""
         return (
             len(stream_maps) == 1
@@ -122,8 +122,8 @@ class JetStreamSink(RecordSink):
 
     # Records as the tap wrote them
 
-    def take(self, encoded: Sequence[bytes]) -> None:
-        """Take records of a stream that no map touches, in their order.
+    def process_encoded(self, encoded: Sequence[bytes]) -> None:
+        """Process records of a stream that no map touches, in their order.
 
         The SDK's way of a record is many times as long, most of it copies and calls for what this
         target does not use; and it would encode anew what is JSON already.
@@ -141,7 +141,7 @@ class JetStreamSink(RecordSink):
             self._target.delivery.take(messages)
         else:
             for offset, text in enumerate(encoded):
-                self._take_one(text, offset)
+                self._process_one(text, offset)
         self.record_counter_metric.increment(len(encoded))
 
     def _all_fit(self, records: Sequence[Any]) -> bool:
@@ -152,7 +152,7 @@ class JetStreamSink(RecordSink):
             and self._builder.can_name_all(records)
         )
 
-    def _take_one(self, text: bytes, offset: int) -> None:
+    def _process_one(self, text: bytes, offset: int) -> None:
         try:
             record = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

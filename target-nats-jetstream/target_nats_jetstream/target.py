@@ -67,7 +67,7 @@ class TargetNatsJetstream(Target):
         self._stop = Stop()
         self._replication_keys: dict[str, str | None] = {}
         self._replication_key: str | None = None
-        self._takers: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
+        self._fast_paths: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
         self._batch_record: int | None = None
         super().__init__(
             config=config,
@@ -75,7 +75,7 @@ class TargetNatsJetstream(Target):
             validate_config=validate_config,
             setup_mapper=setup_mapper,
             message_reader=SingerReader(
-                self._stop.readable, self._start, self._idle, self._takers.get
+                self._stop.readable, self._start, self._idle, self._fast_paths.get
             ),
         )
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
@@ -97,7 +97,7 @@ class TargetNatsJetstream(Target):
     def refuse(self, message: Message, why: str, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says."""
         if self.config["on_error"] == "dead_letter":
-            self.delivery.bury(message, "invalid", why)
+            self.delivery.dead_letter(message, "invalid", why)
             return
         where = f"line {self._reader.line + offset}"
         if self._batch_record is not None:
@@ -158,11 +158,11 @@ class TargetNatsJetstream(Target):
         self._replication_keys[stream] = self._replication_key
         super()._process_schema_message(message_dict)
         self._sinks_to_clear.clear()  # they keep nothing
-        self._takers.clear()
+        self._fast_paths.clear()
         for name, stream_maps in self.mapper.stream_maps.items():
             sink = self._sinks_active.get(name)
-            if isinstance(sink, JetStreamSink) and sink.takes_all_of(stream_maps):
-                self._takers[name] = sink.take
+            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(stream_maps):
+                self._fast_paths[name] = sink.process_encoded
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -188,11 +188,11 @@ class TargetNatsJetstream(Target):
             self._assert_sink_exists(stream)
         storage = (self.config.get("batch_config") or {}).get("storage")
         files = BatchFiles.announced(message_dict["encoding"], message_dict["manifest"], storage)
-        take = self._takers.get(stream)
+        process = self._fast_paths.get(stream)
         self._batch_record = 1
         for run in files.runs():
-            if take is not None:
-                take(run)
+            if process is not None:
+                process(run)
                 self._batch_record += len(run)
                 continue
             for record in map(self.message_reader.deserialize_json, run):
@@ -259,7 +259,7 @@ class TargetNatsJetstream(Target):
         )
         parts = target._assembly
         if status:
-            commands.tell_status(
+            commands.print_status(
                 parts.ledger_settings(), parts.nats_settings(), as_json=as_json, max_age=max_age
             )
         elif replay_dead_letters:

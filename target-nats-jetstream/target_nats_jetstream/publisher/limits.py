@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
 MAX_HEADER_BYTES = 65_535
 MAX_SUBJECT_BYTES = 3_500
@@ -48,45 +48,43 @@ def breaks_line(text: str) -> bool:
     return "\n" in text or "\r" in text
 
 
-def size_limit(facts: StreamFacts) -> int:
+def size_limit(info: StreamInfo) -> int:
     """Largest size of headers and payload together that server and stream take."""
-    return min(
-        facts.max_payload, facts.max_msg_size if facts.max_msg_size >= 0 else facts.max_payload
-    )
+    return min(info.max_payload, info.max_msg_size if info.max_msg_size >= 0 else info.max_payload)
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
+class Violation:
     """Why a message cannot be published, told without its content."""
 
     reason: str
     detail: str
 
 
-def unpublishable(message: Message, unfit: Unfit) -> DataError:
+def unpublishable(message: Message, violation: Violation) -> DataError:
     """The error that ends a run at a message: its id and sizes, never its content."""
-    remedy = DATA_REMEDIES.get(unfit.reason, "Fix the row or the template")
+    remedy = DATA_REMEDIES.get(violation.reason, "Fix the row or the template")
     return DataError(
-        f"message {message.id} cannot be published: {unfit.detail}",
+        f"message {message.id} cannot be published: {violation.detail}",
         f"{remedy}, or set `on_error: dead_letter`",
     )
 
 
-class Fitness:
+class Limits:
     """Whether messages can be published at all, judged before any of their bytes is sent.
 
     It has to be before: a header that goes over the limit makes the server close the connection,
     and within an atomic batch one refused message refuses its neighbours.
     """
 
-    def __init__(self, facts: StreamFacts, pipeline_line: str = "") -> None:
-        self._facts = facts
+    def __init__(self, info: StreamInfo, pipeline_line: str = "") -> None:
+        self._info = info
         self._frame = len(pipeline_line)
-        self._limit = size_limit(facts)
+        self._limit = size_limit(info)
         self._known_subjects: set[str] = set()
 
     def all_fit(self, messages: Sequence[Message]) -> bool:
-        """Whether all are as nearly all messages are; where not, ``unfit`` has to look at each.
+        """Whether all are as nearly all messages are; where not, ``violation`` has to look at each.
 
         Together, because a call for each message costs more than what is looked at.
         """
@@ -103,33 +101,35 @@ class Fitness:
             and not any(map(_headers, messages))
         )
 
-    def unfit(self, message: Message) -> Unfit | None:
+    def violation(self, message: Message) -> Violation | None:
         """The reason why ``message`` cannot be published, or None when it can."""
-        return self._unfit_header(message) or self._unfit_subject(message.subject)
+        return self._header_violation(message) or self._subject_violation(message.subject)
 
-    def _unfit_header(self, message: Message) -> Unfit | None:
+    def _header_violation(self, message: Message) -> Violation | None:
         headers = self._frame + header_bytes(message)
         size = headers + len(message.payload)
         if size > self._limit:
-            return Unfit("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")
+            return Violation("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")
         if headers > MAX_HEADER_BYTES:
-            return Unfit("too_large", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}")
+            return Violation(
+                "too_large", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}"
+            )
         own = message.headers or {}
         if not all(map(_HEADER_KEY.fullmatch, own)):
-            return Unfit("bad_header", "a header name that NATS does not allow")
+            return Violation("bad_header", "a header name that NATS does not allow")
         if any(map(breaks_line, (message.id, *own.values()))):
-            return Unfit("bad_header", "a header value with a line break in it")
+            return Violation("bad_header", "a header value with a line break in it")
         return None
 
-    def _unfit_subject(self, subject: str) -> Unfit | None:
+    def _subject_violation(self, subject: str) -> Violation | None:
         if len(subject.encode(errors="replace")) > MAX_SUBJECT_BYTES:
-            return Unfit("bad_subject", f"subject of {len(subject):,} characters")
+            return Violation("bad_subject", f"subject of {len(subject):,} characters")
         if _UNUSABLE.search(subject):
-            return Unfit("bad_subject", "subject with blanks, wildcards or empty tokens")
+            return Violation("bad_subject", "subject with blanks, wildcards or empty tokens")
         if subject in self._known_subjects:
             return None
-        if not any(captures(pattern, subject) for pattern in self._facts.subjects):
-            return Unfit("no_stream", f"stream {self._facts.stream} does not capture {subject}")
+        if not any(captures(pattern, subject) for pattern in self._info.subjects):
+            return Violation("no_stream", f"stream {self._info.stream} does not capture {subject}")
         if len(self._known_subjects) >= 10_000:
             self._known_subjects.clear()
         self._known_subjects.add(subject)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher, StreamFacts
+from target_nats_jetstream.publisher import NatsSettings, Publisher, StreamInfo
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SUBJECT = "txlog.events"
 #: What a stream has to allow for the modes with batches.
 BATCHES = {"allow_atomic": True, "allow_batched": True}
 #: A stream that allows everything, as its server describes it.
-FACTS = StreamFacts(
+INFO = StreamInfo(
     stream="S",
     subjects=("txlog.>",),
     version=(2, 15, 1),

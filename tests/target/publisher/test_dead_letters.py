@@ -1,4 +1,4 @@
-"""What cannot be published ends the run by name, or it is put away, counted, and can come again."""
+"""What cannot be published ends the run by name, or it is a dead letter: counted, and kept."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_callers_own_dead_letters_are_part_of_the_order_of_batches(
 ) -> None:
     with publishing(nats_server, on_error="dead_letter") as publisher:
         publisher.submit(messages(3))
-        number = publisher.submit_dead(messages(2, 3), "invalid", "field A breaks a rule")
+        number = publisher.submit_dead_letters(messages(2, 3), "invalid", "field A breaks a rule")
         publisher.submit(messages(3, 5))
         assert number == 2
         assert publisher.wait(3, 10)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.limits import Fitness, header_bytes, size_limit
+from target_nats_jetstream.publisher.limits import Limits, header_bytes, size_limit
 from tests.target.publisher.publishing import (
     BATCHES,
-    FACTS,
+    INFO,
     STREAM,
     SUBJECT,
     ids,
@@ -71,9 +71,9 @@ def test_messages_of_any_size_fit_into_batches(nats_server: NatsServer) -> None:
 
 
 def test_the_limit_is_the_smaller_of_server_and_stream() -> None:
-    assert size_limit(FACTS) == 1_048_576
-    assert size_limit(dataclasses.replace(FACTS, max_msg_size=1000)) == 1000
-    assert size_limit(dataclasses.replace(FACTS, max_msg_size=0)) == 0
+    assert size_limit(INFO) == 1_048_576
+    assert size_limit(dataclasses.replace(INFO, max_msg_size=1000)) == 1000
+    assert size_limit(dataclasses.replace(INFO, max_msg_size=0)) == 0
 
 
 @given(
@@ -110,20 +110,20 @@ def test_header_bytes_counts_the_bytes_on_the_wire(id_: str, headers: dict[str, 
     ],
 )
 def test_what_cannot_be_published_is_known_before_it_is_sent(message: Message, reason: str) -> None:
-    fitness = Fitness(FACTS)
+    limits = Limits(INFO)
     for _ in range(2):  # the second answer comes out of a cache
-        unfit = fitness.unfit(message)
-        assert unfit is not None
-        assert unfit.reason == reason
-        assert "x" * 20 not in unfit.detail
+        violation = limits.violation(message)
+        assert violation is not None
+        assert violation.reason == reason
+        assert "x" * 20 not in violation.detail
 
 
 def test_everything_else_can_be_published() -> None:
-    fitness = Fitness(FACTS)
-    assert fitness.unfit(Message("txlog.a.b", "id ü", b"x" * 1000, {"A-b": "ü"})) is None
+    limits = Limits(INFO)
+    assert limits.violation(Message("txlog.a.b", "id ü", b"x" * 1000, {"A-b": "ü"})) is None
     room = 1_048_576 - header_bytes(Message("txlog.a", "1", b""))
-    assert fitness.unfit(Message("txlog.a", "1", b"x" * room)) is None
-    assert fitness.unfit(Message("txlog.a", "1", b"x" * (room + 1))) is not None
+    assert limits.violation(Message("txlog.a", "1", b"x" * room)) is None
+    assert limits.violation(Message("txlog.a", "1", b"x" * (room + 1))) is not None
 
 
 ordinary = st.tuples(
@@ -141,9 +141,9 @@ odd = st.tuples(
 
 @given(st.lists(ordinary | odd, max_size=5), st.integers(0, 120))
 def test_what_is_let_pass_together_would_pass_alone(batch: list[Message], limit: int) -> None:
-    fitness = Fitness(dataclasses.replace(FACTS, max_msg_size=limit))
-    alone = [fitness.unfit(message) for message in batch]
-    if fitness.all_fit(batch):
+    limits = Limits(dataclasses.replace(INFO, max_msg_size=limit))
+    alone = [limits.violation(message) for message in batch]
+    if limits.all_fit(batch):
         assert not any(alone)
 
 
@@ -151,6 +151,6 @@ def test_what_is_let_pass_together_would_pass_alone(batch: list[Message], limit:
 def test_ordinary_messages_pass_together_once_their_subjects_are_known(
     batch: list[Message],
 ) -> None:
-    fitness = Fitness(FACTS)
-    assert not any(fitness.unfit(message) for message in batch)
-    assert fitness.all_fit(batch)
+    limits = Limits(INFO)
+    assert not any(limits.violation(message) for message in batch)
+    assert limits.all_fit(batch)

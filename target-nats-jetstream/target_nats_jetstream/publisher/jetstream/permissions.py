@@ -24,7 +24,7 @@ class Permissions:
         self._settings = settings
         self._tolerated: set[str] = set()
         self.spellings: set[str] = set()
-        """Subjects as we write them: the client tells violations in lower case only."""
+        """Subjects as we write them: the client reports violations in lower case only."""
 
     def tolerate(self, subject: str) -> None:
         """Go on where the server forbids to publish to ``subject``."""
@@ -32,12 +32,12 @@ class Permissions:
 
     def failure(self, report: str) -> Lost | Forbidden | None:
         """What a report of the client means; None where it is tolerated."""
-        violation = _VIOLATION.search(report)
-        if not violation:
+        found = _VIOLATION.search(report)
+        if not found:
             return Lost(report)
-        if violation[2] in self._tolerated:
+        if found[2] in self._tolerated:
             return None
-        return Forbidden(self._denied(violation[1], violation[2]))
+        return Forbidden(self._denied(found[1], found[2]))
 
     def _denied(self, operation: str, lowered: str) -> AccessDeniedError:
         settings = self._settings

@@ -21,7 +21,7 @@ KEPT_MESSAGES, KEPT_BYTES, KEPT_SECONDS = 100_000, 64 * 1024 * 1024, 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamInfo:
     """A stream as its server describes it."""
 
     stream: str
@@ -54,16 +54,16 @@ class StreamFacts:
     """When the stream was created, as the server writes it."""
 
     @classmethod
-    def from_info(
+    def from_answer(
         cls,
-        info: Mapping[str, Any],
+        answer: Mapping[str, Any],
         *,
         version: tuple[int, int, int],
         max_payload: int,
         server: str,
-    ) -> StreamFacts:
+    ) -> StreamInfo:
         """Read the answer to STREAM.INFO."""
-        config, state = info["config"], info["state"]
+        config, state = answer["config"], answer["state"]
         return cls(
             stream=config["name"],
             subjects=tuple(config.get("subjects") or ()),
@@ -86,7 +86,7 @@ class StreamFacts:
             first_seq=state["first_seq"],
             last_seq=state["last_seq"],
             server=server,
-            created=info.get("created", ""),
+            created=answer.get("created", ""),
         )
 
     @property

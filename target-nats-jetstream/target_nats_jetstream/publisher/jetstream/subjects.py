@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_nats_jetstream.publisher.jetstream.stream_info import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
 
 def captures(pattern: str, subject: str) -> bool:
@@ -23,10 +23,10 @@ def captures(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given)
 
 
-def consumer_filter(facts: StreamFacts, ours: Sequence[str]) -> str | None:
+def consumer_filter(info: StreamInfo, ours: Sequence[str]) -> str | None:
     """The filter that leaves only our messages in, or None where none is needed or possible."""
-    if all(any(captures(own, subject) for own in ours) for subject in facts.subjects):
+    if all(any(captures(own, subject) for own in ours) for subject in info.subjects):
         return None
-    if len(ours) == 1 and any(captures(subject, ours[0]) for subject in facts.subjects):
+    if len(ours) == 1 and any(captures(subject, ours[0]) for subject in info.subjects):
         return ours[0]
     return None

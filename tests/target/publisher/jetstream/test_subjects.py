@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from target_nats_jetstream.publisher.jetstream.subjects import captures, consumer_filter
-from tests.target.publisher.publishing import FACTS
+from tests.target.publisher.publishing import INFO
 
 tokens = st.sampled_from(["a", "b", "*"])
 patterns = st.builds(
@@ -52,4 +52,4 @@ def test_a_filter_within_a_filter_captures_nothing_more(outer: str, inner: str) 
 def test_only_our_messages_are_read_back_where_a_filter_can_tell(
     subjects: tuple[str, ...], ours: list[str], expected: str | None
 ) -> None:
-    assert consumer_filter(dataclasses.replace(FACTS, subjects=subjects), ours) == expected
+    assert consumer_filter(dataclasses.replace(INFO, subjects=subjects), ours) == expected

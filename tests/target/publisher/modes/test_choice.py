@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from target_nats_jetstream.publisher.modes.choice import choose_mode, singly_mode
-from tests.target.publisher.publishing import FACTS
+from tests.target.publisher.publishing import INFO
 
 PLAIN = {"allow_atomic": False, "allow_batched": False}
 
@@ -48,15 +48,15 @@ PLAIN = {"allow_atomic": False, "allow_batched": False}
 def test_the_mode_is_the_fastest_that_keeps_the_order(
     asked: str, changes: dict[str, object], mode: str
 ) -> None:
-    facts = dataclasses.replace(FACTS, **changes)  # type: ignore[arg-type]  # a table of fields
-    assert choose_mode(asked, facts).mode == mode
+    info = dataclasses.replace(INFO, **changes)  # type: ignore[arg-type]  # a table of fields
+    assert choose_mode(asked, info).mode == mode
 
 
 def test_a_refused_mode_is_not_chosen_again() -> None:
-    assert choose_mode("auto", FACTS, {"fast": "why"}).mode == "atomic"
-    assert choose_mode("auto", FACTS, {"fast": "why", "atomic": "why"}).mode == "window"
+    assert choose_mode("auto", INFO, {"fast": "why"}).mode == "atomic"
+    assert choose_mode("auto", INFO, {"fast": "why", "atomic": "why"}).mode == "window"
 
 
 def test_a_refused_batch_goes_singly_only_in_a_mode_that_keeps_the_order() -> None:
-    assert singly_mode(FACTS) == "window"
-    assert singly_mode(dataclasses.replace(FACTS, replicas=3)) == "sync"
+    assert singly_mode(INFO) == "window"
+    assert singly_mode(dataclasses.replace(INFO, replicas=3)) == "sync"
