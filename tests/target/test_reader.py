@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+#: For the tests of which each takes many examples.
+STOP = Stop()
 TYPES = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
 
 
@@ -55,10 +57,8 @@ class Received:
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    stop = Stop()
-    yield stop
-    stop.close()
+def stop() -> Stop:
+    return Stop()
 
 
 @pytest.fixture
@@ -113,12 +113,10 @@ def test_the_input_may_be_cut_anywhere(
         os.close(write_end) if piece is None else os.write(write_end, piece)
         return math.inf
 
-    stop = Stop()
-    received = Received(stop)
+    received = Received(STOP)
     received.wants = write_the_next_piece
     with open(read_end, "rb") as file:  # noqa: PTH123 - it has no path
         counts = received.read(file)
-    stop.close()
     assert received.messages == messages
     assert counts["RECORD"] == len(messages)
     assert received.started == 1
@@ -219,10 +217,8 @@ NUMBERS = (
 @example(-(2**63) - 1)
 @example(12345678901234567890123456789012345678)
 def test_numbers_are_read_exactly(number: int | Decimal) -> None:
-    stop = Stop()
-    received = Received(stop)
+    received = Received(STOP)
     received.read(io.BytesIO(b'{"type": "STATE", "value": %s}' % str(number).encode()))
-    stop.close()
     value = received.messages[0]["value"]
     assert digits(value) == digits(number)
     assert not isinstance(value, float)

@@ -43,7 +43,6 @@ class CountedTarget(TargetNatsJetstream):
     def release(self) -> None:
         if self._assembly.made is not None:
             self._assembly.made.close()
-        self._stop.close()
 
 
 class MultipleStateMessages(TargetMultipleStateMessages):

@@ -141,13 +141,9 @@ class Ledger:
         """Release the connection and with it the lock; idempotent."""
         self._database.close()
 
-    def rows(self) -> list[LedgerRow]:
-        """The pipeline's row and those of its streams, also without a run; raises as ``begin``."""
-        return self._database.read(self._table.rows)
-
     def standing(self) -> Standing:
-        """The rows, and whether a run is at work on them, also without a run; raises as
-        ``check``.
+        """The pipeline's row and those of its streams, and whether a run is at work on them; also
+        without a run. Raises as ``check``.
         """
         return self._database.read(self._ask_standing)
 

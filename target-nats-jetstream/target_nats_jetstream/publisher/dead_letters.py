@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
+from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream import default_config
 
@@ -95,9 +96,8 @@ class DeadLetters:
             )
         except EpochEnded as ended:
             self._epoch.check()
-            logger.warning(
-                "dead letters go to %s: NATS does not take them (%s)", self._file, ended.failure
-            )
+            why = verdict_on(ended.failure, stream=stream_name(self._stream)).why
+            logger.warning("dead letters go to %s: NATS does not take them (%s)", self._file, why)
             self._usable = False
             return False
         return bool(json.loads(answer).get("stream") == stream_name(self._stream))

@@ -123,7 +123,9 @@ class TestWhatAColumnHolds:
         streams = {f"{'s' * 120}{n}": StreamProgress(None, n) for n in (1, 2)}
         ledger.checkpoint(LedgerProgress(streams, None))
 
-        assert [row.records_processed for row in ledger.rows() if ":" in row.program_name] in (
+        assert [
+            row.records_processed for row in ledger.standing().rows if ":" in row.program_name
+        ] in (
             [1, 2],
             [2, 1],
         )
@@ -319,7 +321,7 @@ class TestServerAway:
                 ledger.checkpoint(progress(15))
                 ledger.checkpoint(LedgerProgress(parts, None))
                 ledger.succeed()
-                rows = [(row.records_processed, row.status) for row in ledger.rows()]
+                rows = [(row.records_processed, row.status) for row in ledger.standing().rows]
                 ledger.close()
 
             assert rows == [(16, "SUCCESS"), (15, "SUCCESS"), (1, "SUCCESS")], lost
@@ -368,7 +370,7 @@ class TestRefusals:
         ledger.checkpoint(progress(1))
         ledger.succeed()
 
-        assert len(ledger.rows()) == 1
+        assert len(ledger.standing().rows) == 1
 
     @pytest.mark.parametrize("right", ["SELECT ON ETL_PRMREC", "SELECT, INSERT ON ETL_PRMREC"])
     def test_a_missing_right_is_named(

@@ -235,7 +235,7 @@ class TestTwoRunsAtOnce:
 
         assert waits == [0.1, 0.2]
         assert told(place) == [("P", "RUNNING", None, 5)]
-        assert [row.status for row in second.rows()] == ["RUNNING"], "asking needs no lock"
+        assert [row.status for row in second.standing().rows] == ["RUNNING"], "asking needs no lock"
 
     def test_the_second_may_begin_when_the_first_has_ended(
         self, place: Place, open_ledger: OpenLedger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -115,7 +116,10 @@ def test_a_dead_letter_that_is_sent_again_lies_there_once(nats_server: NatsServe
 
 @pytest.mark.parametrize("reason", ["no stream for them", "no right to them"])
 def test_letters_go_to_the_file_when_nats_does_not_take_them(
-    make_nats: Callable[..., NatsServer], tmp_path: Path, reason: str
+    make_nats: Callable[..., NatsServer],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    reason: str,
 ) -> None:
     denied = '"dlq.>"' if reason == "no right to them" else ""
     users = f"{{ user: etl, password: pw, permissions: {{ publish: {{ deny: [{denied}] }} }} }}"
@@ -132,6 +136,8 @@ def test_letters_go_to_the_file_when_nats_does_not_take_them(
         assert publisher.counts.dead_letters == 3
     assert ids(server) == ids_of(messages(10))
     assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ids_of(bad)
+    (why,) = re.findall(r"NATS does not take them \((.*)\)", caplog.text)
+    assert why.startswith(("nobody answers on dlq.", "no answer to "))
 
 
 def test_a_file_that_cannot_be_written_ends_the_run(

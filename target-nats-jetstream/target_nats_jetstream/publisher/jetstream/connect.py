@@ -75,7 +75,6 @@ class Unreached(Exception):  # noqa: N818 - not an error yet: the caller may try
 
     def __init__(self, server: str, cause: str) -> None:
         super().__init__(f"{server}: {cause}")
-        self.server = server
         self.cause = cause
 
 
