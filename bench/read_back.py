@@ -5,7 +5,7 @@
 The messages are as the target stores them: an id, `Singer-Pipeline`, `Record-Digest` and 350 bytes.
 The figures are messages per second of this process's CPU time, because the server shares the
 machine; elapsed time stands beside them. Memory is what a process grows by at its peak: once while
-the pieces are dropped as they come, once while all of them are kept.
+the chunks are dropped as they come, once while all of them are kept.
 
 Exit code 1 when it is slower than 80,000 messages per CPU second.
 """
@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher
-from target_nats_jetstream.publisher.read_back import Stored, read_after
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher import NatsSettings, Publisher, inspection
+from target_nats_jetstream.publisher.jetstream.read_back import Stored, read_after
+from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from tests.support.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
 
 SUBJECT = "bench.events"
 BATCH = 1_000
@@ -80,20 +79,20 @@ def read(settings: NatsSettings, count: int, *, keep: bool) -> Result:
 def measure(url: str, count: int, *, keep: bool) -> None:
     """Prints seconds, CPU seconds and bytes."""
 
-    async def ask(epoch: Epoch) -> None:
-        facts = await read_facts(epoch, settings.stream)
+    async def question(epoch: Epoch) -> None:
+        info = await read_stream_info(epoch, settings.stream)
         seen, kept = 0, list[Stored]()
         before, cpu, start = peak(), time.process_time(), time.perf_counter()
-        async for piece in read_after(epoch, facts, [SUBJECT], 0):
-            seen += len(piece)
+        async for chunk in read_after(epoch, info, [SUBJECT], 0):
+            seen += len(chunk)
             if keep:
-                kept += piece
+                kept += chunk
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         assert seen == count, (seen, count)
         print(seconds, cpu, peak() - before)
 
     settings = settings_for(url)
-    with_epoch(settings, ask)
+    inspection.ask(settings, question)
 
 
 def peak() -> int:
@@ -130,7 +129,7 @@ def main() -> int:
         for _ in range(arguments.rounds):
             dropped.append(read(settings, count, keep=False))
             kept.append(read(settings, count, keep=True))
-    print(f"pieces dropped: {rate(count, dropped)}\npieces kept:    {rate(count, kept)}")
+    print(f"chunks dropped: {rate(count, dropped)}\nchunks kept:    {rate(count, kept)}")
     return 0 if statistics.median(count / result.cpu for result in dropped) >= WANTED else 1
 
 

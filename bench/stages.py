@@ -29,9 +29,10 @@ from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.timestamps import BEGINNING
 from tap_oracle_txlog.writer import SingerWriter
 from target_nats_jetstream.__main__ import UNCOLLECTED
-from target_nats_jetstream.publisher.facts import Fitness, StreamFacts
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line
-from target_nats_jetstream.publisher.work import Work
+from target_nats_jetstream.publisher.intake import Intake
+from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
+from target_nats_jetstream.publisher.limits import Limits
 from target_nats_jetstream.reader import Envelope
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.target import TargetNatsJetstream
@@ -58,7 +59,7 @@ SCHEMA = {
     "key_properties": ["ID"],
     "bookmark_properties": ["EVENT_TIMESTAMP"],
 }
-FACTS = StreamFacts(
+INFO = StreamInfo(
     stream="BENCH",
     subjects=("txlog.events",),
     version=(2, 15, 1),
@@ -135,7 +136,7 @@ class Stages:
             "target: message, ids included": lambda: [
                 self.builder.build(*both) for both in self._both()
             ],
-            "publisher: judge": self._judge,
+            "publisher: take in": self._take_in,
             "publisher: put on the wire": lambda: [
                 b"".join(chain.from_iterable(hpub(message, whose=WHOSE) for message in run))
                 for run in self.messages
@@ -149,11 +150,11 @@ class Stages:
                 writer.write_records(NAME, page.rows)
             writer.flush()
 
-    def _judge(self) -> None:
-        work, fitness = Work("P", bury=False, on_change=lambda: None), Fitness(FACTS)
+    def _take_in(self) -> None:
+        intake, limits = Intake("P", allow_dead_letters=False, on_change=lambda: None), Limits(INFO)
         runs: Sequence[Sequence[Message]] = self.messages
-        work.queue.extend((run, None) for run in runs)
-        work.take(fitness)
+        intake.queue.extend((run, None) for run in runs)
+        intake.take(limits)
 
 
 def _runs(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
 GZIP = b"\x1f\x8b"
+#: How many records are handed over at a time.
+RUN_RECORDS = 500
 REMEDY = "Set `batch_config` of the tap to encoding jsonl, compression gzip or none"
 
 logger = logging.getLogger(__name__)
@@ -60,13 +63,18 @@ class BatchFiles(NamedTuple):
             paths = [root / path.name for path in paths]
         return cls(paths)
 
-    def lines(self) -> Iterator[bytes]:
-        """The records as JSON, without blanks around them.
+    def runs(self) -> Iterator[Sequence[bytes]]:
+        """The records as JSON, without blanks around them, some at a time.
 
         Raises:
             DataError: A file is not there, or broken.
             ConfigurationError: The library for its storage is not installed.
         """
+        lines = self._lines()
+        while run := list(islice(lines, RUN_RECORDS)):
+            yield run
+
+    def _lines(self) -> Iterator[bytes]:
         for path in self.paths:
             try:
                 with path.open("rb") as file, _unpacked(file) as unpacked:

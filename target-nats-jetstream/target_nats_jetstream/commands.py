@@ -32,7 +32,7 @@ def options() -> list[click.Parameter]:
     ]
 
 
-def tell_status(
+def print_status(
     ledger_settings: LedgerSettings, nats: NatsSettings, *, as_json: bool, max_age: str | None
 ) -> None:
     """Print how the pipeline stands.
@@ -43,9 +43,9 @@ def tell_status(
     """
     from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
     from target_nats_jetstream.publisher.inspection import stream_state  # noqa: PLC0415
-    from target_nats_jetstream.status import Status, parse_span  # noqa: PLC0415
+    from target_nats_jetstream.status import Status, parse_duration  # noqa: PLC0415
 
-    age = None if max_age is None else parse_span(max_age)
+    age = None if max_age is None else parse_duration(max_age)
     if not ledger_settings.enabled:
         reason = "there is no ledger to ask: neither mariadb_host nor ledger_url is set"
         raise ConfigurationError(reason, "Set one of them")

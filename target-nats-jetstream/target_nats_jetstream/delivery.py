@@ -84,8 +84,8 @@ class Delivery:
     def start(self) -> None:
         """Connect to both servers, the ledger first: it has to tell when the other is away."""
         self._progress.check()
-        facts = self._publisher.start(wait=self._stop.wait_until)
-        self._progress.publishes_to(facts)
+        info = self._publisher.start(wait=self._stop.wait_until)
+        self._progress.publishes_to(info)
         self._report.started(self._progress.where)
 
     def take(self, messages: Sequence[Message]) -> None:
@@ -101,15 +101,15 @@ class Delivery:
         self._taken += len(messages)
         while len(self._buffer) >= self._batch_size or self._buffered_bytes >= MAX_BATCH_BYTES:
             self._hand_over()
-            self.go_on()
+            self.poll()
 
-    def bury(self, message: Message, reason: str, detail: str) -> None:
-        """Put a record that cannot be published aside; raises as ``take``."""
+    def dead_letter(self, message: Message, reason: str, detail: str) -> None:
+        """Make a dead letter of a record that cannot be published; raises as ``take``."""
         self._flush()
         self._wait(lambda: self._publisher.has_room)
         if not self._publisher.submitted:
             self._resume({message.stream})
-        self._publisher.submit_dead([message], reason, detail)
+        self._publisher.submit_dead_letters([message], reason, detail)
         self._taken += 1
 
     def _flush(self) -> None:
@@ -136,7 +136,7 @@ class Delivery:
         """Call ``act`` once all that was taken before is acknowledged; raises as ``take``."""
         self._flush()
         self._after_ack.append((self._publisher.submitted, act))
-        self.go_on()
+        self.poll()
 
     def note(self, state: Mapping[str, object]) -> None:
         """Take a STATE from the input. It ends a batch: so its place in the stream is known."""
@@ -146,7 +146,7 @@ class Delivery:
         now = time.monotonic()
         if self._checkpoints.due(now):
             self._checkpoints.hold(now)
-        self.go_on()
+        self.poll()
 
     def idle(self) -> float:
         """Do what is due while there is no input; tells when (time.monotonic) to be called
@@ -162,12 +162,12 @@ class Delivery:
             self._flush()
         if self._checkpoints.due(now):
             self._checkpoints.hold(now)
-        self.go_on()
+        self.poll()
         linger = math.inf if self._idle_since is None else self._idle_since + LINGER_SECONDS
         return min(linger, self._checkpoints.deadline(), self._report.next_at)
 
-    def go_on(self) -> None:
-        """Release what is acknowledged, and tell how far the run is when it is time to.
+    def poll(self) -> None:
+        """Release what is acknowledged, and log how far the run is when it is time to.
 
         Raises:
             TargetError: The publisher or the ledger failed.
@@ -181,7 +181,7 @@ class Delivery:
         while self._after_ack and self._after_ack[0][0] <= self._publisher.acked_through:
             self._after_ack.popleft()[1]()
         for state, barrier in self._checkpoints.release(self._publisher.acked_through):
-            self._progress.record(state, self._publisher.settled(barrier))
+            self._progress.checkpoint(state, self._publisher.acknowledged(barrier))
             self._report.checkpoint(self._progress.complete_up_to)
             self._write_state(state)
 
@@ -211,7 +211,7 @@ class Delivery:
         self._settle()
         if why := _unfinished(messages, self._newest_state):
             raise DataError(why, "See what the tap says; what came before is safe, run it again")
-        self._progress.succeed(self._publisher.settled(self._publisher.submitted))
+        self._progress.succeed(self._publisher.acknowledged(self._publisher.submitted))
         self._report.checkpoint(self._progress.complete_up_to)
         self._report.done(self._taken, self._publisher.counts)
 
@@ -229,7 +229,7 @@ class Delivery:
         self._save(str(error), time.monotonic() + SETTLE_SECONDS)
 
     def _save(self, reason: str, deadline: float) -> None:
-        steps = [lambda: self._settle(deadline), self._release, self._record_rest]
+        steps = [lambda: self._settle(deadline), self._release, self._checkpoint_rest]
         for step in () if self._progress.has_failed else steps:
             try:
                 step()
@@ -238,8 +238,8 @@ class Delivery:
         self._progress.fail(reason)
         self._report.ended(self._taken, self._publisher.counts)
 
-    def _record_rest(self) -> None:
-        self._progress.record_rest(self._publisher.settled(self._publisher.acked_through))
+    def _checkpoint_rest(self) -> None:
+        self._progress.checkpoint_rest(self._publisher.acknowledged(self._publisher.acked_through))
 
     def close(self) -> None:
         """Release both connections; idempotent."""

@@ -14,7 +14,7 @@ from target_nats_jetstream import bookmarks
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.publisher.known import Past
-from target_nats_jetstream.publisher.outstanding import Settled
+from target_nats_jetstream.publisher.outstanding import Acknowledged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.ledger.ledger import Ledger
     from target_nats_jetstream.ledger.row import LedgerRow
-    from target_nats_jetstream.publisher import StreamFacts
+    from target_nats_jetstream.publisher import StreamInfo
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Progress:
         self._is_test = False
         self._past = Past()
         self._state: Mapping[str, object] | None = None
-        self._settled = Settled()
+        self._acknowledged = Acknowledged()
         self.complete_up_to: datetime | None = None
         """Up to when everything is complete; None while that is not known."""
         self.has_failed = False
@@ -63,9 +63,9 @@ class Progress:
         if self._ledger is not None:
             self._try(self._ledger.check)
 
-    def publishes_to(self, facts: StreamFacts) -> None:
+    def publishes_to(self, info: StreamInfo) -> None:
         """Note the stream, and where it ended before this run."""
-        self._stream, self._ends_at = facts.identity, facts.last_seq
+        self._stream, self._ends_at = info.identity, info.last_seq
 
     def resume(self, streams: Iterable[str], state: Mapping[str, object] | None) -> Past:
         """What the runs before have left, when the first messages are to be published.
@@ -97,10 +97,10 @@ class Progress:
         if before is not None:
             self.complete_up_to = before.last_successful_time
         if before is None or before.sequences.of(self._stream).newest is None:
-            self._tell({}, Settled(), self._ends_at)
+            self._write({}, Acknowledged(), self._ends_at)
 
-    def record(self, state: Mapping[str, object], settled: Settled) -> None:
-        """Tell the ledger a STATE and what is settled before it; then the STATE may leave.
+    def checkpoint(self, state: Mapping[str, object], acknowledged: Acknowledged) -> None:
+        """Write a STATE and what is acknowledged before it to the ledger; then the STATE may leave.
 
         Raises:
             TargetError: The ledger cannot be used, or its row is another run's.
@@ -110,61 +110,69 @@ class Progress:
             self._is_test = True
             return
         self._begin(kept)
-        self._state, self._settled = kept, settled
-        self._tell(kept, settled, self._behind(settled.sequence))
+        self._state, self._acknowledged = kept, acknowledged
+        self._write(kept, acknowledged, self._behind(acknowledged.sequence))
 
     def _behind(self, sequence: int) -> int:
         """Where a STATE stands that has ``sequence`` before it."""
         return sequence or (self._ends_at if self._past.since is None else self._past.since)
 
-    def _tell(
-        self, state: Mapping[str, object] | None, settled: Settled, state_sequence: int = 0
+    def _write(
+        self,
+        state: Mapping[str, object] | None,
+        acknowledged: Acknowledged,
+        state_sequence: int = 0,
     ) -> None:
-        """Tell counts and a STATE; an empty one where the tap has written none, None to leave what
+        """Write counts and a STATE; an empty one where the tap has written none, None to leave what
         is known of STATEs as it is.
         """
         times = bookmarks.complete_times(state or self._state or {})
         counted = (self._before and self._before.stream_sequence) or 0
         progress = LedgerProgress(
             streams={
-                name: StreamProgress(times.get(name), settled.counts.get(name, 0))
-                for name in {**times, **settled.counts}
+                name: StreamProgress(times.get(name), acknowledged.counts.get(name, 0))
+                for name in {**times, **acknowledged.counts}
             },
             state=state,
-            sequence=max(counted, settled.counted_through),
+            sequence=max(counted, acknowledged.counted_through),
             state_sequence=state_sequence,
             stream=self._stream,
-            places=settled.places,
+            places=acknowledged.places,
         ).without_test_stream()
         self.complete_up_to = progress.time or self.complete_up_to
         if self._ledger is not None:
-            self._try(partial(self._ledger.record, progress))
+            self._try(partial(self._ledger.checkpoint, progress))
 
-    def succeed(self, settled: Settled) -> None:
-        """Tell that the run ended well, with all that is settled; raises as ``record``."""
+    def succeed(self, acknowledged: Acknowledged) -> None:
+        """Write that the run ended well, and all that is acknowledged; raises as
+        ``checkpoint``.
+        """
         if self._ledger is None or (self._is_test and not self._has_begun):
             return
         self._begin(None)
         if self._state is None:
-            self._tell({}, settled, self._behind(settled.newest))
+            self._write({}, acknowledged, self._behind(acknowledged.newest))
         else:
             # Nothing is going to be repeated that came before the last STATE.
-            self._tell(self._state, self._settled, self._behind(self._settled.newest))
-            self.record_rest(settled)
+            self._write(self._state, self._acknowledged, self._behind(self._acknowledged.newest))
+            self.checkpoint_rest(acknowledged)
         self._try(self._ledger.succeed)
 
-    def record_rest(self, settled: Settled) -> None:
-        """Tell the ledger of records that no STATE came after; raises as ``record``.
+    def checkpoint_rest(self, acknowledged: Acknowledged) -> None:
+        """Write records to the ledger that no STATE came after; raises as ``checkpoint``.
 
         Not while some of a killed run may still be repeated: the next run could not tell them from
         those that are counted here.
         """
-        if settled.counts != self._settled.counts and settled.counted_through == settled.newest:
+        if (
+            acknowledged.counts != self._acknowledged.counts
+            and acknowledged.counted_through == acknowledged.newest
+        ):
             self._begin(None)
-            self._tell(None, settled)
+            self._write(None, acknowledged)
 
     def fail(self, reason: str) -> None:
-        """Tell why the run failed; never raises."""
+        """Write why the run failed; never raises."""
         is_silent = self.has_failed or (self._is_test and not self._has_begun)
         if self._ledger is not None and not is_silent:
             self._ledger.fail(reason)

@@ -54,7 +54,7 @@ BLANK = Envelope("")
 
 
 class SingerReader(GenericSingerReader[bytes]):
-    """Gives each message to its callback, and runs of records to the taker of their stream.
+    """Gives each message to its callback, and runs of records to the fast path of their stream.
 
     Args:
         readable: Waits for input on a file descriptor until a deadline; False when something else
@@ -62,8 +62,8 @@ class SingerReader(GenericSingerReader[bytes]):
         start: Called once, before anything is read.
         idle: Called whenever there is nothing to read; does what is due and returns when
             (time.monotonic) it wants to be called again at the latest.
-        taker: The function that takes records of a stream as JSON, None where the SDK has to see
-            them as messages.
+        fast_path: The function that takes records of a stream as JSON; None where the SDK has to
+            see them as messages.
     """
 
     default_input = None  # type: ignore[assignment]  # stdin is opened by its number, see _chunks
@@ -73,10 +73,10 @@ class SingerReader(GenericSingerReader[bytes]):
         readable: Callable[[int, float], bool],
         start: Callable[[], None],
         idle: Callable[[], float],
-        taker: Callable[[str | None], Callable[[Sequence[bytes]], None] | None],
+        fast_path: Callable[[str | None], Callable[[Sequence[bytes]], None] | None],
     ) -> None:
         super().__init__()
-        self._taker = taker
+        self._fast_path = fast_path
         self._readable = readable
         self._start = start
         self._idle = idle
@@ -104,8 +104,8 @@ class SingerReader(GenericSingerReader[bytes]):
             done = 0
             for stream, group in groupby(self._opened(lines), _stream_of_record):
                 run = list(group)
-                if (take := self._taker(stream)) is not None:
-                    take([bytes(envelope.record) for envelope in run])
+                if (process := self._fast_path(stream)) is not None:
+                    process([bytes(envelope.record) for envelope in run])
                     counts["RECORD"] += len(run)
                     self.line += len(run)
                 else:

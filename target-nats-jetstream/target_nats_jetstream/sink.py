@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from itertools import repeat
 from operator import contains
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import jsonschema_rs
 import msgspec
@@ -22,14 +22,45 @@ from typing_extensions import override
 from target_nats_jetstream.message import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from singer_sdk import Target
     from singer_sdk.mapper import StreamMap
 
-    from target_nats_jetstream.target import TargetNatsJetstream
+    from target_nats_jetstream.delivery import Delivery
+    from target_nats_jetstream.message import Message, MessageBuilder
 
 BLANK = ord(" ")
 NO_OBJECT = "it is no JSON object"
+
+
+class SinkTarget(Protocol):
+    """What a sink needs of its target."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """The way out."""
+
+    def message_builder(
+        self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]
+    ) -> MessageBuilder:
+        """The builder for one stream, as the settings want it.
+
+        Raises:
+            ConfigurationError: The template of the message id names a field that is not there.
+        """
+
+    def refuse(self, message: Message, why: str, offset: int = 0) -> None:
+        """Treat a record that cannot be published as ``on_error`` says.
+
+        Args:
+            message: As it would have been.
+            why: Without content of the record.
+            offset: Of its line behind the one that is being read.
+
+        Raises:
+            DataError: Where it may not be a dead letter.
+        """
 
 
 class CompiledValidator(BaseJSONSchemaValidator):
@@ -63,14 +94,14 @@ class JetStreamSink(RecordSink):
 
     def __init__(
         self,
-        target: TargetNatsJetstream,
+        target: Target,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
-        self._target = target
-        self._builder = target.message_builder(stream_name, schema, self.key_properties)
+        self._target = cast("SinkTarget", target)  # the SDK makes the sinks, by its own signature
+        self._builder = self._target.message_builder(stream_name, schema, self.key_properties)
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._is_valid = self._compiled.is_valid if self._compiled else _anything
         self._came: bytes | None = None
@@ -80,7 +111,7 @@ class JetStreamSink(RecordSink):
         self._compiled = CompiledValidator(self.schema) if self.validate_schema else None
         return self._compiled
 
-    def takes_all_of(self, stream_maps: Sequence[StreamMap]) -> bool:
+    def can_bypass_maps(self, stream_maps: Sequence[StreamMap]) -> bool:
         """Whether the SDK leaves the records of a stream with these maps as they are."""
         return (
             len(stream_maps) == 1
@@ -91,8 +122,8 @@ class JetStreamSink(RecordSink):
 
     # Records as the tap wrote them
 
-    def take(self, encoded: Sequence[bytes]) -> None:
-        """Take records of a stream that no map touches, in their order.
+    def process_encoded(self, encoded: Sequence[bytes]) -> None:
+        """Process records of a stream that no map touches, in their order.
 
         The SDK's way of a record is many times as long, most of it copies and calls for what this
         target does not use; and it would encode anew what is JSON already.
@@ -110,7 +141,7 @@ class JetStreamSink(RecordSink):
             self._target.delivery.take(messages)
         else:
             for offset, text in enumerate(encoded):
-                self._take_one(text, offset)
+                self._process_one(text, offset)
         self.record_counter_metric.increment(len(encoded))
 
     def _all_fit(self, records: Sequence[Any]) -> bool:
@@ -121,7 +152,7 @@ class JetStreamSink(RecordSink):
             and self._builder.can_name_all(records)
         )
 
-    def _take_one(self, text: bytes, offset: int) -> None:
+    def _process_one(self, text: bytes, offset: int) -> None:
         try:
             record = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

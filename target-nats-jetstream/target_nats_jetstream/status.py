@@ -97,7 +97,7 @@ class Status:
             self.result(row),
             _text(row.last_successful_time),
             f"{row.records_processed:,}",
-            span(self.lag(row)),
+            format_lag(self.lag(row)),
             self._error(row) or "",
         )
 
@@ -131,7 +131,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def span(length: timedelta) -> str:
+def format_lag(length: timedelta) -> str:
     """A length of time for people: ``45 s``, ``12 min``, ``3 h``, ``2 d``."""
     if length == timedelta.max:
         return "-"
@@ -142,7 +142,7 @@ def span(length: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
-def parse_span(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """A length of time like ``90s``, ``30m``, ``2h``, ``1d``.
 
     Raises:

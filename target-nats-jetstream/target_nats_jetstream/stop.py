@@ -131,8 +131,3 @@ class Stop:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 65536)
         return fd in ready
-
-    def close(self) -> None:
-        """Close the pipe; the object is of no use afterwards."""
-        os.close(self._wake_read)
-        os.close(self._wake_write)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -19,18 +18,12 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
+from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
-from target_nats_jetstream.checkpoint import Checkpoints
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
-from target_nats_jetstream.identity import new_places, pipeline_text
-from target_nats_jetstream.ledger.settings import LedgerSettings
-from target_nats_jetstream.message import MessageBuilder
-from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.reader import SingerReader, discard, explain
-from target_nats_jetstream.report import Report
 from target_nats_jetstream.sink import NO_OBJECT, JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
-from target_nats_jetstream.writer import write_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,14 +32,13 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_nats_jetstream.delivery import Delivery
-    from target_nats_jetstream.message import Message
+    from target_nats_jetstream.message import Message, MessageBuilder
+    from target_nats_jetstream.sink import SinkTarget
 
 logger = logging.getLogger(__name__)
 
 #: How long a failing target goes on reading its input before it exits (seconds).
 DISCARD_SECONDS = 2.0
-#: How many records of a BATCH file are taken at a time.
-RUN_RECORDS = 500
 
 
 class TargetNatsJetstream(Target):
@@ -73,10 +65,9 @@ class TargetNatsJetstream(Target):
         setup_mapper: bool = True,
     ) -> None:
         self._stop = Stop()
-        self._delivery: Delivery | None = None
         self._replication_keys: dict[str, str | None] = {}
         self._replication_key: str | None = None
-        self._takers: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
+        self._fast_paths: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
         self._batch_record: int | None = None
         super().__init__(
             config=config,
@@ -84,95 +75,29 @@ class TargetNatsJetstream(Target):
             validate_config=validate_config,
             setup_mapper=setup_mapper,
             message_reader=SingerReader(
-                self._stop.readable, self._start, self._idle, self._takers.get
+                self._stop.readable, self._start, self._idle, self._fast_paths.get
             ),
         )
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
-        self._settings = settings.TargetSettings.from_config(self.config)
-        self._places = new_places(pipeline_text(self._ledger_settings().program_name))
+        self._assembly = Assembly(self.config, self._stop)
+
+    # What a sink needs: SinkTarget
 
     @property
     def delivery(self) -> Delivery:
-        """The way out; made when first needed, so that ``--about`` loads no client library.
-
-        Raises:
-            ConfigurationError: The settings of a client contradict each other.
-        """
-        if self._delivery is None:
-            self._delivery = self._assemble()
-        return self._delivery
-
-    def _assemble(self) -> Delivery:
-        from target_nats_jetstream.delivery import Delivery  # noqa: PLC0415
-        from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
-        from target_nats_jetstream.publisher import Publisher  # noqa: PLC0415
-
-        samples = [self._settings.subject.sample()]
-        ledger = self._ledger_settings()
-        return Delivery(
-            Publisher(
-                self._nats_settings(),
-                samples,
-                pipeline=ledger.program_name,
-                on_progress=self._stop.wake,
-            ),
-            Ledger(ledger, sleep=self._stop.sleep) if ledger.enabled else None,
-            Checkpoints(
-                every_records=self._settings.checkpoint_records,
-                every_seconds=self._settings.checkpoint_seconds,
-            ),
-            self._stop,
-            Report(),
-            batch_size=int(self.config["batch_size"]),
-            write_state=write_state,
-        )
-
-    def _nats_settings(self) -> NatsSettings:
-        return NatsSettings.from_config(self.config, [self._settings.subject.pattern()])
-
-    def _ledger_settings(self) -> LedgerSettings:
-        return LedgerSettings.from_config(self.config)
-
-    # What a sink needs
+        """The way out."""
+        return self._assembly.delivery
 
     def message_builder(
         self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]
     ) -> MessageBuilder:
-        """The builder for one stream, as the settings want it.
-
-        Raises:
-            ConfigurationError: The template of the message id names a field that is not there.
-        """
-        ours = self._settings
-        ours.check_fields(stream, schema["properties"])
-        builder = MessageBuilder(
-            stream,
-            ours.subject,
-            keys,
-            replication_key=self._replication_key,
-            title=str(schema.get("title") or ""),
-            places=self._places,
-            added={"data_type": ours.data_type} if ours.data_type else {},
-            add_trace_id=ours.add_trace_id,
-            id_template=ours.id_template,
-            headers=ours.headers,
-        )
-        logger.info("stream %s: %s", stream, builder.rule)
-        return builder
+        """The builder for one stream."""
+        return self._assembly.message_builder(stream, schema, keys, self._replication_key)
 
     def refuse(self, message: Message, why: str, offset: int = 0) -> None:
-        """Treat a record that cannot be published as ``on_error`` says.
-
-        Args:
-            message: As it would have been.
-            why: Without content of the record.
-            offset: Of its line behind the one that is being read.
-
-        Raises:
-            DataError: Where it may not be a dead letter.
-        """
+        """Treat a record that cannot be published as ``on_error`` says."""
         if self.config["on_error"] == "dead_letter":
-            self.delivery.bury(message, "invalid", why)
+            self.delivery.dead_letter(message, "invalid", why)
             return
         where = f"line {self._reader.line + offset}"
         if self._batch_record is not None:
@@ -233,11 +158,11 @@ class TargetNatsJetstream(Target):
         self._replication_keys[stream] = self._replication_key
         super()._process_schema_message(message_dict)
         self._sinks_to_clear.clear()  # they keep nothing
-        self._takers.clear()
+        self._fast_paths.clear()
         for name, stream_maps in self.mapper.stream_maps.items():
             sink = self._sinks_active.get(name)
-            if isinstance(sink, JetStreamSink) and sink.takes_all_of(stream_maps):
-                self._takers[name] = sink.take
+            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(stream_maps):
+                self._fast_paths[name] = sink.process_encoded
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -249,8 +174,7 @@ class TargetNatsJetstream(Target):
         stream = str(message_dict.get("stream"))
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
-        builder = MessageBuilder(stream, self._settings.subject, places=self._places)
-        self.refuse(builder.unreadable(msgspec.json.encode(record)), NO_OBJECT)
+        self.refuse(self._assembly.unreadable(stream, msgspec.json.encode(record)), NO_OBJECT)
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -264,11 +188,11 @@ class TargetNatsJetstream(Target):
             self._assert_sink_exists(stream)
         storage = (self.config.get("batch_config") or {}).get("storage")
         files = BatchFiles.announced(message_dict["encoding"], message_dict["manifest"], storage)
-        take, lines = self._takers.get(stream), files.lines()
+        process = self._fast_paths.get(stream)
         self._batch_record = 1
-        while run := list(islice(lines, RUN_RECORDS)):
-            if take is not None:
-                take(run)
+        for run in files.runs():
+            if process is not None:
+                process(run)
                 self._batch_record += len(run)
                 continue
             for record in map(self.message_reader.deserialize_json, run):
@@ -333,12 +257,13 @@ class TargetNatsJetstream(Target):
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
+        parts = target._assembly
         if status:
-            commands.tell_status(
-                target._ledger_settings(), target._nats_settings(), as_json=as_json, max_age=max_age
+            commands.print_status(
+                parts.ledger_settings(), parts.nats_settings(), as_json=as_json, max_age=max_age
             )
         elif replay_dead_letters:
-            commands.replay(target._nats_settings())
+            commands.replay(parts.nats_settings())
         else:
             target.run(file_input)
 
@@ -356,21 +281,26 @@ class TargetNatsJetstream(Target):
             try:
                 self.listen(file_input)
             except Stopped as stopped:
-                if self._delivery is not None:
-                    self._delivery.stop_by_signal(stopped.signum, self._settings.shutdown_timeout)
+                if (delivery := self._assembly.made) is not None:
+                    seconds = self._assembly.settings.shutdown_timeout
+                    delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
             except Exception as error:
                 logger.debug("where it happened", exc_info=True)
                 self._fail(explain(error), file_input)
             finally:
-                if self._delivery is not None:
-                    self._delivery.close()
+                if (delivery := self._assembly.made) is not None:
+                    delivery.close()
 
     def _fail(self, error: TargetError, file_input: IO[str] | None) -> None:
-        if self._delivery is not None:
-            self._delivery.fail(error)
+        if (delivery := self._assembly.made) is not None:
+            delivery.fail(error)
         logger.error("%s", error)
         if file_input is None:
             with contextlib.suppress(Stopped):
                 discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
         raise SystemExit(error.exit_code) from None
+
+
+if TYPE_CHECKING:
+    _: type[SinkTarget] = TargetNatsJetstream  # sinks take their target for one

@@ -21,8 +21,8 @@ from target_nats_jetstream.identity import (
     stream_of,
 )
 from target_nats_jetstream.message import Message, MessageBuilder, encode, trace_ids
+from target_nats_jetstream.publisher.jetstream.read_back import Stored
 from target_nats_jetstream.publisher.known import Known, Past
-from target_nats_jetstream.publisher.read_back import Stored
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 from tests.target.records import RECORDS, SCALARS, digits
@@ -188,7 +188,7 @@ def test_the_parts_of_an_id_can_be_told_from_the_id(
     assert placed_by(one.id) == placed_by(other.id) == mark_of("P")
     assert stream_of(one.id) == stream_of(other.id)
     assert content_of(one.id) == one.content == other.content
-    known = Known("P", Past(since=0, counted_through=0), patience=10)
+    known = Known("P", Past(since=0, counted_through=0), give_up_after=10)
     known.add([Stored(1, one.id, "", "")])
     found = known.find(other)
     assert found is not None

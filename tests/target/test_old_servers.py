@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import replay_dead_letters
-from target_nats_jetstream.publisher.read_back import read_after
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher import inspection, replay_dead_letters
+from target_nats_jetstream.publisher.jetstream.read_back import read_after
+from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from tests.run import DEBIAN_NATS, ROOT
 from tests.support.target import Target
 from tests.target.killing import forgetful, kill_until_done
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from tests.support.forking import ForkServer
     from tests.support.nats import NatsServer
 
@@ -118,7 +117,9 @@ def test_what_is_stored_already_is_recognised(old_server: NatsServer, tail: int)
     with publishing(old_server, dedupe_tail=tail) as publisher:
         publish(publisher, messages(300, 200))
         counts = publisher.counts
-        assert (counts.known_to_server, counts.known_from_tail) == ((0, 100) if tail else (100, 0))
+        assert (counts.known_to_server, counts.known_from_read_back) == (
+            (0, 100) if tail else (100, 0)
+        )
         assert counts.published == 200
     assert ids(old_server) == ids_of(messages(500))
 
@@ -163,15 +164,15 @@ def test_all_is_read_back_piece_by_piece_whatever_the_payload(
     old_nats: Callable[..., NatsServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Headers only: a limit in bytes must not be one of the payload that does not come."""
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE", 100)
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE_BYTES", 100_000)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.CHUNK", 100)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.CHUNK_BYTES", 100_000)
     server = old_nats()
     with publishing(server) as publisher:
         publish(publisher, messages(1_000))
         publish(publisher, messages(20, 1_000, size=200_000), size=5)
 
-    async def ask(epoch: Epoch) -> list[str]:
-        pieces = read_after(epoch, await read_facts(epoch, STREAM), ["txlog.>"], 10)
-        return [stored.id async for piece in pieces for stored in piece]
+    async def question(epoch: Epoch) -> list[str]:
+        chunks = read_after(epoch, await read_stream_info(epoch, STREAM), ["txlog.>"], 10)
+        return [stored.id async for chunk in chunks for stored in chunk]
 
-    assert with_epoch(settings_for(server), ask) == ids_of(messages(1_020))[10:]
+    assert inspection.ask(settings_for(server), question) == ids_of(messages(1_020))[10:]

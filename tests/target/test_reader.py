@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+#: For the tests of which each takes many examples.
+STOP = Stop()
 TYPES = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
 
 
@@ -38,10 +40,10 @@ class Received:
     def __init__(self, stop: Stop) -> None:
         self.messages: list[dict[str, Any]] = []
         self.idle_at: list[float] = []
-        self.takers: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
+        self.fast_paths: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
         self.started = 0
         self.wants: Callable[[], float] = lambda: math.inf
-        self._reader = SingerReader(stop.readable, self._start, self._idle, self.takers.get)
+        self._reader = SingerReader(stop.readable, self._start, self._idle, self.fast_paths.get)
 
     def _start(self) -> None:
         self.started += 1
@@ -55,10 +57,8 @@ class Received:
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    stop = Stop()
-    yield stop
-    stop.close()
+def stop() -> Stop:
+    return Stop()
 
 
 @pytest.fixture
@@ -113,12 +113,10 @@ def test_the_input_may_be_cut_anywhere(
         os.close(write_end) if piece is None else os.write(write_end, piece)
         return math.inf
 
-    stop = Stop()
-    received = Received(stop)
+    received = Received(STOP)
     received.wants = write_the_next_piece
     with open(read_end, "rb") as file:  # noqa: PTH123 - it has no path
         counts = received.read(file)
-    stop.close()
     assert received.messages == messages
     assert counts["RECORD"] == len(messages)
     assert received.started == 1
@@ -132,7 +130,7 @@ def test_runs_of_records_go_to_the_taker_of_their_stream_as_the_tap_wrote_them(
     def take(encoded: Sequence[bytes]) -> None:
         taken.append(list(encoded))
 
-    received.takers["s"] = take
+    received.fast_paths["s"] = take
     text = (
         b'{"type": "RECORD", "record": {"a" : 1.10}, "stream": "s", "time_extracted": "x"}\n'
         b'{"type":"RECORD","stream":"s","record":{"a":2}}\n'
@@ -158,7 +156,7 @@ def test_what_comes_before_a_bad_line_is_taken_and_what_comes_after_it_is_not(
     def take(encoded: Sequence[bytes]) -> None:
         taken.extend(encoded)
 
-    received.takers["s"] = take
+    received.fast_paths["s"] = take
     good = lines(record(a=1)).rstrip()
     with pytest.raises(DataError, match=r"^line 4 of the input is no Singer message"):
         received.read(io.BytesIO(b"\n".join([good, b"", good, bad, good])))
@@ -169,7 +167,7 @@ def test_an_error_of_a_taker_is_not_taken_for_a_bad_line(received: Received) -> 
     def fail(_: Sequence[bytes]) -> None:
         raise KeyError
 
-    received.takers["s"] = fail
+    received.fast_paths["s"] = fail
     with pytest.raises(KeyError):
         received.read(io.BytesIO(lines(record(a=1))))
 
@@ -219,10 +217,8 @@ NUMBERS = (
 @example(-(2**63) - 1)
 @example(12345678901234567890123456789012345678)
 def test_numbers_are_read_exactly(number: int | Decimal) -> None:
-    stop = Stop()
-    received = Received(stop)
+    received = Received(STOP)
     received.read(io.BytesIO(b'{"type": "STATE", "value": %s}' % str(number).encode()))
-    stop.close()
     value = received.messages[0]["value"]
     assert digits(value) == digits(number)
     assert not isinstance(value, float)

@@ -31,14 +31,14 @@ class Taken:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        self.buried: list[tuple[Message, str]] = []
+        self.dead_letters: list[tuple[Message, str]] = []
 
     def take(self, messages: Sequence[Message]) -> None:
         self.messages += messages
 
-    def bury(self, message: Message, reason: str, detail: str) -> None:
+    def dead_letter(self, message: Message, reason: str, detail: str) -> None:
         assert reason == "invalid"
-        self.buried.append((message, detail))
+        self.dead_letters.append((message, detail))
 
 
 def sink_of(
@@ -47,7 +47,7 @@ def sink_of(
     """A target that has read a SCHEMA, not connected to anything, and its sink."""
     target = TargetNatsJetstream(config={"subject": "txlog.{stream}.{ID}", **config})
     taken = Taken()
-    target._delivery = taken  # type: ignore[assignment]
+    target._assembly.made = taken  # type: ignore[assignment]
     target._process_schema_message(message)
     sink = target.get_sink(message["stream"])
     assert isinstance(sink, JetStreamSink)
@@ -76,7 +76,7 @@ def test_both_ways_make_the_same_message(
 ) -> None:
     target, sink, taken = keyless
     encoded = msgspec.json.format(encode(record), indent=0 if blanks else -1)
-    sink.take([encoded])
+    sink.process_encoded([encoded])
     target._process_record_message(
         {"stream": "EVENTS", "record": target.message_reader.deserialize_json(encoded)}
     )
@@ -89,7 +89,7 @@ def test_both_ways_make_the_same_message(
 def test_the_bytes_of_a_record_are_kept() -> None:
     _, sink, taken = sink_of(schema())
     written = b'{"ID":1,"AT":null,"DATA":"\\u00e9","N":1.50E+3,"_sdc_deleted_at":null}'
-    sink.take([written])
+    sink.process_encoded([written])
     assert taken.messages[0].payload.startswith(written[:-1] + b',"data_type":"TXLOG"')
 
 
@@ -109,11 +109,11 @@ BAD = [
 @pytest.mark.parametrize(("bad", "why"), BAD)
 def test_one_bad_record_does_not_change_its_neighbours(bad: bytes, why: str) -> None:
     _, alone, one = sink_of(schema(), on_error="dead_letter")
-    alone.take([GOOD])
+    alone.process_encoded([GOOD])
     _, sink, taken = sink_of(schema(), on_error="dead_letter")
-    sink.take([GOOD, bad, GOOD])
+    sink.process_encoded([GOOD, bad, GOOD])
     assert taken.messages == one.messages * 2
-    ((letter, detail),) = taken.buried
+    ((letter, detail),) = taken.dead_letters
     assert why in detail
     if "JSON" in why:
         assert letter.payload == bad
@@ -124,7 +124,7 @@ def test_a_bad_record_ends_the_run_after_those_before_it(bad: bytes, why: str) -
     target, sink, taken = sink_of(schema())
     target._reader.line = 7
     with pytest.raises(DataError) as raised:
-        sink.take([GOOD, bad, GOOD])
+        sink.process_encoded([GOOD, bad, GOOD])
     assert raised.value.reason.startswith("line 8 is a record of stream EVENTS that cannot be")
     assert why in raised.value.reason
     assert len(taken.messages) == 1
@@ -134,11 +134,11 @@ def test_a_bad_record_ends_the_run_after_those_before_it(bad: bytes, why: str) -
 def test_a_record_comes_out_as_if_it_had_stood_alone(run: list[bytes]) -> None:
     _, alone, one = sink_of(schema(), on_error="dead_letter")
     for text in run:
-        alone.take([text])
+        alone.process_encoded([text])
     _, sink, taken = sink_of(schema(), on_error="dead_letter")
-    sink.take(run)
+    sink.process_encoded(run)
     assert taken.messages == one.messages
-    assert [why for _, why in taken.buried] == [why for _, why in one.buried]
+    assert [why for _, why in taken.dead_letters] == [why for _, why in one.dead_letters]
 
 
 def test_what_is_no_record_is_refused_where_maps_would_drop_it() -> None:
@@ -168,19 +168,19 @@ def test_the_time_at_which_a_record_came_does_not_make_another_record() -> None:
         {"add_record_metadata": True},
     ],
 )
-def test_a_stream_that_the_sdk_changes_has_no_short_way(config: dict[str, Any]) -> None:
+def test_a_stream_that_the_sdk_changes_has_no_fast_path(config: dict[str, Any]) -> None:
     target, _, _ = sink_of(schema(), **config)
-    assert target._takers == {}
+    assert target._fast_paths == {}
 
 
-def test_a_changed_schema_takes_the_short_way_to_the_new_sink() -> None:
+def test_a_changed_schema_makes_a_fast_path_to_the_new_sink() -> None:
     target, old, _ = sink_of(schema())
     target._process_schema_message(schema(properties={"ID": {"type": "string"}}))
     new = target.get_sink("EVENTS")
     assert new is not old
-    assert target._takers["EVENTS"].__self__ is new  # type: ignore[attr-defined]
+    assert target._fast_paths["EVENTS"].__self__ is new  # type: ignore[attr-defined]
     with pytest.raises(DataError):
-        target._takers["EVENTS"]([json.dumps(event(1)["record"]).encode()])
+        target._fast_paths["EVENTS"]([json.dumps(event(1)["record"]).encode()])
 
 
 def test_a_changed_replication_key_is_taken_up() -> None:
@@ -188,7 +188,7 @@ def test_a_changed_replication_key_is_taken_up() -> None:
     record = b'{"ID":1,"AT":"2026","DATA":"a"}'
     for key in (None, "AT"):
         target._process_schema_message(schema(replication_key=key))
-        target._takers["EVENTS"]([record])
+        target._fast_paths["EVENTS"]([record])
     assert [message.placed for message in taken.messages] == [True, False]
 
 
@@ -196,7 +196,7 @@ def test_the_records_of_an_alias_are_told_apart_like_those_of_their_stream() -> 
     maps = {"EVENTS": {"__alias__": "OTHER", "DATA": "DATA"}}
     target = TargetNatsJetstream(config={"stream_maps": maps})
     taken = Taken()
-    target._delivery = taken  # type: ignore[assignment]
+    target._assembly.made = taken  # type: ignore[assignment]
     target._process_schema_message(schema())
     record = {"ID": 1, "AT": "2026", "DATA": "a"}
     target._process_record_message({"stream": "EVENTS", "record": record})

@@ -41,9 +41,8 @@ class CountedTarget(TargetNatsJetstream):
         self.made.append(self)
 
     def release(self) -> None:
-        if self._delivery is not None:
-            self._delivery.close()
-        self._stop.close()
+        if self._assembly.made is not None:
+            self._assembly.made.close()
 
 
 class MultipleStateMessages(TargetMultipleStateMessages):

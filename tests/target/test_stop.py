@@ -160,10 +160,8 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    stop = Stop()
-    yield stop
-    stop.close()
+def stop() -> Stop:
+    return Stop()
 
 
 @pytest.fixture
@@ -183,7 +181,6 @@ def test_outside_the_main_thread_nothing_is_installed_and_waits_work() -> None:
         with stop.installed():
             seen.append(signal.getsignal(TERM))
             seen.append(stop.wait_until(lambda: True))
-        stop.close()
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -14,9 +14,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from target_nats_jetstream.errors import ConfigurationError, TargetError, UnreachableError
+from target_nats_jetstream.errors import ConfigurationError, UnreachableError
+from target_nats_jetstream.ledger.errors import RowInUseError, kind_of
 from target_nats_jetstream.ledger.lock import FileLock, ServerLock
-from target_nats_jetstream.ledger.meanings import meaning_of
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ def ledger_table(name: str) -> sa.Table:
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
     )
-
-
-class RowInUseError(TargetError):
-    """Another run of the same pipeline is at work; exit code 1."""
 
 
 class Database:
@@ -127,10 +123,10 @@ class Database:
             with self._engine.connect() as connection:
                 return work(connection)
         except DBAPIError as error:
-            meaning, cause = meaning_of(error)
+            kind, cause = kind_of(error)
             count = f" ({tries} tries)" if tries > 1 else ""
             reason = f"{what} {self.where}: {cause}{count}"
-            raise meaning.error(reason, meaning.remedy) from error
+            raise kind.error(reason, kind.remedy) from error
 
     def _hold_lock(self, connection: sa.Connection) -> None:
         if owner := self._lock.take(connection):

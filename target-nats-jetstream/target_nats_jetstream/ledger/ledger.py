@@ -45,7 +45,7 @@ def _utc_now() -> datetime:
 
 
 class Ledger:
-    """One run: ``begin``, ``record`` at each checkpoint, ``succeed`` or ``fail``, ``close``.
+    """One run: ``begin``, ``checkpoint`` for each STATE, ``succeed`` or ``fail``, ``close``.
 
     When the database stays away through all retries, ``ledger_on_error`` decides: ``fail`` raises
     before a STATE could leave; ``warn`` says so once and goes on, and each later call tries once
@@ -103,7 +103,7 @@ class Ledger:
         rows = self._rows_before or ()
         return next((row for row in rows if row.program_name == self._program), None)
 
-    def record(self, progress: LedgerProgress) -> None:
+    def checkpoint(self, progress: LedgerProgress) -> None:
         """Write a checkpoint; when this returns, its STATE may leave.
 
         What ``meltano config test`` sends is left out.
@@ -115,10 +115,10 @@ class Ledger:
         if not progress.streams and progress.state is None:
             return
         self._states.note(progress)
-        self._write(partial(self._record, progress))
+        self._write(partial(self._write_checkpoint, progress))
 
     def succeed(self) -> None:
-        """End the run well, and clear the error of an earlier one; raises as ``record``."""
+        """End the run well, and clear the error of an earlier one; raises as ``checkpoint``."""
         self._write(partial(self._end, {"STATUS": "SUCCESS", "ERROR_MESSAGE": None}))
 
     def fail(self, reason: str) -> None:
@@ -141,13 +141,9 @@ class Ledger:
         """Release the connection and with it the lock; idempotent."""
         self._database.close()
 
-    def rows(self) -> list[LedgerRow]:
-        """The pipeline's row and those of its streams, also without a run; raises as ``begin``."""
-        return self._database.read(self._table.rows)
-
     def standing(self) -> Standing:
-        """The rows, and whether a run is at work on them, also without a run; raises as
-        ``check``.
+        """The pipeline's row and those of its streams, and whether a run is at work on them; also
+        without a run. Raises as ``check``.
         """
         return self._database.read(self._ask_standing)
 
@@ -207,11 +203,11 @@ class Ledger:
         if found is not None and found.last_run_time not in expected:
             raise self._table.taken_over(self._program)
         if last is not None and last.status == "RUNNING":
-            self._bury(connection, last)
+            self._report_killed(connection, last)
         self._take(connection, self._program)
 
-    def _bury(self, connection: sa.Connection, last: LedgerRow) -> None:
-        """Tell that the last run was killed; its other rows must not say that it goes on."""
+    def _report_killed(self, connection: sa.Connection, last: LedgerRow) -> None:
+        """Report that the last run was killed; its other rows must not say that it goes on."""
         logger.warning(
             "the last run of %s, begun at %s, was killed; what it had recorded stands: "
             "%d records, complete up to %s",
@@ -237,7 +233,7 @@ class Ledger:
         connection.commit()
         self._counts_before[name] = found.records_processed if found else 0
 
-    def _record(self, progress: LedgerProgress, connection: sa.Connection) -> None:
+    def _write_checkpoint(self, progress: LedgerProgress, connection: sa.Connection) -> None:
         self._warn_of_other_streams()
         progress = self._states.with_times(progress)
         names_before = {row.program_name for row in self._rows_before or ()}
@@ -249,16 +245,18 @@ class Ledger:
         for name in own_rows.keys() - self._counts_before.keys():
             self._take(connection, name)
         for name, part in own_rows.items():
-            self._update_own(connection, name, self._told(name, part))
-        told = self._told(self._program, progress) | self._states.columns()
-        told["STREAM_SEQUENCE"] = progress.sequence
-        self._update_own(connection, self._program, told)
+            self._update_own(connection, name, self._columns(name, part))
+        columns = self._columns(self._program, progress) | self._states.columns()
+        columns["STREAM_SEQUENCE"] = progress.sequence
+        self._update_own(connection, self._program, columns)
 
-    def _told(self, name: str, progress: LedgerProgress | StreamProgress) -> dict[str, Value]:
-        told: dict[str, Value] = {"RECORDS_PROCESSED": self._counts_before[name] + progress.records}
+    def _columns(self, name: str, progress: LedgerProgress | StreamProgress) -> dict[str, Value]:
+        columns: dict[str, Value] = {
+            "RECORDS_PROCESSED": self._counts_before[name] + progress.records
+        }
         if progress.time is not None:
-            told["LAST_SUCCESSFUL_TIME"] = progress.time
-        return told
+            columns["LAST_SUCCESSFUL_TIME"] = progress.time
+        return columns
 
     def _warn_of_other_streams(self) -> None:
         if (found := self._states.others()) is None:

@@ -11,19 +11,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.publisher import Publisher
     from target_nats_jetstream.publisher.replay import replay_dead_letters
     from target_nats_jetstream.publisher.settings import NatsSettings
 
-__all__ = ["NatsSettings", "PublishCounts", "Publisher", "StreamFacts", "replay_dead_letters"]
+__all__ = ["NatsSettings", "PublishCounts", "Publisher", "StreamInfo", "replay_dead_letters"]
 
 _HOMES = {
     "NatsSettings": "settings",
     "PublishCounts": "outstanding",
     "Publisher": "publisher",
-    "StreamFacts": "facts",
+    "StreamInfo": "jetstream.stream_info",
     "replay_dead_letters": "replay",
 }
 

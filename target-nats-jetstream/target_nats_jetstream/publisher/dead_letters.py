@@ -1,6 +1,6 @@
 """Where messages go that cannot be published: a stream of their own, else a file.
 
-A dead letter is put away before its batch counts as done, so none disappears; a stream that does
+A dead letter is stored before its batch counts as done, so none disappears; a stream that does
 not take it costs one short wait, so none blocks. Its id is that of the message, and sending it
 again does no harm.
 """
@@ -17,15 +17,16 @@ from urllib.parse import quote, unquote
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.stream import default_config
+from target_nats_jetstream.publisher.failures import verdict_on
+from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.stream import default_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.intake import DeadLetter
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from target_nats_jetstream.publisher.work import Letter
 
 SUBJECT, REASON, DETAIL, HEADERS = (
     f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")
@@ -51,7 +52,7 @@ def subjects(stream: str) -> str:
 
 
 class DeadLetters:
-    """Puts dead letters away, for one epoch."""
+    """Stores dead letters, for one epoch."""
 
     def __init__(self, settings: NatsSettings, epoch: Epoch) -> None:
         self._epoch = epoch
@@ -60,24 +61,24 @@ class DeadLetters:
         self._file = Path(settings.dead_letter_file)
         self._usable = True
 
-    async def put_away(self, letter: Letter) -> None:
-        """Put one letter into the stream, or into the file when NATS does not take it.
+    async def store(self, letter: DeadLetter) -> None:
+        """Store one letter in the stream, or in the file when NATS does not take it.
 
         Raises:
             DataError: The file cannot be written either.
-            Doubt: The epoch is over; the letter is still to be put away.
+            EpochEnded: The epoch is over; the letter is still to be stored.
         """
         if not await self._to_stream(letter):
             append(self._file, letter)
         logger.warning(
             "dead letter %s: %s (%s)",
             letter.message.id,
-            letter.unfit.detail,
-            letter.unfit.reason,
-            extra={"message_id": letter.message.id, "reason": letter.unfit.reason},
+            letter.violation.detail,
+            letter.violation.reason,
+            extra={"message_id": letter.message.id, "reason": letter.violation.reason},
         )
 
-    async def _to_stream(self, letter: Letter) -> bool:
+    async def _to_stream(self, letter: DeadLetter) -> bool:
         headers = to_headers(letter)
         size = (
             len(letter.message.payload) + sum(len(k) + len(v) + 4 for k, v in headers.items()) + 12
@@ -87,17 +88,16 @@ class DeadLetters:
         try:
             await self._ensure_stream()
             answer = await self._epoch.request(
-                f"dlq.{self._stream}.{letter.unfit.reason}",
+                f"dlq.{self._stream}.{letter.violation.reason}",
                 letter.message.payload,
                 headers,
                 seconds=PLACE_SECONDS,
                 tolerant=True,
             )
-        except Doubt as doubt:
+        except EpochEnded as ended:
             self._epoch.check()
-            logger.warning(
-                "dead letters go to %s: NATS does not take them (%s)", self._file, doubt.failure
-            )
+            why = verdict_on(ended.failure, stream=stream_name(self._stream)).why
+            logger.warning("dead letters go to %s: NATS does not take them (%s)", self._file, why)
             self._usable = False
             return False
         return bool(json.loads(answer).get("stream") == stream_name(self._stream))
@@ -110,14 +110,14 @@ class DeadLetters:
             self._create = False
 
 
-def to_headers(letter: Letter) -> dict[str, str]:
+def to_headers(letter: DeadLetter) -> dict[str, str]:
     """The headers of a dead letter: ASCII, whatever was in the message."""
     message = letter.message
     return {
         "Nats-Msg-Id": message.id,
         SUBJECT: quote(message.subject, safe=".*>"),
-        REASON: letter.unfit.reason,
-        DETAIL: quote(letter.unfit.detail, safe=" ,.:;()'\""),
+        REASON: letter.violation.reason,
+        DETAIL: quote(letter.violation.detail, safe=" ,.:;()'\""),
         **({HEADERS: json.dumps(dict(message.headers))} if message.headers else {}),
     }
 
@@ -129,7 +129,7 @@ def from_headers(headers: Mapping[str, str], payload: bytes) -> Message:
     return Message(unquote(headers[SUBJECT]), message_id, payload, headers=own)
 
 
-def append(file: Path, letter: Letter) -> None:
+def append(file: Path, letter: DeadLetter) -> None:
     """Append one line to the file, down to the disk.
 
     Raises:
@@ -139,8 +139,8 @@ def append(file: Path, letter: Letter) -> None:
     line: dict[str, Any] = {
         "id": message.id,
         "subject": message.subject,
-        "reason": letter.unfit.reason,
-        "detail": letter.unfit.detail,
+        "reason": letter.violation.reason,
+        "detail": letter.violation.detail,
         "headers": dict(message.headers or {}),
     }
     try:

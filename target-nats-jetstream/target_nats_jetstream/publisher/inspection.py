@@ -1,23 +1,28 @@
-"""Questions to the stream from outside of a run."""
+"""Questions to the server outside of a run."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import count_in, stream_name
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Refused
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.failures import Refused, verdict_on
+from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
+from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from collections.abc import Awaitable, Callable
+
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 NOT_FOUND = 404
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,10 @@ def stream_state(settings: NatsSettings) -> StreamState:
         ConfigurationError: The file of dead letters cannot be read.
     """
     in_file = count_in(Path(settings.dead_letter_file))
-    return with_epoch(settings, partial(_ask, name=settings.stream, in_file=in_file))
+    return ask(settings, partial(_read_state, name=settings.stream, in_file=in_file))
 
 
-async def _ask(epoch: Epoch, *, name: str, in_file: int) -> StreamState:
+async def _read_state(epoch: Epoch, *, name: str, in_file: int) -> StreamState:
     state = await _state(epoch, name)
     letters = await _state(epoch, stream_name(name)) or {}
     messages = 0 if state is None else state["messages"]
@@ -64,8 +69,37 @@ async def _state(epoch: Epoch, name: str) -> dict[str, Any] | None:
     """The state of a stream; None where there is no such stream."""
     try:
         state: dict[str, Any] = (await epoch.api(f"STREAM.INFO.{name}"))["state"]
-    except Doubt as doubt:
-        if isinstance(doubt.failure, Refused) and doubt.failure.code == NOT_FOUND:
+    except EpochEnded as ended:
+        if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
             return None
         raise
     return state
+
+
+def ask(settings: NatsSettings, question: Callable[[Epoch], Awaitable[T]]) -> T:
+    """Open a connection for ``question``, from a thread without an event loop.
+
+    Raises:
+        TargetError: No server could be reached, or it refuses to answer.
+    """
+
+    async def session() -> T:
+        epoch = await Epoch.open(settings, server, settings.connect_timeout, asyncio.Event())
+        try:
+            return await question(epoch)
+        finally:
+            await epoch.close()
+
+    tried: list[str] = []
+    for server in settings.servers:
+        with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
+            try:
+                return runner.run(session())
+            except Unreached as unreached:
+                tried.append(str(unreached))
+            except EpochEnded as ended:
+                cause = verdict_on(ended.failure, stream=settings.stream)
+                reason = f"NATS at {server} does not answer: {cause.why}"
+                raise cause.error or UnreachableError(reason, "Check the server") from ended
+    reason = f"cannot reach NATS at {', '.join(tried)}"
+    raise UnreachableError(reason, "Start the server or set `servers`")

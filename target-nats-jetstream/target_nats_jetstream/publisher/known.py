@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.read_back import Stored
 
 
 class Past(NamedTuple):
@@ -70,16 +70,16 @@ class Known:
         pipeline: This pipeline's name, as its messages carry it.
         past: From where on messages of this pipeline are going to be repeated, and which of them
             are counted.
-        patience: After so many new messages in a row nothing more is expected to be repeated.
+        give_up_after: After so many new messages in a row nothing more is expected to be repeated.
     """
 
-    def __init__(self, pipeline: str, past: Past, *, patience: float) -> None:
+    def __init__(self, pipeline: str, past: Past, *, give_up_after: float) -> None:
         self._pipeline = pipeline
         self._since = sys.maxsize if past.since is None else past.since
         self._counted_through = past.counted_through
         self._repeated_behind = min(self._since, self._counted_through)
         self._last_places = past.places
-        self._patience = patience
+        self._give_up_after = give_up_after
         self._ids: dict[str, tuple[int, str]] = {}
         self._places: dict[str, deque[tuple[str, int]]] = {}
         self._own: list[int] = []
@@ -167,7 +167,7 @@ class Known:
     @property
     def open(self) -> Open:
         """What is still to come, if it comes at all."""
-        if self._new_in_a_row > self._patience:
+        if self._new_in_a_row > self._give_up_after:
             self._open.clear()
         self._first = self._next_open(self._first)
         self._first_uncounted = self._next_open(max(self._first, self._first_uncounted))

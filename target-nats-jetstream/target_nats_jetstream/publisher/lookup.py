@@ -25,7 +25,7 @@ class Lookup:
         self.recovered: Counter[str] = Counter()
         self.places: dict[str, str] = {}
 
-    def take(self, message: Message, found: Found | None) -> None:
+    def add(self, message: Message, found: Found | None) -> None:
         """Take in one message, and where it stands already."""
         if found is None:
             self.new.append(message)

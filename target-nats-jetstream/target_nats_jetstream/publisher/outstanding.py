@@ -2,7 +2,7 @@
 
 Every message has a position, counted from 0 over the whole run, and that position never changes: an
 acknowledgement names it, a new connection resends from the first one that is missing. A batch is
-done when each of its messages is acknowledged and each of its dead letters is put away;
+done when each of its messages is acknowledged and each of its dead letters is stored;
 ``acked_through`` is the unbroken prefix of done batches.
 """
 
@@ -32,7 +32,7 @@ class PublishCounts:
     """Stored by this run."""
     known_to_server: int = 0
     """Stored before this run and recognised by the stream's duplicate window."""
-    known_from_tail: int = 0
+    known_from_read_back: int = 0
     """Stored before this run and recognised by reading the newest messages back."""
     dead_letters: int = 0
     epochs: int = 0
@@ -41,10 +41,10 @@ class PublishCounts:
     @property
     def duplicates(self) -> int:
         """Messages that were in the stream before this run, by whomever recognised."""
-        return self.known_to_server + self.known_from_tail
+        return self.known_to_server + self.known_from_read_back
 
 
-class Settled(NamedTuple):
+class Acknowledged(NamedTuple):
     """What is certain of all batches up to one, together."""
 
     sequence: int = 0
@@ -60,10 +60,10 @@ class Settled(NamedTuple):
     places: Mapping[str, str] = MappingProxyType({})
     """By Singer stream, the place of its last placed message (``Past.places`` of a later run)."""
 
-    def and_then(self, batch: Batch) -> Settled:
+    def and_then(self, batch: SubmittedBatch) -> Acknowledged:
         """What is certain with the next batch as well."""
         newest = max(self.newest, batch.sequence)
-        return Settled(
+        return Acknowledged(
             _before(batch.open.first, newest),
             _before(batch.open.uncounted, newest),
             newest,
@@ -86,13 +86,13 @@ def _by_stream(messages: Sequence[Message]) -> Counter[str]:
 
 
 @dataclass(slots=True)
-class Batch:
+class SubmittedBatch:
     """A batch of the caller's, as far as it is known."""
 
     number: int
     start: int
     messages: Sequence[Message]
-    letters: int
+    dead_letters: int
     """Of it that go another way, as dead letters."""
     sequence: int
     """Stream sequence of the newest of its messages that is known to be stored."""
@@ -111,7 +111,7 @@ class Outstanding:
     """The messages between ``submit`` and their acknowledgement."""
 
     def __init__(self) -> None:
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[SubmittedBatch] = deque()
         self._acked: set[int] = set()
         self._ends: set[int] = set()
         self._number = 0
@@ -121,13 +121,13 @@ class Outstanding:
         """Position of the next message to be added."""
         self.acked_through = 0
         """Number of the last batch of the unbroken prefix of done ones."""
-        self.done: deque[Batch] = deque()
+        self.done: deque[SubmittedBatch] = deque()
         """The batches of the prefix, for the caller's thread to take out."""
 
     def add(  # noqa: PLR0913 - what is known of a batch
         self,
         messages: Sequence[Message],
-        letters: int = 0,
+        dead_letters: int = 0,
         *,
         recovered: Counter[str] | None = None,
         sequence: int = 0,
@@ -138,23 +138,25 @@ class Outstanding:
 
         Args:
             messages: What is to be published.
-            letters: How many of the batch go another way, as dead letters.
+            dead_letters: How many of the batch go another way, as dead letters.
             recovered: Messages of the batch that a killed run has stored and not counted.
             sequence: Stream sequence of the newest of the batch that was stored before this run.
             still_open: As ``Known.open``, once the batch was looked up.
-            places: As ``Settled.places``, of this batch.
+            places: As ``Acknowledged.places``, of this batch.
         """
         self._number += 1
         counts = _by_stream(messages) + (recovered or Counter())
         self._batches.append(
-            Batch(self._number, self.end, messages, letters, sequence, still_open, counts, places)
+            SubmittedBatch(
+                self._number, self.end, messages, dead_letters, sequence, still_open, counts, places
+            )
         )
         self.end += len(messages)
         self._ends.add(self.end)
         self._finish()
         return self._number
 
-    def run(self, start: int, limit: int) -> list[Message]:
+    def messages(self, start: int, limit: int) -> list[Message]:
         """At most ``limit`` messages in order, from position ``start`` on, across batches."""
         run: list[Message] = []
         for batch in self._batches:
@@ -211,10 +213,10 @@ class Outstanding:
         if self._batches[0].end <= self.floor:
             self._finish()
 
-    def divert(self, position: int) -> int:
-        """Make the message at ``position`` a dead letter; tells the number of its batch."""
+    def dead_letter(self, position: int) -> int:
+        """Make the message at ``position`` a dead letter; returns the number of its batch."""
         batch = self._batch_of(position)
-        batch.letters += 1
+        batch.dead_letters += 1
         self.discount(position)
         self.ack(position)
         return batch.number
@@ -224,23 +226,26 @@ class Outstanding:
         batch = self._batch_of(position)
         batch.counts[batch.messages[position - batch.start].stream] -= 1
 
-    def _batch_of(self, position: int) -> Batch:
+    def _batch_of(self, position: int) -> SubmittedBatch:
         for batch in self._batches:
             if batch.start <= position < batch.end:
                 return batch
         msg = f"position {position} is not outstanding"
         raise ValueError(msg)
 
-    def put_away(self, number: int) -> None:
-        """One dead letter of batch ``number`` has found its place."""
+    def dead_letter_stored(self, number: int) -> None:
+        """One dead letter of batch ``number`` is stored."""
         for batch in self._batches:
             if batch.number == number:
-                batch.letters -= 1
+                batch.dead_letters -= 1
         self._finish()
 
     def _finish(self) -> None:
-        while self._batches and self._batches[0].end <= self.floor and not self._batches[0].letters:
-            done = self._batches.popleft()
+        while self._batches:
+            done = self._batches[0]
+            if done.end > self.floor or done.dead_letters:
+                return
+            self._batches.popleft()
             self._ends.discard(done.end)
             done.messages = ()
             self.done.append(done)

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.message import payload_bytes
-from target_nats_jetstream.publisher.connect import ConnectionLoop
-from target_nats_jetstream.publisher.courier import Courier
-from target_nats_jetstream.publisher.facts import Unfit
-from target_nats_jetstream.publisher.outstanding import Settled
-from target_nats_jetstream.publisher.work import Work
+from target_nats_jetstream.publisher.intake import Intake
+from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop
+from target_nats_jetstream.publisher.limits import Violation
+from target_nats_jetstream.publisher.outstanding import Acknowledged
+from target_nats_jetstream.publisher.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.known import Past
     from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.settings import NatsSettings
@@ -63,25 +63,27 @@ class Publisher:
     ) -> None:
         self._on_progress = on_progress
         self._changed = threading.Condition()
-        bury = settings.on_error == "dead_letter"
-        self._work = Work(pipeline_text(pipeline), bury=bury, on_change=self._notify)
+        allowed = settings.on_error == "dead_letter"
+        self._intake = Intake(
+            pipeline_text(pipeline), allow_dead_letters=allowed, on_change=self._notify
+        )
         self._wake = asyncio.Event()
-        self._started: Future[StreamFacts] = Future()
-        self._courier = Courier(
-            settings, self._work, tuple(subjects_sample), self._wake, self._on_start
+        self._started: Future[StreamInfo] = Future()
+        self._sender = Sender(
+            settings, self._intake, tuple(subjects_sample), self._wake, self._on_start
         )
         self._loop = ConnectionLoop()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._over = False
         self._open: deque[tuple[int, int, int]] = deque()
         self._open_messages = self._open_bytes = 0
-        self._settled = Settled()
+        self._acknowledged = Acknowledged()
         self.submitted = 0
         """Number of the last batch."""
 
     def start(
         self, *, wait: Callable[[Callable[[], bool]], object] = lambda _started: None
-    ) -> StreamFacts:
+    ) -> StreamInfo:
         """Connect, find or create the stream, and check that the sample subjects reach it.
 
         Args:
@@ -98,10 +100,10 @@ class Publisher:
         return self._started.result()
 
     def resume(self, past: Past) -> None:
-        """Tell what the runs before have left, before the first batch; without it nothing of theirs
+        """Note what the runs before have left, before the first batch; without it nothing of theirs
         counts as uncounted, and what is sent again is looked for among the newest messages.
         """
-        self._work.past = past
+        self._intake.past = past
 
     def submit(self, messages: Sequence[Message]) -> int:
         """Hand over a batch and return its number: 1, 2, 3 and so on.
@@ -113,8 +115,8 @@ class Publisher:
         """
         return self._submit(messages, None)
 
-    def submit_dead(self, messages: Sequence[Message], reason: str, detail: str) -> int:
-        """Hand over messages that the caller found unfit, to be treated as ``on_error`` says.
+    def submit_dead_letters(self, messages: Sequence[Message], reason: str, detail: str) -> int:
+        """Hand over messages that cannot be published, to be treated as ``on_error`` says.
 
         Args:
             messages: What cannot be published, as it would have been.
@@ -124,9 +126,9 @@ class Publisher:
         Raises:
             TargetError: What ended the publisher.
         """
-        return self._submit(messages, Unfit(reason, detail))
+        return self._submit(messages, Violation(reason, detail))
 
-    def _submit(self, messages: Sequence[Message], unfit: Unfit | None) -> int:
+    def _submit(self, messages: Sequence[Message], violation: Violation | None) -> int:
         if self.failure is not None:
             raise self.failure
         self.submitted += 1
@@ -134,7 +136,7 @@ class Publisher:
         self._open.append((self.submitted, len(messages), size))
         self._open_messages += len(messages)
         self._open_bytes += size
-        self._work.queue.append((messages, unfit))
+        self._intake.queue.append((messages, violation))
         self._call(self._wake.set)
         return self.submitted
 
@@ -155,34 +157,34 @@ class Publisher:
     @property
     def acked_through(self) -> int:
         """Number of the last batch of the unbroken prefix that is wholly acknowledged."""
-        return self._work.outstanding.acked_through
+        return self._intake.outstanding.acked_through
 
-    def settled(self, through: int) -> Settled:
+    def acknowledged(self, through: int) -> Acknowledged:
         """What is certain of the batches up to number ``through``, which are all acknowledged; for
         numbers that never get smaller.
         """
-        done = self._work.outstanding.done
+        done = self._intake.outstanding.done
         while done and done[0].number <= through:
-            self._settled = self._settled.and_then(done.popleft())
-        return self._settled
+            self._acknowledged = self._acknowledged.and_then(done.popleft())
+        return self._acknowledged
 
     @property
     def failure(self) -> TargetError | None:
         """What ended the publisher; batches before it may still be acknowledged."""
-        return self._work.failure
+        return self._intake.failure
 
     @property
     def counts(self) -> PublishCounts:
         """What became of the messages so far."""
-        return dataclasses.replace(self._work.counts)
+        return dataclasses.replace(self._intake.counts)
 
     @property
     def mode(self) -> str:
         """The mode in use: fast, atomic, window or sync."""
-        return self._courier.mode
+        return self._sender.mode
 
     def wait(self, number: int, timeout: float) -> bool:
-        """Wait until batch ``number`` and all before it are acknowledged; tells if they are."""
+        """Wait until batch ``number`` and all before it are acknowledged; whether they are."""
         with self._changed:
             self._changed.wait_for(lambda: self.acked_through >= number or self._over, timeout)
         return self.acked_through >= number
@@ -190,20 +192,20 @@ class Publisher:
     def close(self, timeout: float) -> None:
         """End the thread, whatever is in flight; idempotent, ``timeout`` seconds at most."""
         if self._thread.is_alive():
-            self._call(self._courier.stop)
+            self._call(self._sender.stop)
             self._thread.join(timeout)
         elif not self._over:
             self._loop.close()  # never started
 
     # The publisher's thread
 
-    def _on_start(self, facts: StreamFacts) -> None:
-        self._started.set_result(facts)
+    def _on_start(self, info: StreamInfo) -> None:
+        self._started.set_result(info)
         self._notify()
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._courier.run())
+            self._loop.run_until_complete(self._sender.run())
         except TargetError as error:
             self._end(error)
         except (Exception, asyncio.CancelledError) as error:
@@ -221,7 +223,7 @@ class Publisher:
     def _end(self, error: TargetError) -> None:
         if not self._started.done():
             self._started.set_exception(error)
-        self._work.fail(error)
+        self._intake.fail(error)
 
     def _call(self, function: Callable[[], None]) -> None:
         """Run ``function`` in the publisher's thread, if it still runs."""

@@ -1,4 +1,4 @@
-"""Finding out what runs before this one have stored: how far to read back, and what to tell.
+"""Finding out what runs before this one have stored: how far to read back, and what to warn of.
 
 JetStream recognises an id only within its duplicate window. Beyond it, what is sent again is
 recognised by what is read back here: everything behind the STATE that the tap starts from, where
@@ -17,21 +17,20 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.message import DIGEST_HEADER
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.read_back import read_after, read_newest
 from target_nats_jetstream.publisher.known import Known, is_own
-from target_nats_jetstream.publisher.notices import reads_back
-from target_nats_jetstream.publisher.read_back import read_after, read_newest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.intake import Suspect
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.known import Past
-    from target_nats_jetstream.publisher.read_back import Stored
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from target_nats_jetstream.publisher.work import Suspect
 
 MAX_SEARCHED = 10
 """Where others write to our subjects too, so many times ``dedupe_tail`` messages are looked at for
@@ -41,21 +40,26 @@ NOT_FOUND = 404
 logger = logging.getLogger(__name__)
 
 
+def reads_back(settings: NatsSettings, info: StreamInfo) -> bool:
+    """Whether the ids of stored messages are read back: where they can be, and are wanted."""
+    return settings.dedupe_tail > 0 and info.keeps_what_is_read
+
+
 async def recall(
-    epoch: Epoch, facts: StreamFacts, settings: NatsSettings, pipeline: str, past: Past
+    epoch: Epoch, info: StreamInfo, settings: NatsSettings, pipeline: str, past: Past
 ) -> Known:
     """Read back what may be sent again; nothing where the stream cannot be read back.
 
     Raises:
         ConfigurationError: More may be sent again than is recognised, and ``on_unknown_past`` is
             ``fail``.
-        Doubt: The stream could not be read.
+        EpochEnded: The stream could not be read.
     """
-    known = Known(pipeline, past, patience=settings.dedupe_tail)
-    if not facts.messages or not reads_back(settings, facts):
+    known = Known(pipeline, past, give_up_after=settings.dedupe_tail)
+    if not info.messages or not reads_back(settings, info):
         return known
     began = time.monotonic()
-    search = _Search(epoch, facts, settings, pipeline)
+    search = _Search(epoch, info, settings, pipeline)
     if past.since is not None:
         await search.behind(past.since)
     await search.newest(may_have_own=past.counted_through > 0)
@@ -64,11 +68,11 @@ async def recall(
         logging.INFO if math.isinf(settings.dedupe_tail) else logging.DEBUG,
         "read back %d messages of %s in %.1f s",
         len(known),
-        facts.stream,
+        info.stream,
         time.monotonic() - began,
     )
     if past.since is None and past.why_unknown and search.may_have_missed:
-        _tell_unknown(settings, facts, past, len(known))
+        _report_unknown_past(settings, info, past, len(known))
     return known
 
 
@@ -76,12 +80,12 @@ class _Search:
     """The messages that were read back, and how far back the search went."""
 
     def __init__(
-        self, epoch: Epoch, facts: StreamFacts, settings: NatsSettings, pipeline: str
+        self, epoch: Epoch, info: StreamInfo, settings: NatsSettings, pipeline: str
     ) -> None:
-        self._where = epoch, facts, settings.stream_subjects
+        self._where = epoch, info, settings.stream_subjects
         self._pipeline = pipeline
         self._tail = settings.dedupe_tail
-        self._first, self._end = max(facts.first_seq, 1), facts.last_seq + 1
+        self._first, self._end = max(info.first_seq, 1), info.last_seq + 1
         self._own = 0
         self.messages: list[Stored] = []
 
@@ -99,16 +103,16 @@ class _Search:
         wanted = min(self._tail, self._end) - self._own
         if wanted > 0:
             most = MAX_SEARCHED * self._tail if may_have_own else self._tail
-            pieces = read_newest(*self._where, int(wanted), counted=self._is_own, before=self._end)
-            await self._take(pieces, most)
+            chunks = read_newest(*self._where, int(wanted), counted=self._is_own, before=self._end)
+            await self._take(chunks, most)
             oldest = min((stored.sequence for stored in self.messages), default=self._end)
             self._end = min(self._end, oldest)
 
-    async def _take(self, pieces: AsyncGenerator[list[Stored], None], most: float) -> None:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                self.messages += piece
-                self._own += sum(map(self._is_own, piece))
+    async def _take(self, chunks: AsyncGenerator[list[Stored], None], most: float) -> None:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                self.messages += chunk
+                self._own += sum(map(self._is_own, chunk))
                 if len(self.messages) >= most:
                     return
 
@@ -121,9 +125,9 @@ class _Search:
         return self._own > 0 and self._end > self._first
 
 
-def _tell_unknown(settings: NatsSettings, facts: StreamFacts, past: Past, known: int) -> None:
+def _report_unknown_past(settings: NatsSettings, info: StreamInfo, past: Past, known: int) -> None:
     reason = (
-        f"stream {facts.stream} holds {facts.messages:,} messages, and only the newest {known:,} "
+        f"stream {info.stream} holds {info.messages:,} messages, and only the newest {known:,} "
         f"are recognised if they are sent again, because {past.why_unknown}"
     )
     if settings.on_unknown_past == "fail":
@@ -134,16 +138,16 @@ def _tell_unknown(settings: NatsSettings, facts: StreamFacts, past: Past, known:
 
 async def digest_of(epoch: Epoch, stream: str, suspect: Suspect) -> str:
     """The digest of the record that has made the stored message with a suspect's id; empty where
-    the message does not tell, or is gone.
+    the message does not say, or is gone.
 
     Raises:
-        Doubt: The stream does not answer.
+        EpochEnded: The stream does not answer.
     """
     try:
         wanted = {"seq": suspect.sequence}
         found = (await epoch.api(f"STREAM.MSG.GET.{stream}", wanted))["message"]
-    except Doubt as doubt:
-        if isinstance(doubt.failure, Refused) and doubt.failure.code == NOT_FOUND:
+    except EpochEnded as ended:
+        if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
             return ""
         raise
     for line in base64.b64decode(found.get("hdrs") or "").decode(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Sending dead letters again, once what was wrong with them is mended.
+"""Sending dead letters again, once what was wrong with them is fixed.
 
 A letter leaves its place only after the stream has acknowledged the message; one that still
 cannot be published stays where it is.
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
-from target_nats_jetstream.publisher.epoch import Doubt, Epoch
-from target_nats_jetstream.publisher.facts import Fitness
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.inspection import ask
+from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.limits import Limits
 from target_nats_jetstream.publisher.publisher import Publisher
-from target_nats_jetstream.publisher.visit import with_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,12 +39,12 @@ def replay_dead_letters(settings: NatsSettings) -> int:
         How many were published, and removed from where they were.
 
     Raises:
-        TargetError: NATS failed. Run it again: a letter that was published is recognised.
+        TargetError: NATS failed. Run it again: a letter that was published is not stored again.
     """
     publisher = Publisher(dataclasses.replace(settings, on_error="fail"), ())
     try:
-        fitness = Fitness(publisher.start())
-        publish = partial(_publish, publisher, fitness)
+        limits = Limits(publisher.start())
+        publish = partial(_publish, publisher, limits)
         return _from_stream(settings, publish) + _from_file(
             Path(settings.dead_letter_file), publish
         )
@@ -52,9 +52,9 @@ def replay_dead_letters(settings: NatsSettings) -> int:
         publisher.close(timeout=5)
 
 
-def _publish(publisher: Publisher, fitness: Fitness, letters: Sequence[Message]) -> list[bool]:
-    """Publish those that can be published; tells of each whether it is in the stream now."""
-    fit = [fitness.unfit(message) is None for message in letters]
+def _publish(publisher: Publisher, limits: Limits, letters: Sequence[Message]) -> list[bool]:
+    """Publish those that can be published; returns for each whether it is in the stream now."""
+    fit = [limits.violation(message) is None for message in letters]
     number = publisher.submit([m for m, good in zip(letters, fit, strict=True) if good])
     if not publisher.wait(number, ACK_SECONDS):
         raise publisher.failure or UnreachableError(
@@ -65,10 +65,10 @@ def _publish(publisher: Publisher, fitness: Fitness, letters: Sequence[Message])
 
 def _from_stream(settings: NatsSettings, publish: Callable[[Sequence[Message]], list[bool]]) -> int:
     stream, after, total = stream_name(settings.stream), 0, 0
-    while letters := with_epoch(settings, partial(_read, stream=stream, after=after)):
+    while letters := ask(settings, partial(_read, stream=stream, after=after)):
         done = publish([message for _, message in letters])
         seqs = [seq for (seq, _), good in zip(letters, done, strict=True) if good]
-        with_epoch(settings, partial(_delete, stream=stream, seqs=seqs))
+        ask(settings, partial(_delete, stream=stream, seqs=seqs))
         after, total = letters[-1][0], total + len(seqs)
     return total
 
@@ -80,8 +80,8 @@ async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Mes
         wanted = {"seq": after + 1, "next_by_subj": ">"}
         try:
             found = (await epoch.api(f"STREAM.MSG.GET.{stream}", wanted))["message"]
-        except Doubt as doubt:
-            if isinstance(doubt.failure, Refused) and doubt.failure.code == NOT_FOUND:
+        except EpochEnded as ended:
+            if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
                 break
             raise
         after = found["seq"]

@@ -27,7 +27,7 @@ def two_streams(a: StreamProgress, b: StreamProgress) -> LedgerProgress:
 
 
 def only_row(ledger: Ledger) -> LedgerRow:
-    (row,) = ledger.rows()
+    (row,) = ledger.standing().rows
     return row
 
 
@@ -36,7 +36,7 @@ def test_a_pipeline_that_never_ran_has_no_row_and_no_state(
 ) -> None:
     ledger = open_ledger(place)
 
-    assert ledger.rows() == []
+    assert ledger.standing().rows == []
     assert ledger.begin() is None
 
 
@@ -55,8 +55,8 @@ def test_a_checkpoint_moves_time_count_and_state_together(
 ) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(3, "2026-01-02T03:04:05.678901", {"a": 1}))
-    ledger.record(progress(7, "2026-01-02T03:04:06.000001", {"a": 2}))
+    ledger.checkpoint(progress(3, "2026-01-02T03:04:05.678901", {"a": 1}))
+    ledger.checkpoint(progress(7, "2026-01-02T03:04:06.000001", {"a": 2}))
 
     row = only_row(ledger)
     assert row.last_successful_time == at("2026-01-02T03:04:06.000001")
@@ -69,7 +69,7 @@ def test_what_was_recorded_is_in_the_database_and_not_in_the_ledger_only(
 ) -> None:
     ledger = open_ledger(place, program_name="P")
     ledger.begin()
-    ledger.record(progress(3))
+    ledger.checkpoint(progress(3))
 
     found = place.execute("SELECT STATUS, RECORDS_PROCESSED FROM ETL_PRMREC WHERE PROGRAM_NAME='P'")
     assert found == [("RUNNING", 3)]
@@ -81,7 +81,7 @@ def test_a_new_run_goes_on_counting_where_the_last_one_stopped(
     for records in (3, 4):
         ledger = open_ledger(place)
         ledger.begin()
-        ledger.record(progress(records))
+        ledger.checkpoint(progress(records))
         ledger.succeed()
         ledger.close()
 
@@ -94,9 +94,9 @@ def test_a_checkpoint_told_twice_counts_once_and_one_not_told_is_made_up_for(
 ) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(10))
-    ledger.record(progress(10))
-    ledger.record(progress(35))  # the one with 20 was never told
+    ledger.checkpoint(progress(10))
+    ledger.checkpoint(progress(10))
+    ledger.checkpoint(progress(35))  # the one with 20 was never told
 
     assert only_row(ledger).records_processed == 35
 
@@ -106,7 +106,7 @@ def test_a_failure_keeps_the_progress_and_tells_its_cause_in_one_line(
 ) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(3, "2026-01-02"))
+    ledger.checkpoint(progress(3, "2026-01-02"))
     ledger.fail("cannot reach NATS:\n  refused")
 
     row = only_row(ledger)
@@ -135,7 +135,7 @@ def test_a_killed_run_is_recognised_by_the_next_one(
 ) -> None:
     killed = open_ledger(place, program_name="P")
     killed.begin()
-    killed.record(progress(3, "2026-01-02T03:04:05"))
+    killed.checkpoint(progress(3, "2026-01-02T03:04:05"))
     killed.close()
     previous = open_ledger(place, program_name="P").begin()
 
@@ -166,12 +166,13 @@ def test_the_row_of_several_streams_is_the_slowest_time_and_the_sum(
 ) -> None:
     ledger = open_ledger(place, program_name="P")
     ledger.begin()
-    ledger.record(
+    ledger.checkpoint(
         two_streams(StreamProgress("2026-01-03", 5), StreamProgress("2026-01-02T00:00:01", 7))
     )
 
     rows = {
-        row.program_name: (row.last_successful_time, row.records_processed) for row in ledger.rows()
+        row.program_name: (row.last_successful_time, row.records_processed)
+        for row in ledger.standing().rows
     }
     assert rows == {
         "P": (at("2026-01-02T00:00:01"), 12),
@@ -183,11 +184,13 @@ def test_the_row_of_several_streams_is_the_slowest_time_and_the_sum(
 def test_rows_of_streams_end_as_the_run_ends(place: Place, open_ledger: OpenLedger) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(two_streams(StreamProgress(None, 5), StreamProgress(None, 7)))
-    assert {row.status for row in ledger.rows()} == {"RUNNING"}
+    ledger.checkpoint(two_streams(StreamProgress(None, 5), StreamProgress(None, 7)))
+    assert {row.status for row in ledger.standing().rows} == {"RUNNING"}
     ledger.fail("no")
 
-    assert [(row.status, row.error_message) for row in ledger.rows()] == [("FAILED", "no")] * 3
+    assert [(row.status, row.error_message) for row in ledger.standing().rows] == [
+        ("FAILED", "no")
+    ] * 3
 
 
 def test_rows_of_streams_go_on_when_only_one_stream_is_left(
@@ -197,11 +200,11 @@ def test_rows_of_streams_go_on_when_only_one_stream_is_left(
         ledger = open_ledger(place, program_name="P")
         ledger.begin()
         parts = {name: StreamProgress(None, records) for name, records in streams.items()}
-        ledger.record(LedgerProgress(parts, None))
+        ledger.checkpoint(LedgerProgress(parts, None))
         ledger.succeed()
         ledger.close()
 
-    counts = {row.program_name: row.records_processed for row in ledger.rows()}
+    counts = {row.program_name: row.records_processed for row in ledger.standing().rows}
     assert counts == {"P": 15, "P:A": 7, "P:B": 8}
 
 
@@ -210,9 +213,9 @@ def test_a_stream_without_a_time_leaves_the_time_alone(
 ) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(1, "2026-01-02"))
-    ledger.record(progress(2))
-    ledger.record(progress(3, "20260103"))  # the number of a row, not a day
+    ledger.checkpoint(progress(1, "2026-01-02"))
+    ledger.checkpoint(progress(2))
+    ledger.checkpoint(progress(3, "20260103"))  # the number of a row, not a day
 
     assert only_row(ledger).last_successful_time == at("2026-01-02")
 
@@ -222,15 +225,15 @@ def test_other_pipelines_are_not_seen_and_not_touched(
 ) -> None:
     other = open_ledger(place, program_name="PX1")
     other.begin()
-    other.record(two_streams(StreamProgress(None, 1), StreamProgress(None, 1)))
-    before = other.rows()
+    other.checkpoint(two_streams(StreamProgress(None, 1), StreamProgress(None, 1)))
+    before = other.standing().rows
     ledger = open_ledger(place, program_name="P_1")  # in LIKE, _ stands for any character
     ledger.begin()
-    ledger.record(progress(5))
+    ledger.checkpoint(progress(5))
     ledger.succeed()
 
-    assert [row.program_name for row in ledger.rows()] == ["P_1"]
-    assert other.rows() == before
+    assert [row.program_name for row in ledger.standing().rows] == ["P_1"]
+    assert other.standing().rows == before
 
 
 def test_a_run_that_is_alive_shows_it_by_a_time_that_moves(place: Place) -> None:
@@ -238,7 +241,7 @@ def test_a_run_that_is_alive_shows_it_by_a_time_that_moves(place: Place) -> None
     ledger = Ledger(LedgerSettings.from_config(place.settings), clock=lambda: at(next(times)))
     ledger.begin()
     begun = only_row(ledger)
-    ledger.record(progress(1))
+    ledger.checkpoint(progress(1))
     moved = only_row(ledger)
     ledger.close()
 
@@ -253,10 +256,10 @@ def test_a_run_whose_row_was_taken_over_stops_and_changes_nothing(
 ) -> None:
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(1))
+    ledger.checkpoint(progress(1))
     place.execute("UPDATE ETL_PRMREC SET LAST_RUN_TIME = '2030-01-01 00:00:00.000000'")
     with pytest.raises(TargetError, match="another run has taken over or removed the row"):
-        ledger.record(progress(5))
+        ledger.checkpoint(progress(5))
     ledger.fail("stopped")
 
     assert place.execute("SELECT RECORDS_PROCESSED, STATUS FROM ETL_PRMREC") == [(1, "RUNNING")]
@@ -288,7 +291,7 @@ def test_the_state_of_the_last_run_is_there_for_a_job_that_has_none(
     state = {"bookmarks": {"TXLOG_EVENTS": {"replication_key_value": "ü"}}}
     ledger = open_ledger(place)
     ledger.begin()
-    ledger.record(progress(1, "2026-01-02", state))
+    ledger.checkpoint(progress(1, "2026-01-02", state))
     ledger.close()
 
     assert json.loads(only_row(open_ledger(place)).singer_state or "") == state
@@ -303,7 +306,7 @@ def test_a_missing_table_is_not_created_against_the_will_of_its_owner(
         ConfigurationError, match=r"there is no ETL_PRMREC at .*ledger_create_table"
     ):
         ledger.begin()
-    assert ledger.rows() == []
+    assert ledger.standing().rows == []
 
 
 def test_a_table_is_used_with_the_columns_that_it_has(
@@ -312,7 +315,7 @@ def test_a_table_is_used_with_the_columns_that_it_has(
     place.execute("CREATE TABLE OWN (program_name VARCHAR(50), status VARCHAR(20), note INT)")
     ledger = open_ledger(place, ledger_table="OWN", program_name="P")
     ledger.begin()
-    ledger.record(progress(1, "2026-01-02"))
+    ledger.checkpoint(progress(1, "2026-01-02"))
     ledger.succeed()
 
     assert place.execute("SELECT * FROM OWN") == [("P", "SUCCESS", None)]
@@ -353,7 +356,7 @@ class TestV7Table:
     ) -> None:
         ledger = open_ledger(place, program_name="P")
         previous = ledger.begin()
-        ledger.record(progress(234, "2026-01-02T03:04:04.999999999"))
+        ledger.checkpoint(progress(234, "2026-01-02T03:04:04.999999999"))
         ledger.succeed()
 
         assert previous is not None
@@ -379,7 +382,7 @@ class TestV7Table:
         before = place.execute(describe)
         ledger = open_ledger(place, program_name="P")
         ledger.begin()
-        ledger.record(two_streams(StreamProgress(None, 1), StreamProgress(None, 1)))
+        ledger.checkpoint(two_streams(StreamProgress(None, 1), StreamProgress(None, 1)))
         ledger.succeed()
 
         assert place.execute(describe) == before

@@ -16,8 +16,8 @@ from target_nats_jetstream.errors import (
     TargetError,
     UnreachableError,
 )
+from target_nats_jetstream.ledger.errors import ERRORS, kind_of
 from target_nats_jetstream.ledger.ledger import Ledger
-from target_nats_jetstream.ledger.meanings import MEANINGS, meaning_of
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from tests.target.ledger.places import SqliteFile
 
@@ -39,10 +39,10 @@ EXPECTED: dict[type[TargetError], set[int | str]] = {
 }  # fmt: skip
 
 
-def test_the_table_of_meanings_is_the_expected_one() -> None:
-    meanings = {kind: {c for c, m in MEANINGS.items() if m.error is kind} for kind in EXPECTED}
+def test_the_table_of_errors_is_the_expected_one() -> None:
+    codes = {kind: {c for c, m in ERRORS.items() if m.error is kind} for kind in EXPECTED}
 
-    assert meanings == EXPECTED
+    assert codes == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_a_number_of_the_server_is_found_in_the_drivers_error(
 ) -> None:
     error = OperationalError("UPDATE ...", {}, pymysql.err.OperationalError(code, "because"))
 
-    meaning, cause = meaning_of(error)
-    assert meaning.error is kind
+    found, cause = kind_of(error)
+    assert found.error is kind
     assert cause == f"because ({code})"
 
 
@@ -68,8 +68,8 @@ def test_a_lost_connection_is_known_by_its_loss_whatever_its_number() -> None:
     lost = OperationalError("UPDATE ...", {}, origin, connection_invalidated=True)
     refused = OperationalError("UPDATE ...", {}, origin)
 
-    assert meaning_of(lost)[0].error is UnreachableError
-    assert meaning_of(refused)[0].error is TargetError
+    assert kind_of(lost)[0].error is UnreachableError
+    assert kind_of(refused)[0].error is TargetError
 
 
 def test_an_sqlite_file_in_no_folder_is_a_setting_to_correct(

@@ -59,7 +59,7 @@ def run(world: World, chance: random.Random, deadliness: float) -> None:
                 counted = max(counted, sequence)
                 position = row + 1
             survive()
-            ledger.record(progress(records, state={"position": position, "sequence": counted}))
+            ledger.checkpoint(progress(records, state={"position": position, "sequence": counted}))
             survive()
             world.saved.append(position)
         ledger.succeed()

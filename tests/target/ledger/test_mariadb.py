@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError, UnreachableError
-from target_nats_jetstream.ledger.database import RowInUseError
+from target_nats_jetstream.ledger.errors import RowInUseError
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -54,7 +54,7 @@ class TestWhatAColumnHolds:
         mariadb.execute(V7_TABLE)
         ledger = open_ledger(mariadb)
         ledger.begin()
-        ledger.record(progress(1, "2026-12-31T23:59:59.999999"))
+        ledger.checkpoint(progress(1, "2026-12-31T23:59:59.999999"))
         ledger.succeed()
 
         assert cell(mariadb, "LAST_SUCCESSFUL_TIME") == at("2026-12-31T23:59:59")
@@ -69,7 +69,7 @@ class TestWhatAColumnHolds:
         ledger = open_ledger(mariadb, program_name="P")
         ledger.begin()
         for records in (7, 8, 9):
-            ledger.record(progress(records))
+            ledger.checkpoint(progress(records))
 
         assert cell(mariadb, "RECORDS_PROCESSED") == 2147483647
         (line,) = warnings(caplog)
@@ -80,7 +80,7 @@ class TestWhatAColumnHolds:
     ) -> None:
         ledger = open_ledger(mariadb)
         ledger.begin()
-        ledger.record(progress(2147483650))
+        ledger.checkpoint(progress(2147483650))
 
         assert cell(mariadb, "RECORDS_PROCESSED") == 2147483650
 
@@ -108,7 +108,7 @@ class TestWhatAColumnHolds:
         ledger = open_ledger(mariadb)
         ledger.begin()
         for records in (1, 2):
-            ledger.record(progress(records, state={"bookmarks": "longer than 20"}))
+            ledger.checkpoint(progress(records, state={"bookmarks": "longer than 20"}))
 
         assert cell(mariadb, "SINGER_STATE") is None
         (line,) = warnings(caplog)
@@ -121,9 +121,11 @@ class TestWhatAColumnHolds:
         ledger = open_ledger(mariadb, program_name="P")
         ledger.begin()
         streams = {f"{'s' * 120}{n}": StreamProgress(None, n) for n in (1, 2)}
-        ledger.record(LedgerProgress(streams, None))
+        ledger.checkpoint(LedgerProgress(streams, None))
 
-        assert [row.records_processed for row in ledger.rows() if ":" in row.program_name] in (
+        assert [
+            row.records_processed for row in ledger.standing().rows if ":" in row.program_name
+        ] in (
             [1, 2],
             [2, 1],
         )
@@ -158,12 +160,12 @@ class TestServerAway:
     ) -> None:
         ledger = open_ledger(mariadb)
         ledger.begin()
-        ledger.record(progress(10, "2026-01-02", {"n": 10}))
+        ledger.checkpoint(progress(10, "2026-01-02", {"n": 10}))
         mariadb.server.kill()
         mariadb.server.start()
 
         assert cell(mariadb, "RECORDS_PROCESSED") == 10
-        ledger.record(progress(25, "2026-01-03", {"n": 25}))
+        ledger.checkpoint(progress(25, "2026-01-03", {"n": 25}))
         ledger.succeed()
         assert cell(mariadb, "CONCAT(RECORDS_PROCESSED, STATUS, SINGER_STATE)") == (
             '25SUCCESS{"n":25}'
@@ -182,7 +184,7 @@ class TestServerAway:
         ledger = Ledger(LedgerSettings.from_config(mariadb.settings), sleep=wait)
         ledger.begin()
         mariadb.server.kill()
-        ledger.record(progress(10))
+        ledger.checkpoint(progress(10))
         ledger.close()
 
         assert waits == [0.1, 0.2]
@@ -196,7 +198,7 @@ class TestServerAway:
         mariadb.server.kill()
         try:
             with pytest.raises(UnreachableError) as caught:
-                ledger.record(progress(10))
+                ledger.checkpoint(progress(10))
         finally:
             mariadb.server.start()
 
@@ -233,11 +235,11 @@ class TestServerAway:
         ledger = open_ledger(mariadb, ledger_on_error="warn", max_retries=2)
         ledger.begin()
         mariadb.server.kill()
-        ledger.record(progress(10))
+        ledger.checkpoint(progress(10))
         assert waits == [0.1, 0.2]
-        ledger.record(progress(20))
+        ledger.checkpoint(progress(20))
         mariadb.server.start()
-        ledger.record(progress(30))
+        ledger.checkpoint(progress(30))
 
         assert waits == [0.1, 0.2], "a ledger known to be away is tried once, without waiting"
         assert cell(mariadb, "RECORDS_PROCESSED") == 30
@@ -251,7 +253,7 @@ class TestServerAway:
         mariadb.server.kill()
         assert ledger.begin() is None
         mariadb.server.start()
-        ledger.record(progress(10))
+        ledger.checkpoint(progress(10))
         assert cell(mariadb, "STATUS") == "RUNNING"
         ledger.succeed()
 
@@ -265,7 +267,7 @@ class TestServerAway:
             ledger = open_ledger(mariadb)
             ledger.begin()
             wait_until(lambda: connections(mariadb) == [], what="the server hangs up")
-            ledger.record(progress(10))
+            ledger.checkpoint(progress(10))
         finally:
             mariadb.server.execute("SET GLOBAL wait_timeout = DEFAULT")
 
@@ -281,7 +283,7 @@ class TestServerAway:
         began = time.monotonic()
         try:
             with pytest.raises(UnreachableError):
-                ledger.record(progress(10))
+                ledger.checkpoint(progress(10))
         finally:
             mariadb.server.resume()
 
@@ -296,9 +298,9 @@ class TestServerAway:
             person.begin()
             cursor.execute(f"SELECT * FROM {mariadb.database}.ETL_PRMREC FOR UPDATE")
             with pytest.raises(UnreachableError, match="Lock wait timeout"):
-                ledger.record(progress(10))
+                ledger.checkpoint(progress(10))
 
-        ledger.record(progress(10))
+        ledger.checkpoint(progress(10))
         assert cell(mariadb, "RECORDS_PROCESSED") == 10
 
     @pytest.mark.parametrize("done", [True, False], ids=["answer", "question"])
@@ -315,11 +317,11 @@ class TestServerAway:
                 }
                 ledger = Ledger(LedgerSettings.from_config(config), sleep=lambda _: None)
                 ledger.begin()
-                ledger.record(progress(10))
-                ledger.record(progress(15))
-                ledger.record(LedgerProgress(parts, None))
+                ledger.checkpoint(progress(10))
+                ledger.checkpoint(progress(15))
+                ledger.checkpoint(LedgerProgress(parts, None))
                 ledger.succeed()
-                rows = [(row.records_processed, row.status) for row in ledger.rows()]
+                rows = [(row.records_processed, row.status) for row in ledger.standing().rows]
                 ledger.close()
 
             assert rows == [(16, "SUCCESS"), (15, "SUCCESS"), (1, "SUCCESS")], lost
@@ -365,10 +367,10 @@ class TestRefusals:
         restrict(mariadb, "SELECT, INSERT, UPDATE ON ETL_PRMREC")
         ledger = open_ledger(mariadb)
         ledger.begin()
-        ledger.record(progress(1))
+        ledger.checkpoint(progress(1))
         ledger.succeed()
 
-        assert len(ledger.rows()) == 1
+        assert len(ledger.standing().rows) == 1
 
     @pytest.mark.parametrize("right", ["SELECT ON ETL_PRMREC", "SELECT, INSERT ON ETL_PRMREC"])
     def test_a_missing_right_is_named(
@@ -402,10 +404,10 @@ class TestLock:
         wait_until(lambda: connections(mariadb) == [], what="the connection is gone")
         second = open_ledger(mariadb, max_retries=0)
         second.begin()
-        second.record(progress(7))
+        second.checkpoint(progress(7))
 
         with pytest.raises(RowInUseError):
-            first.record(progress(5))
+            first.checkpoint(progress(5))
         assert cell(mariadb, "RECORDS_PROCESSED") == 7
 
     def test_a_run_takes_its_lock_again_with_a_new_connection(
@@ -415,7 +417,7 @@ class TestLock:
         first.begin()
         (connection,) = connections(mariadb)
         mariadb.server.execute(f"KILL {connection}")
-        first.record(progress(5))
+        first.checkpoint(progress(5))
 
         with pytest.raises(RowInUseError):
             open_ledger(mariadb, max_retries=0).begin()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError, TargetError
-from target_nats_jetstream.ledger.database import RowInUseError
+from target_nats_jetstream.ledger.errors import RowInUseError
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -67,7 +67,7 @@ class TestCheck:
     ) -> None:
         first = open_ledger(place)
         first.begin()
-        first.record(checkpoint(bookmarks(A="2026-01-01"), 7))
+        first.checkpoint(checkpoint(bookmarks(A="2026-01-01"), 7))
         first.succeed()
         first.close()
         before = place.execute("SELECT * FROM ETL_PRMREC")
@@ -84,7 +84,7 @@ class TestCheck:
             ledger = open_ledger(place, program_name="P")
             checked = ledger.check()
             assert ledger.begin() == checked
-            ledger.record(progress(1))
+            ledger.checkpoint(progress(1))
             ledger.succeed()
             ledger.close()
 
@@ -171,7 +171,7 @@ class TestTheEnd:
     ) -> None:
         ledger = open_ledger(place)
         ledger.check()
-        ledger.record(checkpoint({"bookmarks": {"meltano_test_stream": {"last_record": 1}}}, 1))
+        ledger.checkpoint(checkpoint({"bookmarks": {"meltano_test_stream": {"last_record": 1}}}, 1))
         ledger.close()
 
         assert told(place) == []
@@ -194,14 +194,14 @@ class TestTheEnd:
     ) -> None:
         killed = open_ledger(place, program_name="P")
         killed.begin()
-        killed.record(
+        killed.checkpoint(
             LedgerProgress({"A": StreamProgress(None, 1), "B": StreamProgress(None, 1)}, None)
         )
         killed.close()
         place.execute("INSERT INTO ETL_PRMREC (PROGRAM_NAME, STATUS) VALUES ('P:Z', 'RUNNING')")
         ledger = open_ledger(place, program_name="P")
         ledger.begin()
-        ledger.record(LedgerProgress({"A": StreamProgress(None, 1)}, None))
+        ledger.checkpoint(LedgerProgress({"A": StreamProgress(None, 1)}, None))
         if end == "succeed":
             ledger.succeed()
         else:
@@ -231,11 +231,11 @@ class TestTwoRunsAtOnce:
             second.begin()
         second.fail("refused")
         assert warnings(caplog) == [], "it does not even try to write the row of the first"
-        first.record(progress(5))
+        first.checkpoint(progress(5))
 
         assert waits == [0.1, 0.2]
         assert told(place) == [("P", "RUNNING", None, 5)]
-        assert [row.status for row in second.rows()] == ["RUNNING"], "asking needs no lock"
+        assert [row.status for row in second.standing().rows] == ["RUNNING"], "asking needs no lock"
 
     def test_the_second_may_begin_when_the_first_has_ended(
         self, place: Place, open_ledger: OpenLedger
@@ -340,8 +340,8 @@ class TestOtherStreams:
         for name in "AB":
             ledger = open_ledger(place, program_name="P")
             ledger.begin()
-            ledger.record(checkpoint(bookmarks(**{name: "2026-01-01"})))
-            ledger.record(checkpoint(bookmarks(**{name: "2026-01-02", "C": "2026-01-02"})))
+            ledger.checkpoint(checkpoint(bookmarks(**{name: "2026-01-01"})))
+            ledger.checkpoint(checkpoint(bookmarks(**{name: "2026-01-02", "C": "2026-01-02"})))
             ledger.close()
 
         (line, killed) = warnings(caplog)[::-1]
@@ -371,7 +371,7 @@ class TestOtherStreams:
         for one in (bookmarks(A="2026-01-01"), state):
             ledger = open_ledger(place)
             ledger.begin()
-            ledger.record(checkpoint(one))
+            ledger.checkpoint(checkpoint(one))
             ledger.succeed()
             ledger.close()
 

@@ -46,7 +46,7 @@ def told_about(config: dict[str, Any], output: io.StringIO) -> str:
     print(settings, ledger, ledger.where, file=output)
     try:
         ledger.begin()
-        ledger.record(progress(1, state=STATE))
+        ledger.checkpoint(progress(1, state=STATE))
         ledger.fail("because")
     except TargetError as error:
         print(repr(error), "".join(traceback.format_exception(error)), file=output)

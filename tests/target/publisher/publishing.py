@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher
+from target_nats_jetstream.publisher import NatsSettings, Publisher, StreamInfo
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -21,6 +21,29 @@ STREAM = "EVENTS"
 SUBJECT = "txlog.events"
 #: What a stream has to allow for the modes with batches.
 BATCHES = {"allow_atomic": True, "allow_batched": True}
+#: A stream that allows everything, as its server describes it.
+INFO = StreamInfo(
+    stream="S",
+    subjects=("txlog.>",),
+    version=(2, 15, 1),
+    max_payload=1_048_576,
+    max_msg_size=-1,
+    max_msgs=-1,
+    max_msgs_per_subject=-1,
+    max_bytes=-1,
+    max_age=0,
+    replicas=1,
+    storage="file",
+    discard="old",
+    retention="limits",
+    transformed=False,
+    allow_atomic=True,
+    allow_batched=True,
+    duplicate_window=120,
+    messages=0,
+    first_seq=0,
+    last_seq=0,
+)
 
 
 def settings_for(server: NatsServer | str, **config: object) -> NatsSettings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
-from target_nats_jetstream.publisher.judge import ACTIONS, Action
+from target_nats_jetstream.publisher.failures import ACTIONS, Action
 from tests.support.waiting import wait_until
 from tests.target.publisher.fake_jetstream import SILENCE, FakeJetStream
 from tests.target.publisher.publishing import (
@@ -140,7 +140,7 @@ def test_a_fast_batch_of_large_messages_ends_early(
     plain_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that an answer is due before a slow line has carried hundreds of them."""
-    monkeypatch.setattr("target_nats_jetstream.publisher.fast.MAX_BATCH_BYTES", 2_500)
+    monkeypatch.setattr("target_nats_jetstream.publisher.modes.fast.MAX_BATCH_BYTES", 2_500)
     with (
         FakeJetStream(plain_server, [], **FAST) as stream,
         publishing(plain_server, publish_mode="fast", **QUICK) as publisher,

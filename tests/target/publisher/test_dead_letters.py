@@ -1,8 +1,9 @@
-"""What cannot be published ends the run by name, or it is put away, counted, and can come again."""
+"""What cannot be published ends the run by name, or it is a dead letter: counted, and kept."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,7 +97,7 @@ def test_the_callers_own_dead_letters_are_part_of_the_order_of_batches(
 ) -> None:
     with publishing(nats_server, on_error="dead_letter") as publisher:
         publisher.submit(messages(3))
-        number = publisher.submit_dead(messages(2, 3), "invalid", "field A breaks a rule")
+        number = publisher.submit_dead_letters(messages(2, 3), "invalid", "field A breaks a rule")
         publisher.submit(messages(3, 5))
         assert number == 2
         assert publisher.wait(3, 10)
@@ -115,7 +116,10 @@ def test_a_dead_letter_that_is_sent_again_lies_there_once(nats_server: NatsServe
 
 @pytest.mark.parametrize("reason", ["no stream for them", "no right to them"])
 def test_letters_go_to_the_file_when_nats_does_not_take_them(
-    make_nats: Callable[..., NatsServer], tmp_path: Path, reason: str
+    make_nats: Callable[..., NatsServer],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    reason: str,
 ) -> None:
     denied = '"dlq.>"' if reason == "no right to them" else ""
     users = f"{{ user: etl, password: pw, permissions: {{ publish: {{ deny: [{denied}] }} }} }}"
@@ -132,6 +136,8 @@ def test_letters_go_to_the_file_when_nats_does_not_take_them(
         assert publisher.counts.dead_letters == 3
     assert ids(server) == ids_of(messages(10))
     assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ids_of(bad)
+    (why,) = re.findall(r"NATS does not take them \((.*)\)", caplog.text)
+    assert why.startswith(("nobody answers on dlq.", "no answer to "))
 
 
 def test_a_file_that_cannot_be_written_ends_the_run(

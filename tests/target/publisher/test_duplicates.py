@@ -39,7 +39,7 @@ def test_rows_that_come_again_after_the_window_are_recognised(
     beyond_the_window(nats_server)
     with publishing(nats_server, publish_mode=mode) as publisher:
         publish(publisher, messages(500, 250))
-        assert publisher.counts.known_from_tail == 250
+        assert publisher.counts.known_from_read_back == 250
         assert publisher.counts.duplicates == 250
         assert publisher.counts.published == 250
         assert publisher.mode == mode
@@ -59,7 +59,7 @@ def test_only_the_newest_are_read_back(nats_server: NatsServer) -> None:
     beyond_the_window(nats_server)
     with publishing(nats_server, dedupe_tail=100) as publisher:
         publish(publisher, messages(200, 300))
-        assert publisher.counts.known_from_tail == 100
+        assert publisher.counts.known_from_read_back == 100
         assert publisher.counts.published == 100
 
 
@@ -69,7 +69,7 @@ def test_ours_are_found_among_the_messages_of_others(nats_server: NatsServer) ->
         publish(publisher, [Message("noise", f"n{n}", b"") for n in range(3_000)], size=1_000)
     with publishing(nats_server, dedupe_tail=200) as publisher:
         publish(publisher, messages(300, 300))
-        assert publisher.counts.known_from_tail == 200
+        assert publisher.counts.known_from_read_back == 200
         assert publisher.counts.published == 100
 
 
@@ -79,7 +79,7 @@ def test_gaps_in_the_stream_do_not_matter(nats_server: NatsServer) -> None:
         nats_server.api(f"STREAM.MSG.DELETE.{STREAM}", {"seq": seq})
     with publishing(nats_server) as publisher:
         publish(publisher, messages(500))
-        assert publisher.counts.known_from_tail == 496
+        assert publisher.counts.known_from_read_back == 496
         assert publisher.counts.published == 4
 
 
@@ -112,4 +112,4 @@ def test_twenty_thousand_messages_are_read_back(nats_server: NatsServer) -> None
     for known in (0, 20_000):
         with publishing(nats_server) as publisher:
             publish(publisher, messages(20_000), size=1_000)
-            assert publisher.counts.known_from_tail == known
+            assert publisher.counts.known_from_read_back == known

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.identity import new_places, place_of
 from target_nats_jetstream.message import DIGEST_HEADER, Message
+from target_nats_jetstream.publisher.jetstream.read_back import Stored
 from target_nats_jetstream.publisher.known import Found, Known, Past
-from target_nats_jetstream.publisher.read_back import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def stored(messages: Sequence[Message], first: int = 1, pipeline: str = "P") -> 
 
 
 def known(*entries: Stored, since: int | None = 0, counted: int = 0, **places: str) -> Known:
-    found = Known("P", Past(since, counted, places=places), patience=math.inf)
+    found = Known("P", Past(since, counted, places=places), give_up_after=math.inf)
     found.add(entries)
     return found
 
@@ -129,7 +129,7 @@ def test_what_is_counted_may_be_repeated_but_is_not_counted_again() -> None:
 
 
 def test_what_does_not_come_again_is_not_waited_for_without_end() -> None:
-    past = Known("P", Past(0, 0), patience=10)
+    past = Known("P", Past(0, 0), give_up_after=10)
     past.add(stored([Message("x", "S:[1]:d", b"", None, "S")]))
     past.passed(10)
     assert past.open.first == 1

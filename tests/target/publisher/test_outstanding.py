@@ -55,14 +55,14 @@ class OutstandingMachine(RuleBasedStateMachine):
         index = data.draw(st.sampled_from(waiting))
         end, letters = self.batches[index]
         self.batches[index] = (end, letters - 1)
-        self.outstanding.put_away(index + 1)
+        self.outstanding.dead_letter_stored(index + 1)
 
     @precondition(lambda self: len(self.acked) < len(self.messages))
     @rule(data=st.data())
-    def divert(self, data: st.DataObject) -> None:
+    def dead_letter(self, data: st.DataObject) -> None:
         open_ones = [n for n in range(len(self.messages)) if n not in self.acked]
         position = data.draw(st.sampled_from(open_ones))
-        number = self.outstanding.divert(position)
+        number = self.outstanding.dead_letter(position)
         self.acked.add(position)
         end, letters = self.batches[number - 1]
         assert position < end
@@ -85,8 +85,8 @@ class OutstandingMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_not_acknowledged_can_be_sent_again_in_order(self) -> None:
         floor = self.outstanding.floor
-        assert self.outstanding.run(floor, 10_000) == self.messages[floor:]
-        assert self.outstanding.run(floor, 3) == self.messages[floor : floor + 3]
+        assert self.outstanding.messages(floor, 10_000) == self.messages[floor:]
+        assert self.outstanding.messages(floor, 3) == self.messages[floor : floor + 3]
         for position in range(len(self.messages)):
             assert self.outstanding.acked(position) == (position in self.acked)
 

@@ -306,7 +306,7 @@ def test_the_least_rights_that_the_documentation_names_are_enough(
         publish(publisher, messages(5))
     with publishing(server, create_stream="off", **LOGIN) as publisher:
         publish(publisher, messages(8))
-        assert publisher.counts.known_from_tail == 5
+        assert publisher.counts.known_from_read_back == 5
     assert ids(server) == ids_of(messages(8))
 
 

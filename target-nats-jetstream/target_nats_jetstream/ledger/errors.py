@@ -16,36 +16,40 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
 
-class Meaning(NamedTuple):
+class RowInUseError(TargetError):
+    """Another run of the same pipeline is at work; exit code 1."""
+
+
+class ErrorKind(NamedTuple):
     """The error that the operator sees, and what can be done about it."""
 
     error: type[TargetError]
     remedy: str
 
 
-_AWAY: Final = Meaning(UnreachableError, "Start the server, or check its host, port and disk")
-_LOGIN: Final = Meaning(
+_AWAY: Final = ErrorKind(UnreachableError, "Start the server, or check its host, port and disk")
+_LOGIN: Final = ErrorKind(
     AccessDeniedError,
     "Check `mariadb_user` and `mariadb_password`; it is not tried again, to spare the account",
 )
-_HOST: Final = Meaning(AccessDeniedError, "Allow the user to come from this host")
-_RIGHT: Final = Meaning(
+_HOST: Final = ErrorKind(AccessDeniedError, "Allow the user to come from this host")
+_RIGHT: Final = ErrorKind(
     AccessDeniedError,
     "Grant the user SELECT, INSERT and UPDATE on the table, and CREATE if it has to be made",
 )
-_TLS: Final = Meaning(
+_TLS: Final = ErrorKind(
     ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"
 )
 
-_SETUP: Final = Meaning(
+_SETUP: Final = ErrorKind(
     ConfigurationError,
     "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` make the table",
 )
-_FILE: Final = Meaning(ConfigurationError, "Check the path in `ledger_url` and its rights")
-_OTHER: Final = Meaning(TargetError, "Check the table and the server's log")
+_FILE: Final = ErrorKind(ConfigurationError, "Check the path in `ledger_url` and its rights")
+_OTHER: Final = ErrorKind(TargetError, "Check the table and the server's log")
 
 #: Error numbers of MySQL and MariaDB, and the classes of SQLite's error names.
-MEANINGS: Final[dict[int | str, Meaning]] = {
+ERRORS: Final[dict[int | str, ErrorKind]] = {
     1040: _AWAY,  # too many connections
     1044: _RIGHT,  # no right on the database
     1045: _LOGIN,  # wrong user or password
@@ -81,13 +85,13 @@ MEANINGS: Final[dict[int | str, Meaning]] = {
 }
 
 
-def meaning_of(error: DBAPIError) -> tuple[Meaning, str]:
+def kind_of(error: DBAPIError) -> tuple[ErrorKind, str]:
     """What a driver's error means, and its own words without the SQL and the values."""
     origin: Any = error.orig
     refused = getattr(origin, "original_exception", None)
     if isinstance(refused, ssl.SSLCertVerificationError):
         return _TLS, f"the server's certificate is not accepted: {refused.verify_message}"
     if name := getattr(origin, "sqlite_errorname", None):
-        return MEANINGS.get("_".join(name.split("_")[:2]), _OTHER), str(origin)
+        return ERRORS.get("_".join(name.split("_")[:2]), _OTHER), str(origin)
     code, text = origin.args[0], origin.args[-1]
-    return MEANINGS.get(code, _AWAY if error.connection_invalidated else _OTHER), f"{text} ({code})"
+    return ERRORS.get(code, _AWAY if error.connection_invalidated else _OTHER), f"{text} ({code})"

@@ -3,7 +3,7 @@
 JetStream recognises an id only within its duplicate window. What a run before this one has stored,
 and what an outage has left in doubt, is recognised here, however long ago it was.
 
-A pull consumer sends the headers only, in bounded pieces: more is asked for when a piece has been
+A pull consumer sends the headers only, in bounded chunks: more is asked for when a chunk has been
 taken, so that memory does not grow with the stream.
 """
 
@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.facts import NANOSECONDS, consumer_filter
-from target_nats_jetstream.publisher.judge import Lost
+from target_nats_jetstream.publisher.failures import Lost
+from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.stream_info import NANOSECONDS
+from target_nats_jetstream.publisher.jetstream.subjects import consumer_filter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
-PIECE = 5_000
+CHUNK = 5_000
 """Messages that are handed over together; as many again may be on their way."""
-PIECE_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
 """The same for their headers; far more than those of one message can have."""
-PATIENCE = 1 * NANOSECONDS
+PULL_EXPIRES = 1 * NANOSECONDS
 """How long the server keeps a question open when it has no more messages."""
 ENDLESS = sys.maxsize
 
@@ -52,7 +53,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 async def read_after(
-    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], sequence: int
+    epoch: Epoch, info: StreamInfo, subjects: Sequence[str], sequence: int
 ) -> AsyncGenerator[list[Stored], None]:
     """All messages on ``subjects`` that were stored after message ``sequence``, oldest first.
 
@@ -60,20 +61,20 @@ async def read_after(
     is stored while this is read may be. Leave it early only within ``aclosing``.
 
     Raises:
-        Doubt: The stream could not be read to its end.
+        EpochEnded: The stream could not be read to its end.
     """
-    only = consumer_filter(facts, subjects)
+    only = consumer_filter(info, subjects)
     async with (
-        _consumer(epoch, facts, sequence + 1, only) as consumer,
-        aclosing(_pieces(epoch, consumer, ENDLESS)) as pieces,
+        _consumer(epoch, info, sequence + 1, only) as consumer,
+        aclosing(_chunks(epoch, consumer, ENDLESS)) as chunks,
     ):
-        async for piece in pieces:
-            yield piece
+        async for chunk in chunks:
+            yield chunk
 
 
 async def read_newest(  # noqa: PLR0913 - where, how many, and from where on
     epoch: Epoch,
-    facts: StreamFacts,
+    info: StreamInfo,
     subjects: Sequence[str],
     count: int,
     *,
@@ -83,32 +84,32 @@ async def read_newest(  # noqa: PLR0913 - where, how many, and from where on
     """The newest messages on ``subjects``, at least ``count`` that are ``counted``, or all.
 
     It goes back block by block: a block is in order, the one that comes after it is older. A block
-    comes in pieces and is read to its end, so there may be more than ``count``.
+    comes in chunks and is read to its end, so there may be more than ``count``.
 
     Args:
         epoch: The connection.
-        facts: Of the stream; read a moment ago.
+        info: Of the stream; read a moment ago.
         subjects: Ours.
         count: How many are wanted.
         counted: Which ones count.
         before: Only messages with smaller sequences than this.
 
     Raises:
-        Doubt: The stream could not be read.
+        EpochEnded: The stream could not be read.
     """
-    only = consumer_filter(facts, subjects)
-    end, span, beyond = min(before, facts.last_seq + 1), count, 0
+    only = consumer_filter(info, subjects)
+    end, span, beyond = min(before, info.last_seq + 1), count, 0
     upper = before
-    while count > 0 and end > facts.first_seq:
-        start = max(facts.first_seq, end - span)
+    while count > 0 and end > info.first_seq:
+        start = max(info.first_seq, end - span)
         found = 0
-        async with _consumer(epoch, facts, start, only) as consumer:
+        async with _consumer(epoch, info, start, only) as consumer:
             inside = consumer.pending - beyond
-            if inside >= count or start <= facts.first_seq:
-                async with aclosing(_pieces(epoch, consumer, upper)) as pieces:
-                    async for piece in pieces:
-                        found += sum(map(counted, piece))
-                        yield piece
+            if inside >= count or start <= info.first_seq:
+                async with aclosing(_chunks(epoch, consumer, upper)) as chunks:
+                    async for chunk in chunks:
+                        found += sum(map(counted, chunk))
+                        yield chunk
                 end = upper = start
                 inside, beyond = found, consumer.pending
         span = _wider(span, count / max(inside, 1))
@@ -125,15 +126,15 @@ def _wider(span: int, factor: float) -> int:
 
 
 async def stored_after(
-    epoch: Epoch, facts: StreamFacts, subjects: Sequence[str], sequence: int
+    epoch: Epoch, info: StreamInfo, subjects: Sequence[str], sequence: int
 ) -> dict[str, Stored]:
     """All messages on ``subjects`` that were stored after message ``sequence``, by their ids.
 
     Raises:
-        Doubt: The stream could not be read.
+        EpochEnded: The stream could not be read.
     """
-    pieces = read_after(epoch, facts, subjects, sequence)
-    return {stored.id: stored async for piece in pieces for stored in piece}
+    chunks = read_after(epoch, info, subjects, sequence)
+    return {stored.id: stored async for chunk in chunks for stored in chunk}
 
 
 # One consumer
@@ -151,7 +152,7 @@ class _Consumer:
 
 @asynccontextmanager
 async def _consumer(
-    epoch: Epoch, facts: StreamFacts, start: int, only: str | None
+    epoch: Epoch, info: StreamInfo, start: int, only: str | None
 ) -> AsyncIterator[_Consumer]:
     """A consumer that leaves no trace."""
     name = f"dedupe_{secrets.token_hex(4)}"
@@ -165,22 +166,22 @@ async def _consumer(
         "num_replicas": 1,
         "inactive_threshold": 30 * NANOSECONDS,
     }
-    path = f"{facts.stream}.{name}"
+    path = f"{info.stream}.{name}"
     create = path
     if only is not None:
         config["filter_subject"] = only
         create += f".{only}"
-    wanted = {"stream_name": facts.stream, "config": config, "action": "create"}
+    wanted = {"stream_name": info.stream, "config": config, "action": "create"}
     created = await epoch.api(f"CONSUMER.CREATE.{create}", wanted)
-    most = created["config"].get("max_batch") or PIECE  # a limit of the server may be smaller
+    most = created["config"].get("max_batch") or CHUNK  # a limit of the server may be smaller
     try:
-        yield _Consumer(path, max(start, 1), created["num_pending"], min(most, PIECE))
+        yield _Consumer(path, max(start, 1), created["num_pending"], min(most, CHUNK))
     finally:
-        with suppress(Doubt):  # it goes by itself after inactive_threshold
+        with suppress(EpochEnded):  # it goes by itself after inactive_threshold
             await epoch.api(f"CONSUMER.DELETE.{path}")
 
 
-async def _pieces(
+async def _chunks(
     epoch: Epoch, consumer: _Consumer, end: int
 ) -> AsyncGenerator[list[Stored], None]:
     """What the consumer has with sequences before ``end``, but for what is removed meanwhile."""
@@ -188,11 +189,11 @@ async def _pieces(
     async with epoch.raw_inbox(arrivals.on_messages) as inbox:
         while arrivals.missing > 0:
             await arrivals.ask(inbox)
-            await epoch.news(unanswered=True)
+            await epoch.wait(unanswered=True)
             if len(arrivals.stored) >= consumer.most or arrivals.missing <= 0:
-                piece, arrivals.stored = arrivals.stored, []
-                if piece:
-                    yield piece
+                chunk, arrivals.stored = arrivals.stored, []
+                if chunk:
+                    yield chunk
 
 
 class _Arrivals:
@@ -223,7 +224,7 @@ class _Arrivals:
                 self._unsure = False
                 await self._pull(inbox, 1, {"no_wait": True})
             return
-        most, request = self._consumer.most, {"expires": PATIENCE, "max_bytes": PIECE_BYTES}
+        most, request = self._consumer.most, {"expires": PULL_EXPIRES, "max_bytes": CHUNK_BYTES}
         while (room := min(self.missing, 2 * most - len(self.stored)) - self._due) > 0:
             await self._pull(inbox, min(room, most), request)
 
@@ -264,7 +265,7 @@ class _Arrivals:
         elif line.startswith("404"):
             self._left = 0
         else:
-            self._epoch.doubt(Lost(f"reading the stream back ended early: {line}"))
+            self._epoch.end(Lost(f"reading the stream back ended early: {line}"))
 
 
 def header(block: bytes, name: bytes) -> str:

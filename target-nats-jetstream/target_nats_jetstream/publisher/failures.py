@@ -1,8 +1,8 @@
 """What a failure means: the failure table as data. Pure.
 
-The modes report what they saw, this table says what follows, the courier obeys. Codes and their
-meaning are those of nats-server's ``server/errors.json``; a code that is not in the table is judged
-by its HTTP class: the server's trouble passes, a refused request does not.
+The modes report what they saw, this table says what follows, the sender does it. Codes and their
+meaning are those of nats-server's ``server/errors.json``; a code that is not in the table follows
+from its HTTP class: the server's trouble passes, a refused request does not.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ ACTIONS: Mapping[int, Action] = {
 _PASSING_CLASSES = frozenset({408, 409, 429})
 
 
-def judge(  # noqa: PLR0911 - one case, one answer
+def verdict_on(  # noqa: PLR0911 - one case, one answer
     failure: Failure, *, stream: str, messages: int = 1, again: bool = False
 ) -> Verdict:
     """The verdict on ``failure``.
@@ -177,7 +177,7 @@ def judge(  # noqa: PLR0911 - one case, one answer
         case Tight(position):
             return Verdict(Action.SINGLY, f"message {position} leaves no room for batch headers")
         case Refused():
-            return _judge_refusal(failure, stream, messages, again=again)
+            return _verdict_on_refusal(failure, stream, messages, again=again)
 
 
 def _silent(subject: str, stream: str) -> ConfigurationError:
@@ -191,7 +191,7 @@ def _silent(subject: str, stream: str) -> ConfigurationError:
     )
 
 
-def _judge_refusal(refusal: Refused, stream: str, messages: int, *, again: bool) -> Verdict:
+def _verdict_on_refusal(refusal: Refused, stream: str, messages: int, *, again: bool) -> Verdict:
     passing = refusal.code >= 500 or refusal.code in _PASSING_CLASSES
     action = ACTIONS.get(refusal.err_code, Action.RESEND if passing else Action.STOP)
     if messages > 1 and (action is Action.DEAD_LETTER or (refusal.err_code == 10176 and again)):

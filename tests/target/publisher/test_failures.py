@@ -12,7 +12,7 @@ from target_nats_jetstream.errors import (
     DataError,
     TargetError,
 )
-from target_nats_jetstream.publisher.judge import (
+from target_nats_jetstream.publisher.failures import (
     ACTIONS,
     Action,
     Forbidden,
@@ -22,7 +22,7 @@ from target_nats_jetstream.publisher.judge import (
     Refused,
     Rewound,
     Tight,
-    judge,
+    verdict_on,
 )
 
 refusals = st.builds(
@@ -43,10 +43,10 @@ failures = st.one_of(
 
 
 @given(failures, st.integers(1, 1000), st.booleans())
-def test_every_failure_has_a_verdict_that_can_be_obeyed(
+def test_every_failure_has_a_verdict_that_can_be_acted_on(
     failure: Refused | Lost, messages: int, again: bool
 ) -> None:
-    verdict = judge(failure, stream="S", messages=messages, again=again)
+    verdict = verdict_on(failure, stream="S", messages=messages, again=again)
     if verdict.action is Action.STOP:
         assert isinstance(verdict.error, TargetError)
     if verdict.action is Action.DEAD_LETTER:
@@ -56,12 +56,12 @@ def test_every_failure_has_a_verdict_that_can_be_obeyed(
 
 @given(st.sampled_from([500, 503, 429, 408, 409]), st.integers(10_300, 20_000))
 def test_unknown_trouble_of_the_server_passes(code: int, err_code: int) -> None:
-    assert judge(Refused(code, err_code, "x"), stream="S").action is Action.RESEND
+    assert verdict_on(Refused(code, err_code, "x"), stream="S").action is Action.RESEND
 
 
 @given(st.sampled_from([400, 403, 404, 412]), st.integers(10_300, 20_000))
 def test_an_unknown_refusal_stops_with_its_own_words(code: int, err_code: int) -> None:
-    verdict = judge(Refused(code, err_code, "no such thing"), stream="S")
+    verdict = verdict_on(Refused(code, err_code, "no such thing"), stream="S")
     assert verdict.action is Action.STOP
     assert isinstance(verdict.error, ConfigurationError)
     assert "no such thing" in str(verdict.error)
@@ -70,14 +70,14 @@ def test_an_unknown_refusal_stops_with_its_own_words(code: int, err_code: int) -
 
 def test_an_incomplete_batch_is_sent_again_and_then_taken_apart() -> None:
     incomplete = Refused(400, 10176, "atomic publish batch is incomplete")
-    assert judge(incomplete, stream="S", messages=10).action is Action.RESEND
-    assert judge(incomplete, stream="S", messages=10, again=True).action is Action.SINGLY
+    assert verdict_on(incomplete, stream="S", messages=10).action is Action.RESEND
+    assert verdict_on(incomplete, stream="S", messages=10, again=True).action is Action.SINGLY
 
 
 @pytest.mark.parametrize(
     ("subject", "setting"), [("$JS.API.STREAM.INFO.S", "domain"), ("$JS.hub.API.X", "domain")]
 )
 def test_an_api_that_does_not_answer_points_to_jetstream_itself(subject: str, setting: str) -> None:
-    verdict = judge(NoResponders(subject), stream="S")
+    verdict = verdict_on(NoResponders(subject), stream="S")
     assert verdict.action is Action.RESEND
     assert setting in str(verdict.error)

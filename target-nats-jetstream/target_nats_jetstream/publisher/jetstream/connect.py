@@ -75,7 +75,6 @@ class Unreached(Exception):  # noqa: N818 - not an error yet: the caller may try
 
     def __init__(self, server: str, cause: str) -> None:
         super().__init__(f"{server}: {cause}")
-        self.server = server
         self.cause = cause
 
 
@@ -180,14 +179,14 @@ def _tls_context(settings: NatsSettings) -> ssl.SSLContext:
         if settings.tls_cert:
             context.load_cert_chain(settings.tls_cert, settings.tls_key)
     except (OSError, ssl.SSLError) as error:
-        reason = f"the TLS files cannot be used: {words(error)}"
+        reason = f"the TLS files cannot be used: {error_text(error)}"
         raise ConfigurationError(reason, "Check `tls_ca`, `tls_cert` and `tls_key`") from error
     return context
 
 
 def _explained(error: Exception, settings: NatsSettings, server: str) -> Exception:
     """The error to raise instead of the client's own."""
-    text = words(error)
+    text = error_text(error)
     if isinstance(error, nats.errors.AuthorizationError) or "authori" in text or "authent" in text:
         return AccessDeniedError(
             f"NATS at {server} refuses the login{_as_whom(settings)}: {text}",
@@ -213,7 +212,7 @@ def _as_whom(settings: NatsSettings) -> str:
     return f" of {settings.user}" if settings.user else ""
 
 
-def words(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """An error's cause in a few lower-case words, without the address that asyncio adds."""
     if isinstance(error, TimeoutError):
         return "timed out"

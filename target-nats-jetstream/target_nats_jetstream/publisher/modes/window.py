@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.epoch import refusal
-from target_nats_jetstream.publisher.judge import NoResponders, Refused
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line
+from target_nats_jetstream.publisher.failures import NoResponders, Refused
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nats.aio.msg import Msg
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.work import Work
+    from target_nats_jetstream.publisher.intake import Intake
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
 
 STRIDE = 64
 """Messages that are sent in one write, before answers are read: with many more, client and server
@@ -33,27 +33,27 @@ class Window:
     def __init__(
         self,
         epoch: Epoch,
-        work: Work,
+        intake: Intake,
         refill: Callable[[], Awaitable[None]],
         *,
         stream: str,
         limit: int,
     ) -> None:
         self._epoch = epoch
-        self._work = work
+        self._intake = intake
         self._refill = refill
         self._limit = limit
         self._stored = b'{"stream":%s' % json.dumps(stream).encode()
         self._skip = 0
-        self._whose = pipeline_line(work.pipeline)
+        self._whose = pipeline_line(intake.pipeline)
 
     async def pump(self, until: int | None = None) -> None:
         """Publish until everything before position ``until`` is acknowledged; for ever without it.
 
         Raises:
-            Doubt: The epoch is over.
+            EpochEnded: The epoch is over.
         """
-        out = self._work.outstanding
+        out = self._intake.outstanding
         async with self._epoch.inbox(self._on_answer) as inbox:
             self._skip = len(inbox) + 1
             position = out.floor
@@ -65,33 +65,33 @@ class Window:
                     if position == out.floor:
                         self._epoch.asked()
                     position = self._send(inbox, position, min(room, STRIDE))
-                    await self._epoch.breathe()
+                    await self._epoch.drain()
                 else:
-                    await self._epoch.news(unanswered=position > out.floor)
+                    await self._epoch.wait(unanswered=position > out.floor)
 
     def _send(self, inbox: str, position: int, count: int) -> int:
-        """Send ``count`` messages from ``position`` on, but the settled ones; tells the next."""
-        work = self._work
-        settled, commands = work.outstanding.acked, list[bytes]()
-        for message in work.outstanding.run(position, count):
-            if not settled(position):
+        """Send ``count`` messages from ``position`` on, but acknowledged ones; returns the next."""
+        intake = self._intake
+        acked, commands = intake.outstanding.acked, list[bytes]()
+        for message in intake.outstanding.messages(position, count):
+            if not acked(position):
                 commands += hpub(message, f"{inbox}.{position}", whose=self._whose)
             position += 1
-        work.sent = max(work.sent, position)
+        intake.sent = max(intake.sent, position)
         self._epoch.send(commands)
         return position
 
     async def _on_answer(self, answer: Msg) -> None:
         position = int(answer.subject[self._skip :])
         if answer.data.startswith(self._stored):
-            self._work.stored(position, answer.data)
+            self._intake.stored(position, answer.data)
             self._epoch.answered()
         else:
-            self._epoch.doubt(self._failure(position, answer), position, position + 1)
+            self._epoch.end(self._failure(position, answer), position, position + 1)
 
     def _failure(self, position: int, answer: Msg) -> NoResponders | Refused:
         if not answer.data:
-            message = self._work.outstanding.run(position, 1)[0]
+            message = self._intake.outstanding.messages(position, 1)[0]
             return NoResponders(message.subject)
         said = json.loads(answer.data)
         if "error" in said:

@@ -1,4 +1,4 @@
-"""Fast-ingest batches: what their answers leave open is settled, on a real nats-server."""
+"""Fast-ingest batches: what their answers leave open is acknowledged, on a real nats-server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import fast
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
-from target_nats_jetstream.publisher.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
+from target_nats_jetstream.publisher.modes import fast
+from target_nats_jetstream.publisher.modes.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     BATCHES,
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_nats_jetstream.publisher import Publisher
-    from target_nats_jetstream.publisher.work import Letter
+    from target_nats_jetstream.publisher.intake import DeadLetter
     from tests.support.nats import NatsServer
 
 
 TRANSFORM = {"src": "txlog.>", "dest": "stored.>"}
 
 
-def settled_through(publisher: Publisher) -> tuple[int, int]:
-    settled = publisher.settled(publisher.submitted)
-    return settled.sequence, settled.counts[""]
+def acknowledged_through(publisher: Publisher) -> tuple[int, int]:
+    acknowledged = publisher.acknowledged(publisher.submitted)
+    return acknowledged.sequence, acknowledged.counts[""]
 
 
 def test_the_sequence_of_the_last_message_is_known_at_the_end_of_each_batch(
@@ -50,7 +50,7 @@ def test_the_sequence_of_the_last_message_is_known_at_the_end_of_each_batch(
     with publishing(nats_server) as publisher:
         publish(publisher, messages(3_000), size=100)
         assert publisher.mode == "fast"
-        assert settled_through(publisher) == (3_000, 3_000)
+        assert acknowledged_through(publisher) == (3_000, 3_000)
     assert ids(nats_server) == ids_of(messages(3_000))
 
 
@@ -73,7 +73,7 @@ def test_where_others_write_too_the_mode_is_atomic_and_the_counts_are_exact(
         wait_until(lambda: publisher.mode == "atomic")
         assert publisher.counts.published == 500
         assert publisher.counts.duplicates == 0
-        assert settled_through(publisher) == (501, 500)
+        assert acknowledged_through(publisher) == (501, 500)
     assert [id_ for id_ in ids(nats_server) if id_ != "of somebody else"] == ids_of(messages(500))
     (line,) = (r.message for r in caplog.records if "in mode atomic" in r.message)
     assert "others write to the stream, too" in line
@@ -92,7 +92,7 @@ def test_where_fast_is_asked_for_or_the_only_one_it_stays_beside_others(
             nats_server.store("other.events", f"of somebody else {start}")
             publish(publisher, messages(100, start))
         assert (publisher.mode, publisher.counts.epochs) == ("fast", 1)
-        assert settled_through(publisher) == (505, 500)
+        assert acknowledged_through(publisher) == (505, 500)
     assert [id_ for id_ in ids(nats_server) if id_[:2] == "id"] == ids_of(messages(500))
 
 
@@ -108,13 +108,13 @@ def test_a_stream_that_renames_subjects_is_not_published_to_in_this_mode(
 def test_the_wait_for_the_end_of_a_batch_begins_at_its_end(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_away = DeadLetters.put_away
+    store = DeadLetters.store
 
-    async def slowly(letters: DeadLetters, letter: Letter) -> None:
+    async def slowly(letters: DeadLetters, letter: DeadLetter) -> None:
         await asyncio.sleep(0.06)
-        await put_away(letters, letter)
+        await store(letters, letter)
 
-    monkeypatch.setattr(DeadLetters, "put_away", slowly)
+    monkeypatch.setattr(DeadLetters, "store", slowly)
     with publishing(nats_server, on_error="dead_letter", ack_timeout=2) as publisher:
         bad = [Message("txlog.a b", f"bad-{number}", b"") for number in range(50)]
         submit(publisher, [*messages(300), *bad, *messages(10, 300)], size=180)
@@ -137,7 +137,7 @@ def test_what_cannot_be_read_back_is_counted_and_stored_once_all_the_same(
         publish(publisher, messages(100, 100))
         assert publisher.counts.published == 200
         assert publisher.counts.duplicates == 0
-        assert settled_through(publisher) == (201, 200)
+        assert acknowledged_through(publisher) == (201, 200)
 
 
 def test_batches_with_known_messages_leave_no_subscription_behind(nats_server: NatsServer) -> None:
@@ -147,7 +147,7 @@ def test_batches_with_known_messages_leave_no_subscription_behind(nats_server: N
             publish(publisher, messages(11, start - 1))
             assert publisher.counts.epochs == 1
         assert publisher.counts.known_to_server == 19
-        epoch = publisher._courier._epoch
+        epoch = publisher._sender._epoch
         assert epoch is not None
         assert len(epoch._client._subs) < 5
 
@@ -181,7 +181,7 @@ def test_a_message_that_comes_again_in_a_run_is_stored_and_counted_once(
         assert publisher.mode == "fast"
         assert publisher.counts.published == 400
         assert publisher.counts.known_to_server == 150
-        assert settled_through(publisher) == (400, 400)
+        assert acknowledged_through(publisher) == (400, 400)
     assert ids(nats_server) == ids_of(messages(400))
 
 

@@ -3,7 +3,7 @@
 nats-py publishes a message a call: it checks the subject, builds the headers through the standard
 library's email package and queues four small pieces. That is more than half of what a message costs
 this target (``python -m bench.publisher``). What is checked there is checked here once, by
-``facts.Fitness``, before a message may come this far.
+``limits.Limits``, before a message may come this far.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def hpub(
     """The ``HPUB`` command of ``message`` in pieces, its id in the header ``Nats-Msg-Id``.
 
     Args:
-        message: What ``facts.Fitness`` lets pass: nothing in it breaks a line.
+        message: What ``limits.Limits`` lets pass: nothing in it breaks a line.
         reply: The subject that is answered to, when an answer is wanted.
         more: Further header lines, each with its line end.
         whose: The ``pipeline_line``; a placed message needs none, its id tells.

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.facts import header_bytes
-from target_nats_jetstream.publisher.wire import hpub, pub
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pub
+from target_nats_jetstream.publisher.limits import header_bytes
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF), min_size=1, max_size=9)
 messages = st.tuples(

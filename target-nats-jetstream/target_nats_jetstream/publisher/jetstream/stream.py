@@ -11,20 +11,20 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.facts import (
+from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.stream_info import (
     ATOMIC_SINCE,
     FAST_SINCE,
     NANOSECONDS,
-    StreamFacts,
-    captures,
+    StreamInfo,
 )
-from target_nats_jetstream.publisher.judge import Refused
+from target_nats_jetstream.publisher.jetstream.subjects import captures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 STREAM_NOT_FOUND = 10059
@@ -35,37 +35,37 @@ paid for at every message; what lies further back is recognised by ``dedupe_tail
 logger = logging.getLogger(__name__)
 
 
-async def find_stream(epoch: Epoch, settings: NatsSettings) -> StreamFacts:
-    """The facts of the stream, which is created or updated first where that is asked for.
+async def find_stream(epoch: Epoch, settings: NatsSettings) -> StreamInfo:
+    """What the server says of the stream; it is created or updated first where that is asked for.
 
     Raises:
         ConfigurationError: There is no such stream, or the server refuses its configuration.
-        Doubt: JetStream does not answer.
+        EpochEnded: JetStream does not answer.
     """
     try:
-        info = await epoch.api(f"STREAM.INFO.{settings.stream}")
-    except Doubt as doubt:
-        if not isinstance(doubt.failure, Refused) or doubt.failure.err_code != STREAM_NOT_FOUND:
+        answer = await epoch.api(f"STREAM.INFO.{settings.stream}")
+    except EpochEnded as ended:
+        if not isinstance(ended.failure, Refused) or ended.failure.err_code != STREAM_NOT_FOUND:
             raise
-        info = await _create(epoch, settings)
+        answer = await _create(epoch, settings)
     else:
         if settings.create_stream == "update":
-            info = await _update(epoch, settings, info)
-    return _facts(epoch, info)
+            answer = await _update(epoch, settings, answer)
+    return _info(epoch, answer)
 
 
-async def read_facts(epoch: Epoch, stream: str) -> StreamFacts:
-    """The facts of a stream that has to be there, because this run has published to it.
+async def read_stream_info(epoch: Epoch, stream: str) -> StreamInfo:
+    """What the server says of a stream that has to be there, because this run has published to it.
 
     Raises:
-        Doubt: It is not, or JetStream does not answer.
+        EpochEnded: It is not, or JetStream does not answer.
     """
-    return _facts(epoch, await epoch.api(f"STREAM.INFO.{stream}"))
+    return _info(epoch, await epoch.api(f"STREAM.INFO.{stream}"))
 
 
-def _facts(epoch: Epoch, info: Mapping[str, Any]) -> StreamFacts:
-    return StreamFacts.from_info(
-        info, version=epoch.version, max_payload=epoch.max_payload, server=epoch.server
+def _info(epoch: Epoch, answer: Mapping[str, Any]) -> StreamInfo:
+    return StreamInfo.from_answer(
+        answer, version=epoch.version, max_payload=epoch.max_payload, server=epoch.server
     )
 
 
@@ -78,9 +78,11 @@ async def _create(epoch: Epoch, settings: NatsSettings) -> dict[str, Any]:
         add = f"nats stream add {settings.stream} --subjects '{listed}'"
         raise ConfigurationError(reason, f"Create it (`{add}`) or set `create_stream: if_missing`")
     wanted = {**default_config(settings.stream, subjects, epoch.version), **settings.stream_config}
-    info = await _change(epoch, "CREATE", wanted, wanted)
-    logger.info("created stream %s for %s", settings.stream, ", ".join(info["config"]["subjects"]))
-    return info
+    answer = await _change(epoch, "CREATE", wanted, wanted)
+    logger.info(
+        "created stream %s for %s", settings.stream, ", ".join(answer["config"]["subjects"])
+    )
+    return answer
 
 
 def default_config(
@@ -102,14 +104,14 @@ def default_config(
     return config
 
 
-async def _update(epoch: Epoch, settings: NatsSettings, info: dict[str, Any]) -> dict[str, Any]:
-    config = info["config"]
+async def _update(epoch: Epoch, settings: NatsSettings, answer: dict[str, Any]) -> dict[str, Any]:
+    config = answer["config"]
     changes = {k: v for k, v in settings.stream_config.items() if not _holds(config.get(k), v)}
     if not changes:
-        return info
-    info = await _change(epoch, "UPDATE", config | changes, changes)
+        return answer
+    answer = await _change(epoch, "UPDATE", config | changes, changes)
     logger.info("updated stream %s: %s", settings.stream, ", ".join(sorted(changes)))
-    return info
+    return answer
 
 
 async def _change(
@@ -118,18 +120,18 @@ async def _change(
     """Create or update, and see what came of it: old servers ignore what they do not know."""
     name = config["name"]
     try:
-        info = await epoch.api(f"STREAM.{verb}.{name}", config)
-    except Doubt as doubt:
-        if isinstance(doubt.failure, Refused) and doubt.failure.code < 500:
-            what = doubt.failure.description
+        answer = await epoch.api(f"STREAM.{verb}.{name}", config)
+    except EpochEnded as ended:
+        if isinstance(ended.failure, Refused) and ended.failure.code < 500:
+            what = ended.failure.description
             reason = f"NATS refuses to {verb.lower()} stream {name}: {what}"
-            raise ConfigurationError(reason, "Check `stream_config`") from doubt
+            raise ConfigurationError(reason, "Check `stream_config`") from ended
         raise
-    taken = info["config"]
+    taken = answer["config"]
     ignored = [key for key, wish in wishes.items() if wish and not _holds(taken.get(key), wish)]
     if ignored:
         logger.warning("stream %s: the server ignores %s", name, ", ".join(sorted(ignored)))
-    return info
+    return answer
 
 
 def _holds(actual: object, wanted: object) -> bool:
@@ -139,20 +141,20 @@ def _holds(actual: object, wanted: object) -> bool:
     return actual == wanted
 
 
-async def check_subjects(epoch: Epoch, facts: StreamFacts, subjects: Sequence[str]) -> None:
+async def check_subjects(epoch: Epoch, info: StreamInfo, subjects: Sequence[str]) -> None:
     """Refuse to start where a subject would not reach the stream.
 
     Raises:
         ConfigurationError: Names the subject, and the stream that captures it where one does.
     """
-    lost = [s for s in subjects if not any(captures(own, s) for own in facts.subjects)]
+    lost = [s for s in subjects if not any(captures(own, s) for own in info.subjects)]
     if not lost:
         return
-    await _refuse_other_streams(epoch, facts.stream, lost)
-    listed = ", ".join(facts.subjects) or "nothing"
-    reason = f"no stream captures subject {lost[0]}; stream {facts.stream} captures {listed}"
+    await _refuse_other_streams(epoch, info.stream, lost)
+    listed = ", ".join(info.subjects) or "nothing"
+    reason = f"no stream captures subject {lost[0]}; stream {info.stream} captures {listed}"
     raise ConfigurationError(
-        reason, f"Add the subject to the stream (`nats stream edit {facts.stream}`) or set `stream`"
+        reason, f"Add the subject to the stream (`nats stream edit {info.stream}`) or set `stream`"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is in a stream already is read back: all of it, as it is, and never more than a piece of it
+"""What is in a stream already is read back: all of it, as it is, and never more than a chunk of it
 at once.
 """
 
@@ -16,16 +16,16 @@ from hypothesis import given
 from typing_extensions import override
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.client import RawClient
-from target_nats_jetstream.publisher.epoch import Doubt
-from target_nats_jetstream.publisher.judge import Lost
-from target_nats_jetstream.publisher.read_back import (
+from target_nats_jetstream.publisher import inspection
+from target_nats_jetstream.publisher.failures import Lost
+from target_nats_jetstream.publisher.jetstream.client import RawClient
+from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.read_back import (
     Stored,
     read_after,
     read_newest,
 )
-from target_nats_jetstream.publisher.stream import read_facts
-from target_nats_jetstream.publisher.visit import with_epoch
+from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from tests.target.publisher.publishing import (
     BATCHES,
     STREAM,
@@ -39,19 +39,19 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from target_nats_jetstream.publisher.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from tests.support.nats import NatsServer
 
 SUBJECTS = ["txlog.>"]
-PIECE = "target_nats_jetstream.publisher.read_back.PIECE"
+CHUNK = "target_nats_jetstream.publisher.jetstream.read_back.CHUNK"
 
 
 def all_after(server: NatsServer, sequence: int = 0) -> list[list[Stored]]:
-    async def ask(epoch: Epoch) -> list[list[Stored]]:
-        facts = await read_facts(epoch, STREAM)
-        return [piece async for piece in read_after(epoch, facts, SUBJECTS, sequence)]
+    async def question(epoch: Epoch) -> list[list[Stored]]:
+        info = await read_stream_info(epoch, STREAM)
+        return [chunk async for chunk in read_after(epoch, info, SUBJECTS, sequence)]
 
-    return with_epoch(settings_for(server), ask)
+    return inspection.ask(settings_for(server), question)
 
 
 def newest(
@@ -62,16 +62,16 @@ def newest(
     def counted(stored: Stored) -> bool:
         return pipeline in {None, stored.pipeline}
 
-    async def ask(epoch: Epoch) -> list[Stored]:
-        facts = await read_facts(epoch, STREAM)
-        pieces = read_newest(epoch, facts, SUBJECTS, count, counted=counted, **before)
-        return [stored async for piece in pieces for stored in piece]
+    async def question(epoch: Epoch) -> list[Stored]:
+        info = await read_stream_info(epoch, STREAM)
+        chunks = read_newest(epoch, info, SUBJECTS, count, counted=counted, **before)
+        return [stored async for chunk in chunks for stored in chunk]
 
-    return with_epoch(settings_for(server), ask)
+    return inspection.ask(settings_for(server), question)
 
 
-def flat(pieces: Sequence[Sequence[Stored]]) -> list[Stored]:
-    return [stored for piece in pieces for stored in piece]
+def flat(chunks: Sequence[Sequence[Stored]]) -> list[Stored]:
+    return [stored for chunk in chunks for stored in chunk]
 
 
 def truth(server: NatsServer, subject: str = "txlog.") -> list[Stored]:
@@ -127,11 +127,11 @@ def test_each_message_is_read_with_its_sequence_id_pipeline_and_digest(
     assert read[-1] == Stored(320, "id-19", "", "")
 
 
-@pytest.mark.parametrize("piece", [1, 7, 50, 5_000])
+@pytest.mark.parametrize("chunk", [1, 7, 50, 5_000])
 def test_gaps_and_the_subjects_of_others_do_not_matter(
-    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, piece: int
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(PIECE, piece)
+    monkeypatch.setattr(CHUNK, chunk)
     noise = ours(0, 60, "other", "noise.x")
     store(nats_server, ours(0, 100), noise, ours(100, 200), subjects=["noise.>"])
     delete(nats_server, 1, 50, 51, 130, 200, 260)
@@ -151,17 +151,17 @@ def test_an_empty_stream_is_read_back_as_nothing(nats_server: NatsServer) -> Non
 def test_no_more_than_a_piece_is_handed_over_and_as_many_again_are_on_their_way(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PIECE, 50)
+    monkeypatch.setattr(CHUNK, 50)
     store(nats_server, messages(1_000))
-    pieces = all_after(nats_server)
-    assert flat(pieces) == truth(nats_server)
-    assert max(map(len, pieces)) <= 100
+    chunks = all_after(nats_server)
+    assert flat(chunks) == truth(nats_server)
+    assert max(map(len, chunks)) <= 100
 
 
 def test_headers_are_bounded_by_their_bytes_too(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_nats_jetstream.publisher.read_back.PIECE_BYTES", 100_000)
+    monkeypatch.setattr("target_nats_jetstream.publisher.jetstream.read_back.CHUNK_BYTES", 100_000)
     long = [Message(SUBJECT, f"{n}-{'x' * 60_000}", b"") for n in range(20)]
     store(nats_server, messages(30), long, messages(30, 30))
     assert flat(all_after(nats_server)) == truth(nats_server)
@@ -176,24 +176,24 @@ def test_a_smaller_limit_of_the_server_is_kept(
 
 
 def remove_after_a_piece(server: NatsServer, call: str) -> list[Stored]:
-    """What is read when the API is called between the first piece and the second."""
+    """What is read when the API is called between the first chunk and the second."""
 
-    async def ask(epoch: Epoch) -> list[Stored]:
-        facts = await read_facts(epoch, STREAM)
+    async def question(epoch: Epoch) -> list[Stored]:
+        info = await read_stream_info(epoch, STREAM)
         read: list[Stored] = []
-        async for piece in read_after(epoch, facts, SUBJECTS, 0):
+        async for chunk in read_after(epoch, info, SUBJECTS, 0):
             if not read:
                 await epoch.api(call)
-            read += piece
+            read += chunk
         return read
 
-    return with_epoch(settings_for(server), ask)
+    return inspection.ask(settings_for(server), question)
 
 
 def test_what_is_purged_meanwhile_is_not_waited_for(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PIECE, 50)
+    monkeypatch.setattr(CHUNK, 50)
     store(nats_server, messages(1_000))
     before = truth(nats_server)
     read = remove_after_a_piece(nats_server, f"STREAM.PURGE.{STREAM}")
@@ -201,26 +201,26 @@ def test_what_is_purged_meanwhile_is_not_waited_for(
     assert read == before[: len(read)]
 
 
-def test_a_consumer_that_is_gone_is_a_doubt_and_no_end(
+def test_a_consumer_that_is_gone_is_a_failure_and_not_the_end(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was not read would be taken for new, and stored a second time."""
-    monkeypatch.setattr(PIECE, 50)
+    monkeypatch.setattr(CHUNK, 50)
     store(nats_server, messages(1_000))
 
-    async def ask(epoch: Epoch) -> None:
-        facts = await read_facts(epoch, STREAM)
-        async for _ in read_after(epoch, facts, SUBJECTS, 0):
+    async def question(epoch: Epoch) -> None:
+        info = await read_stream_info(epoch, STREAM)
+        async for _ in read_after(epoch, info, SUBJECTS, 0):
             names = (await epoch.api(f"CONSUMER.NAMES.{STREAM}"))["consumers"]
             for name in names or ():
                 await epoch.api(f"CONSUMER.DELETE.{STREAM}.{name}")
 
-    async def doubting(epoch: Epoch) -> Doubt:
-        with pytest.raises(Doubt) as caught:
-            await ask(epoch)
+    async def ended_by(epoch: Epoch) -> EpochEnded:
+        with pytest.raises(EpochEnded) as caught:
+            await question(epoch)
         return caught.value
 
-    failure = with_epoch(settings_for(nats_server), doubting).failure
+    failure = inspection.ask(settings_for(nats_server), ended_by).failure
     assert isinstance(failure, Lost)
     assert "reading the stream back" in failure.cause
 
@@ -228,19 +228,19 @@ def test_a_consumer_that_is_gone_is_a_doubt_and_no_end(
 def test_it_can_be_left_early_and_leaves_no_trace(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PIECE, 50)
+    monkeypatch.setattr(CHUNK, 50)
     store(nats_server, messages(1_000))
 
-    async def ask(epoch: Epoch) -> list[Stored]:
-        facts = await read_facts(epoch, STREAM)
-        async with aclosing(read_after(epoch, facts, SUBJECTS, 0)) as pieces:
-            async for _ in pieces:
+    async def question(epoch: Epoch) -> list[Stored]:
+        info = await read_stream_info(epoch, STREAM)
+        async with aclosing(read_after(epoch, info, SUBJECTS, 0)) as chunks:
+            async for _ in chunks:
                 break
         assert not (await epoch.api(f"CONSUMER.NAMES.{STREAM}"))["consumers"]
-        again = read_after(epoch, facts, SUBJECTS, 990)
-        return [stored async for piece in again for stored in piece]
+        again = read_after(epoch, info, SUBJECTS, 990)
+        return [stored async for chunk in again for stored in chunk]
 
-    assert with_epoch(settings_for(nats_server), ask) == truth(nats_server)[990:]
+    assert inspection.ask(settings_for(nats_server), question) == truth(nats_server)[990:]
 
 
 # The newest
@@ -250,7 +250,7 @@ def test_it_can_be_left_early_and_leaves_no_trace(
 def test_as_many_of_ours_as_are_wanted_are_among_the_newest(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(PIECE, 20)
+    monkeypatch.setattr(CHUNK, 20)
     store(nats_server, ours(0, 100), ours(0, 300, "backfill"), ours(100, 250))
     store(nats_server, ours(300, 350, "backfill"))
     delete(nats_server, 30, 410, 600)

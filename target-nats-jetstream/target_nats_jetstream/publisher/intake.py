@@ -1,7 +1,7 @@
 """What is to be delivered in this run, and what became of it.
 
 The caller's thread only appends to the queue; everything else happens in the publisher's thread.
-Each message is judged once, when it is taken from the queue: it can be sent, it is in the stream
+Each message is looked at once, when it is taken from the queue: it can be sent, it is in the stream
 already, or it is a dead letter.
 """
 
@@ -11,8 +11,8 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.publisher.known import Open, Past, check_same, is_own
+from target_nats_jetstream.publisher.limits import unpublishable
 from target_nats_jetstream.publisher.lookup import Lookup
 from target_nats_jetstream.publisher.outstanding import Outstanding, PublishCounts
 
@@ -21,22 +21,17 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.facts import Fitness, Unfit
+    from target_nats_jetstream.publisher.jetstream.read_back import Stored
     from target_nats_jetstream.publisher.known import Known
-    from target_nats_jetstream.publisher.read_back import Stored
-
-DATA_REMEDIES = {
-    "too_large": "Raise max_payload or max_msg_size in NATS",
-    "no_stream": "Add the subject to the stream",
-}
+    from target_nats_jetstream.publisher.limits import Limits, Violation
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A message that cannot be published, and the batch that waits for it."""
 
     batch: int
     message: Message
-    unfit: Unfit
+    violation: Violation
 
 
 class Suspect(NamedTuple):
@@ -47,30 +42,33 @@ class Suspect(NamedTuple):
     sequence: int
 
 
-class Work:
+class Intake:
     """The messages of one run, between ``submit`` and their end.
 
     Args:
         pipeline: The name that this pipeline's messages carry.
-        bury: Whether a message that cannot be published is a dead letter, or the end of the run.
+        allow_dead_letters: Whether a message that cannot be published becomes a dead letter; else
+            it ends the run.
         on_change: Called when ``outstanding.acked_through`` or ``failure`` changes.
     """
 
-    def __init__(self, pipeline: str, *, bury: bool, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, pipeline: str, *, allow_dead_letters: bool, on_change: Callable[[], None]
+    ) -> None:
         self.pipeline = pipeline
-        self._bury = bury
+        self._allow_dead_letters = allow_dead_letters
         self._on_change = on_change
         self._last_answer = b""
         self._last_seq = 0
         self._newest = -1, b""
         """Position of the newest message that was stored one by one, and the answer to it."""
         self._began_after = 0
-        self.queue: deque[tuple[Sequence[Message], Unfit | None]] = deque()
+        self.queue: deque[tuple[Sequence[Message], Violation | None]] = deque()
         self.outstanding = Outstanding()
         self.past = Past()
         """What the caller knows of the runs before; set before the first batch is submitted."""
         self.counts = PublishCounts()
-        self.letters: deque[Letter] = deque()
+        self.dead_letters: deque[DeadLetter] = deque()
         self.suspects: deque[Suspect] = deque()
         self.known: Known | None = None
         """What was in the stream before this run; None: not looked at yet."""
@@ -78,14 +76,14 @@ class Work:
         """Whether what was in the stream could not be read back."""
         self.sent = 0
         """Position after the last message that was ever sent."""
-        self.doubtful = 0
+        self.in_doubt_until = 0
         """Messages before this position may have been stored by this run without an answer."""
-        self._doubtful_since = 0
+        self._in_doubt_since = 0
         self._credited: set[int] = set()
         """Sequences of messages that were in doubt; a second answer with one is a repeat."""
         self.failure: TargetError | None = None
 
-    def begin_epoch(self, fitness: Fitness) -> None:
+    def begin_epoch(self, limits: Limits) -> None:
         """Judge anew what is to be sent again: the server may have come back with other limits.
 
         Raises:
@@ -93,24 +91,24 @@ class Work:
         """
         out = self.outstanding
         self.suspects.clear()  # they are sent again
-        for position, message in enumerate(out.run(out.floor, out.end - out.floor), out.floor):
-            if not out.acked(position) and (unfit := fitness.unfit(message)):
-                self.divert(position, unfit)
+        for position, message in enumerate(out.messages(out.floor, out.end - out.floor), out.floor):
+            if not out.acked(position) and (violation := limits.violation(message)):
+                self.dead_letter(position, violation)
 
     def begin(self, last_seq: int) -> None:
         """Note where the stream ended before this run."""
         self._last_seq = self._began_after = last_seq
 
-    def doubt(self, position: int) -> None:
-        """Messages before ``position`` may have been stored by this run without an answer, behind
+    def mark_in_doubt(self, position: int) -> None:
+        """Note that this run may have stored messages before ``position`` without an answer, behind
         the last message that is known to be stored.
         """
         since = self.last_seq
-        if self.outstanding.floor < self.doubtful:  # an older doubt is not settled yet
-            since = min(since, self._doubtful_since)
+        if self.outstanding.floor < self.in_doubt_until:  # older ones are still in doubt
+            since = min(since, self._in_doubt_since)
         else:
             self._credited.clear()
-        self.doubtful, self._doubtful_since = max(position, self.doubtful), since
+        self.in_doubt_until, self._in_doubt_since = max(position, self.in_doubt_until), since
 
     def fail(self, error: TargetError) -> None:
         """End the run; only the first failure counts."""
@@ -120,8 +118,8 @@ class Work:
 
     # From the queue
 
-    def take(self, fitness: Fitness) -> None:
-        """Move the queue into ``outstanding`` and ``letters``.
+    def take(self, limits: Limits) -> None:
+        """Move the queue into ``outstanding`` and ``dead_letters``.
 
         A message that cannot be published fails the run unless it may be a dead letter: then
         neither its batch nor a later one is sent, while earlier ones are finished.
@@ -130,29 +128,29 @@ class Work:
             if self.failure is not None:
                 self.queue.clear()
                 return
-            self._take_batch(*self.queue.popleft(), fitness)
+            self._take_batch(*self.queue.popleft(), limits)
 
-    def _take_batch(self, batch: Sequence[Message], why: Unfit | None, fitness: Fitness) -> None:
+    def _take_batch(self, batch: Sequence[Message], why: Violation | None, limits: Limits) -> None:
         known = self.known
-        if why is None and (known is None or known.has_none_of(batch)) and fitness.all_fit(batch):
+        if why is None and (known is None or known.has_none_of(batch)) and limits.all_fit(batch):
             if known is not None:
                 known.passed(len(batch))
             self._add(Lookup.of_new(batch))
             return
         lookup = Lookup()
-        bad: list[tuple[Message, Unfit]] = []
+        bad: list[tuple[Message, Violation]] = []
         for message in batch:
-            if unfit := why or fitness.unfit(message):
-                bad.append((message, unfit))
+            if violation := why or limits.violation(message):
+                bad.append((message, violation))
             else:
-                lookup.take(message, known.find(message) if known is not None else None)
-        self.counts.known_from_tail += lookup.known
-        if bad and not self._bury:
+                lookup.add(message, known.find(message) if known is not None else None)
+        self.counts.known_from_read_back += lookup.known
+        if bad and not self._allow_dead_letters:
             self.fail(unpublishable(*bad[0]))
         else:
             self._add(lookup, bad)
 
-    def _add(self, lookup: Lookup, bad: Sequence[tuple[Message, Unfit]] = ()) -> None:
+    def _add(self, lookup: Lookup, bad: Sequence[tuple[Message, Violation]] = ()) -> None:
         through = self.outstanding.acked_through
         number = self.outstanding.add(
             lookup.new,
@@ -162,7 +160,7 @@ class Work:
             still_open=self.known.open if self.known else Open(),
             places=lookup.places,
         )
-        self.letters.extend(Letter(number, *item) for item in bad)
+        self.dead_letters.extend(DeadLetter(number, *item) for item in bad)
         self._changed_since(through)
 
     # What became of it
@@ -175,9 +173,9 @@ class Work:
         self.counts.published += 1
         self._last_answer = answer
         self._newest = position, answer
-        self._settle(position)
+        self._acknowledge(position)
 
-    def _settle(self, position: int) -> None:
+    def _acknowledge(self, position: int) -> None:
         """The message at ``position`` is in the stream.
 
         Where a batch ends, the newest message of it that was stored one by one gives its place: to
@@ -193,25 +191,25 @@ class Work:
 
     def _known_to_server(self, position: int, sequence: int) -> None:
         """The id of the message at ``position`` is in the stream, at ``sequence``."""
-        message = self.outstanding.run(position, 1)[0]
+        message = self.outstanding.messages(position, 1)[0]
         if message.digest:
             self.suspects.append(Suspect(position, message, sequence))
         else:
-            self._settle_known(position, sequence)
+            self._acknowledge_known(position, sequence)
 
     def compare(self, suspect: Suspect, digest: str) -> None:
-        """Tell what record has made the message that a suspect's id is of.
+        """Compare a suspect with the record that has made the stored message of its id.
 
         Raises:
-            DataError: Another one.
+            DataError: They differ.
         """
         check_same(suspect.message, digest)
-        self._settle_known(suspect.position, suspect.sequence)
+        self._acknowledge_known(suspect.position, suspect.sequence)
 
-    def _settle_known(self, position: int, sequence: int) -> None:
+    def _acknowledge_known(self, position: int, sequence: int) -> None:
         """One whose first answer was lost is this run's own, and told of for the first time."""
-        is_new = sequence > self._doubtful_since and sequence not in self._credited
-        if position < self.doubtful and is_new:
+        is_new = sequence > self._in_doubt_since and sequence not in self._credited
+        if position < self.in_doubt_until and is_new:
             self.counts.published += 1
             self._credited.add(sequence)
             self._last_seq = max(self.last_seq, sequence)
@@ -220,7 +218,7 @@ class Work:
             if not self._is_uncounted(sequence):
                 self.outstanding.discount(position)
         self.outstanding.note(position, sequence)
-        self._settle(position)
+        self._acknowledge(position)
 
     def _is_uncounted(self, sequence: int) -> bool:
         """Whether a killed run has stored it uncounted, where that could not be read back."""
@@ -239,8 +237,8 @@ class Work:
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
-    def recognise(self, stored: Mapping[str, Stored]) -> int:
-        """Settle the messages that were in doubt and are in the stream; tells how many.
+    def reconcile(self, stored: Mapping[str, Stored]) -> int:
+        """Acknowledge the messages that were in doubt and are in the stream; returns how many.
 
         Args:
             stored: By id, what was stored since the last message that was not in doubt. The second
@@ -251,17 +249,17 @@ class Work:
         """
         out, found = self.outstanding, set[str]()
         start = out.floor
-        for position, message in enumerate(out.run(start, self.sent - start), start):
+        for position, message in enumerate(out.messages(start, self.sent - start), start):
             twin = stored.get(message.id)
             if twin is None or message.id in found or out.acked(position):
                 continue
             found.add(message.id)
             if message.digest:
                 check_same(message, twin.digest)
-            self._settle_twin(position, twin)
+            self._acknowledge_stored(position, twin)
         return len(found)
 
-    def _settle_twin(self, position: int, twin: Stored) -> None:
+    def _acknowledge_stored(self, position: int, twin: Stored) -> None:
         self._last_seq = max(self.last_seq, twin.sequence)
         self._credited.add(twin.sequence)
         if is_own(twin.id, twin.pipeline, self.pipeline):
@@ -270,24 +268,26 @@ class Work:
             self.counts.known_to_server += 1
             self.outstanding.discount(position)
         self.outstanding.note(position, twin.sequence)
-        self._settle(position)
+        self._acknowledge(position)
 
-    def divert(self, position: int, unfit: Unfit) -> None:
-        """The stream refuses the message at ``position`` for good.
+    def dead_letter(self, position: int, violation: Violation) -> None:
+        """Make a dead letter of the message at ``position``: the stream refuses it for good.
 
         Raises:
             DataError: It may not be a dead letter.
         """
-        message = self.outstanding.run(position, 1)[0]
-        if not self._bury:
-            raise unpublishable(message, unfit)
-        self.letters.append(Letter(self.outstanding.divert(position), message, unfit))
+        message = self.outstanding.messages(position, 1)[0]
+        if not self._allow_dead_letters:
+            raise unpublishable(message, violation)
+        self.dead_letters.append(
+            DeadLetter(self.outstanding.dead_letter(position), message, violation)
+        )
 
-    def put_away(self, letter: Letter) -> None:
-        """A dead letter has found its place."""
+    def dead_letter_stored(self, letter: DeadLetter) -> None:
+        """A dead letter is stored."""
         self.counts.dead_letters += 1
         through = self.outstanding.acked_through
-        self.outstanding.put_away(letter.batch)
+        self.outstanding.dead_letter_stored(letter.batch)
         self._changed_since(through)
 
     @property
@@ -301,12 +301,3 @@ class Work:
     def _changed_since(self, through: int) -> None:
         if self.outstanding.acked_through != through:
             self._on_change()
-
-
-def unpublishable(message: Message, unfit: Unfit) -> DataError:
-    """The error that ends a run at a message: its id and sizes, never its content."""
-    remedy = DATA_REMEDIES.get(unfit.reason, "Fix the row or the template")
-    return DataError(
-        f"message {message.id} cannot be published: {unfit.detail}",
-        f"{remedy}, or set `on_error: dead_letter`",
-    )

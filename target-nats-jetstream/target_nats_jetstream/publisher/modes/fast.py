@@ -18,19 +18,19 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.epoch import refusal
-from target_nats_jetstream.publisher.judge import Lost, NoBatch, NoResponders, Shared, Slow
-from target_nats_jetstream.publisher.read_back import stored_after
-from target_nats_jetstream.publisher.wire import hpub, pipeline_line, pub
+from target_nats_jetstream.publisher.failures import Lost, NoBatch, NoResponders, Shared, Slow
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.read_back import stored_after
+from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line, pub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from nats.aio.msg import Msg
 
-    from target_nats_jetstream.publisher.epoch import Epoch
-    from target_nats_jetstream.publisher.facts import StreamFacts
-    from target_nats_jetstream.publisher.work import Work
+    from target_nats_jetstream.publisher.intake import Intake
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
 STRIDE = 250
 """Messages that are sent in one write."""
@@ -41,7 +41,7 @@ OPEN_ANSWERS = 8
 MAX_BATCH_MESSAGES = 10_000
 """A batch ends here, so that what is stored is certain now and then, and its ids can be read."""
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-"""And here, so that large messages on a slow line are answered before patience is over."""
+"""And here, so that large messages on a slow line are answered before ``ack_timeout``."""
 MAX_BATCH_SECONDS = 1.0
 """And after this time, so that STATE does not wait for a slow server."""
 START, APPEND, END = 0, 1, 3
@@ -49,11 +49,11 @@ SLOW_MESSAGES_PER_SECOND = 10_000
 """What a server stores at least, unless it writes each message to the disk by itself."""
 SLOW_ANSWERS = 3
 TELLING_MESSAGES = 100
-"""An answer for fewer tells more of this process than of the server."""
+"""An answer for fewer says more of this process than of the server."""
 
 
 @dataclass(slots=True)
-class _Batch:
+class _FastBatch:
     """A run of positions without a gap: the message at ``start`` has the number 1."""
 
     id: str
@@ -117,149 +117,151 @@ class Fast:
         singly: Sends the messages before a position one by one, until all are acknowledged.
         subjects: Ours, for reading ids back.
         limit: How many messages may be without an answer.
-        patient: Whether to stay in this mode however slow the server is, and whoever writes too.
+        stays: Whether to stay in this mode however slow the server is, and whoever writes too.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs of its surroundings
         self,
         epoch: Epoch,
-        work: Work,
+        intake: Intake,
         refill: Callable[[], Awaitable[None]],
-        facts: StreamFacts,
+        info: StreamInfo,
         singly: Callable[[int], Awaitable[None]],
         *,
         subjects: Sequence[str],
         limit: int,
-        patient: bool,
+        stays: bool,
     ) -> None:
         self._epoch = epoch
-        self._work = work
+        self._intake = intake
         self._refill = refill
-        self._facts = facts
+        self._info = info
         self._singly = singly
         self._subjects = subjects
         self._limit = limit
-        self._patient = patient
-        self._whose = pipeline_line(work.pipeline)
+        self._stays = stays
+        self._whose = pipeline_line(intake.pipeline)
         self._asked_flow = min(FLOW, limit)
         self._flow = 1
         """Messages to an answer, as the server wants it."""
-        self._last_seq = facts.last_seq
+        self._last_seq = info.last_seq
         self._inbox = ""
         self._ids = (f"{secrets.token_hex(4)}{number:x}" for number in itertools.count())
-        self._batch = _Batch("", 0, 0)
+        self._batch = _FastBatch("", 0, 0)
         self._pace = Pace()
 
     async def pump(self) -> None:
         """Publish batch by batch, until the epoch is over.
 
         Raises:
-            Doubt: The epoch is over.
+            EpochEnded: The epoch is over.
         """
         async with self._epoch.inbox(self._on_answer) as self._inbox:
             while True:
-                before = max(self._last_seq, self._work.last_seq)
-                self._batch = batch = _Batch(next(self._ids), self._work.outstanding.floor, before)
+                before = max(self._last_seq, self._intake.last_seq)
+                self._batch = batch = _FastBatch(
+                    next(self._ids), self._intake.outstanding.floor, before
+                )
                 self._pace.begin()
                 await self._fill(batch)
                 await self._end(batch)
-                await self._settle(batch)
+                await self._acknowledge(batch)
 
-    async def _fill(self, batch: _Batch) -> None:
+    async def _fill(self, batch: _FastBatch) -> None:
         """Send messages as they come, until there are no more or the batch has enough."""
         clock = asyncio.get_running_loop().time
         while not batch.has_enough(clock()):
             await self._refill()
             room = self._room(batch)
             if self._send(batch, min(STRIDE, room, MAX_BATCH_MESSAGES - batch.size)):
-                await self._epoch.breathe()
+                await self._epoch.drain()
             elif batch.size and room > 0:
                 return
             else:
-                await self._epoch.news(unanswered=bool(batch.size))
+                await self._epoch.wait(unanswered=bool(batch.size))
 
-    def _room(self, batch: _Batch) -> int:
+    def _room(self, batch: _FastBatch) -> int:
         return batch.acked + min(self._limit, OPEN_ANSWERS * self._flow) - batch.size
 
-    def _send(self, batch: _Batch, count: int) -> int:
-        """Send up to ``count`` messages, and tell how many; one that is settled already ends the
-        batch.
+    def _send(self, batch: _FastBatch, count: int) -> int:
+        """Send up to ``count`` messages, and return how many; one that is acknowledged already ends
+        the batch.
         """
-        out, size, commands = self._work.outstanding, batch.size, list[bytes]()
+        out, size, commands = self._intake.outstanding, batch.size, list[bytes]()
         if not size:
             self._epoch.asked()
             batch.began = asyncio.get_running_loop().time()
         start, prefix, whose = batch.start, self._prefix(batch), self._whose
         operation = APPEND if size else START
-        for number, message in enumerate(out.run(batch.end, count), size + 1):
+        for number, message in enumerate(out.messages(batch.end, count), size + 1):
             if out.acked(start + number - 1) or batch.payloads >= MAX_BATCH_BYTES:
                 break
             batch.size = number
             batch.payloads += len(message.payload)
             commands += hpub(message, f"{prefix}{number}.{operation}.$FI", whose=whose)
             operation = APPEND
-        self._work.sent = max(self._work.sent, batch.end)
+        self._intake.sent = max(self._intake.sent, batch.end)
         self._epoch.send(commands)
         return batch.size - size
 
-    def _prefix(self, batch: _Batch) -> str:
+    def _prefix(self, batch: _FastBatch) -> str:
         """What the reply subjects of a batch have in common."""
         return f"{self._inbox}.{batch.id}.{self._asked_flow}.fail."
 
-    async def _end(self, batch: _Batch) -> None:
+    async def _end(self, batch: _FastBatch) -> None:
         """End the batch, and wait for the answer to that."""
-        last = self._work.outstanding.run(batch.end - 1, 1)[0]
+        last = self._intake.outstanding.messages(batch.end - 1, 1)[0]
         self._epoch.asked()
         reply = f"{self._prefix(batch)}{batch.size + 1}.{END}.$FI"
         self._epoch.send([pub(last.subject, reply)])
         while not batch.answer:
-            await self._epoch.news(unanswered=True)
+            await self._epoch.wait(unanswered=True)
 
-    async def _settle(self, batch: _Batch) -> None:
+    async def _acknowledge(self, batch: _FastBatch) -> None:
         """Take the messages of the batch for stored, as far as that is certain.
 
         Raises:
-            Doubt: Another mode fits better from now on.
+            EpochEnded: Another mode fits better from now on.
         """
-        work, sequence = self._work, json.loads(batch.answer)["seq"]
+        intake, sequence = self._intake, json.loads(batch.answer)["seq"]
         self._last_seq = max(batch.before, sequence)
         if sequence == batch.before + batch.size:
-            work.stored_before(batch.end, batch.size, batch.answer)
+            intake.stored_before(batch.end, batch.size, batch.answer)
         else:
-            stored = await stored_after(self._epoch, self._facts, self._subjects, batch.before)
-            found = work.recognise(stored)
-            work.doubt(batch.end)
+            stored = await stored_after(self._epoch, self._info, self._subjects, batch.before)
+            found = intake.reconcile(stored)
+            intake.mark_in_doubt(batch.end)
             await self._singly(batch.end)  # those that are left were known; their answers tell
-            if self._last_seq > batch.before + found and not self._patient:
-                self._epoch.doubt(Shared())
-        if self._pace.is_slow and not self._patient:
-            self._epoch.doubt(Slow(SLOW_MESSAGES_PER_SECOND))
+            if self._last_seq > batch.before + found and not self._stays:
+                self._epoch.end(Shared())
+        if self._pace.is_slow and not self._stays:
+            self._epoch.end(Slow(SLOW_MESSAGES_PER_SECOND))
         self._epoch.check()
 
     async def _on_answer(self, answer: Msg) -> None:
-        batch, doubt = self._batch, self._epoch.doubt
+        batch, end_epoch = self._batch, self._epoch.end
         id_, *_, number, _, _ = answer.subject.removeprefix(f"{self._inbox}.").split(".")
         if id_ != batch.id:
             return  # its end has been answered, there is no news in it
         position = batch.start + int(number) - 1
         about = (position, position + 1) if position < batch.end else (batch.start, batch.end)
         if not answer.data:
-            message = self._work.outstanding.run(about[0], 1)[0]
-            doubt(NoResponders(message.subject), *about)
+            message = self._intake.outstanding.messages(about[0], 1)[0]
+            end_epoch(NoResponders(message.subject), *about)
             return
         said = json.loads(answer.data)
         if "error" in said:
-            doubt(refusal(said["error"]), *about)
+            end_epoch(refusal(said["error"]), *about)
         elif said.get("type") == "gap":
-            doubt(Lost("a message was lost on the way"))
+            end_epoch(Lost("a message was lost on the way"))
         elif said.get("type") == "ack":
             batch.acked, self._flow = max(batch.acked, said["seq"]), said["msgs"]
             self._pace.answered(batch.acked, batch.size, asyncio.get_running_loop().time())
             self._epoch.answered()
-        elif (said.get("stream"), said.get("batch")) == (self._facts.stream, batch.id):
+        elif (said.get("stream"), said.get("batch")) == (self._info.stream, batch.id):
             if said["count"] != batch.size:
-                doubt(Lost("the server has closed the batch before its end"))
+                end_epoch(Lost("the server has closed the batch before its end"))
             batch.answer = answer.data
             self._epoch.answered()
         else:
-            doubt(NoBatch(answer.data.decode()[:200]), batch.start, batch.end)
+            end_epoch(NoBatch(answer.data.decode()[:200]), batch.start, batch.end)

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Patience:
+class Backoff:
     """The tries since there was last any progress.
 
     Args:
-        limit: Seconds after which patience is over, as a rule from the first failure.
+        limit: Seconds after which to give up, as a rule from the first failure.
         initial: First wait, seconds.
         longest: Longest wait, seconds.
         factor: From one wait to the next.
@@ -41,7 +41,7 @@ class Patience:
         self.tries = 0
 
     def failed(self, now: float, *, since: float | None = None) -> float | None:
-        """Seconds to wait before the next try, or None when patience is over.
+        """Seconds to wait before the next try, or None when it is time to give up.
 
         Args:
             now: The time of the failure.

@@ -1,35 +1,33 @@
-"""One connection, from the login to the first doubt; after that it can only be closed.
+"""One connection, from the login to the first failure; after that it can only be closed.
 
 A lost connection, a silence and a refusal are the same thing here: the epoch is over, and what was
-stored is decided from facts that the next epoch reads anew.
+stored is decided from what the next epoch reads anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import nats.errors
 
-from target_nats_jetstream.errors import AccessDeniedError
-from target_nats_jetstream.publisher.client import RawClient
-from target_nats_jetstream.publisher.connect import (
-    CLOSE_SECONDS,
-    ConnectionLoop,
-    connect,
-    words,
-)
-from target_nats_jetstream.publisher.judge import (
+from target_nats_jetstream.publisher.failures import (
     Failure,
-    Forbidden,
     Lost,
     NoResponders,
     Refused,
 )
+from target_nats_jetstream.publisher.jetstream.client import RawClient
+from target_nats_jetstream.publisher.jetstream.connect import (
+    CLOSE_SECONDS,
+    ConnectionLoop,
+    connect,
+    error_text,
+)
+from target_nats_jetstream.publisher.jetstream.permissions import Permissions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -37,18 +35,20 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-    from target_nats_jetstream.publisher.client import RawHandler
+    from target_nats_jetstream.publisher.jetstream.client import RawHandler
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
 IDLE_SECONDS = 60.0
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 """What may wait for the socket before a mode makes a pause."""
-_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
-class Doubt(Exception):  # noqa: N818 - not an error: what it means is judged elsewhere
-    """The epoch is over because of ``failure``, about the positions from ``start`` to ``end``."""
+class EpochEnded(Exception):  # noqa: N818 - not an error: what it means is decided elsewhere
+    """The epoch ends because of ``failure``, about the positions from ``start`` to ``end``.
+
+    Who asks a question and knows what to do with a refusal may catch it, and the epoch goes on.
+    """
 
     def __init__(self, failure: Failure, start: int = 0, end: int = 0) -> None:
         super().__init__(failure)
@@ -61,7 +61,7 @@ class Epoch:
     """One connection to one server. Open with ``Epoch.open``, within a ``ConnectionLoop``.
 
     Args:
-        wake: Set whenever there is news: an answer, or the end of the epoch.
+        wake: Set whenever something happens: an answer, or the end of the epoch.
     """
 
     def __init__(self, settings: NatsSettings, server: str, wake: asyncio.Event) -> None:
@@ -70,12 +70,10 @@ class Epoch:
         self._client = RawClient()
         loop = asyncio.get_running_loop()
         self._clock = loop.time
-        self._ended: asyncio.Future[Doubt] = loop.create_future()
+        self._ended: asyncio.Future[EpochEnded] = loop.create_future()
         self._answered_at = 0.0
-        self._tolerated: set[str] = set()
         self.server = server
-        self.spellings: set[str] = set()
-        """Subjects as we write them: the client tells violations in lower case only."""
+        self.permissions = Permissions(settings)
         self._connections = cast("ConnectionLoop", loop).connections
 
     @classmethod
@@ -87,7 +85,7 @@ class Epoch:
         try:
             await connect(epoch._client, settings, server, seconds, epoch._report)
         except BaseException:
-            epoch.doubt(Lost("not connected"))
+            epoch.end(Lost("not connected"))
             await epoch.close()
             raise
         return epoch
@@ -118,41 +116,27 @@ class Epoch:
 
     # The end of the epoch
 
-    def doubt(self, failure: Failure, start: int = 0, end: int = 0) -> None:
+    def end(self, failure: Failure, start: int = 0, end: int = 0) -> None:
         """End the epoch; only the first cause counts, the others follow from it."""
         if not self._ended.done():
-            self._ended.set_result(Doubt(failure, start, end))
+            self._ended.set_result(EpochEnded(failure, start, end))
             self._wake.set()
 
     @property
-    def ended_by(self) -> Doubt:
-        """The first doubt; only where there was one."""
+    def ended_by(self) -> EpochEnded:
+        """What ended the epoch; only where it is over."""
         return self._ended.result()
 
     def check(self) -> None:
-        """Raise the doubt that ended the epoch, if one did."""
+        """Raise what ended the epoch, if it is over."""
         if self._ended.done():
             raise self._ended.result()
 
     async def _report(self, error: Exception | None) -> None:
         known = error or self._client.last_error
-        text = words(known) if known else "connection lost"
-        violation = _VIOLATION.search(text)
-        if not violation:
-            self.doubt(Lost(text))
-        elif violation[2] not in self._tolerated:
-            self.doubt(Forbidden(self._denied(violation[1], violation[2])))
-
-    def _denied(self, operation: str, lowered: str) -> AccessDeniedError:
-        settings = self._settings
-        subject = next((name for name in self.spellings if name.lower() == lowered), lowered)
-        whom = f" for user {settings.user}" if settings.user else ""
-        if operation == "subscription":
-            remedy = f"Allow to subscribe to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
-        else:
-            ours = (*settings.stream_subjects, f"{settings.api_prefix}.>")
-            remedy = f"Allow to publish to {' and '.join(f'`{name}`' for name in ours)}"
-        return AccessDeniedError(f"NATS refuses {operation} to {subject}{whom}", remedy)
+        failure = self.permissions.failure(error_text(known) if known else "connection lost")
+        if failure is not None:
+            self.end(failure)
 
     # Waiting
 
@@ -165,14 +149,14 @@ class Epoch:
         self._answered_at = self._clock()
         self._wake.set()
 
-    async def news(self, *, unanswered: bool) -> None:
+    async def wait(self, *, unanswered: bool) -> None:
         """Wait until there is something to do.
 
         Args:
-            unanswered: Whether an answer is due; then silence for ``ack_timeout`` is a doubt.
+            unanswered: Whether an answer is due; then silence for ``ack_timeout`` ends the epoch.
 
         Raises:
-            Doubt: The epoch is over.
+            EpochEnded: The epoch is over.
         """
         self.check()
         timeout = self._settings.ack_timeout
@@ -182,7 +166,7 @@ class Epoch:
                 await self._wake.wait()
         self._wake.clear()
         if unanswered and self._clock() >= self._answered_at + timeout:
-            self.doubt(Lost(f"no answer for {timeout:g} s"))
+            self.end(Lost(f"no answer for {timeout:g} s"))
         self.check()
 
     # Messages
@@ -196,11 +180,11 @@ class Epoch:
         self.check()
         self._connections[-1].write(b"".join(commands))
 
-    async def breathe(self) -> None:
+    async def drain(self) -> None:
         """Let answers in, and wait while too much of what was sent is still to be written.
 
         Raises:
-            Doubt: The epoch is over, or nothing could be written for ``ack_timeout``.
+            EpochEnded: The epoch is over, or nothing could be written for ``ack_timeout``.
         """
         await asyncio.sleep(0)
         backlog = self._connections[-1].get_write_buffer_size
@@ -210,7 +194,7 @@ class Epoch:
         deadline = self._clock() + self._settings.ack_timeout
         while not written() and not self._ended.done():
             if self._clock() > deadline:
-                self.doubt(Lost(f"nothing could be sent for {self._settings.ack_timeout:g} s"))
+                self.end(Lost(f"nothing could be sent for {self._settings.ack_timeout:g} s"))
             await asyncio.sleep(0.001)
         self.check()
 
@@ -240,7 +224,7 @@ class Epoch:
         self, subscribe: Callable[[str], Awaitable[Subscription]]
     ) -> AsyncIterator[str]:
         prefix = self._client.new_inbox()
-        self.spellings.add(f"{prefix}.>")
+        self.permissions.spellings.add(f"{prefix}.>")
         subscription = await subscribe(f"{prefix}.>")
         await self._until(lambda: not self._client.pending_data_size)
         try:
@@ -269,12 +253,12 @@ class Epoch:
             tolerant: Where the server forbids to ask, do without an answer and go on.
 
         Raises:
-            Doubt: There is no answer, nobody to give one, or the epoch is over.
+            EpochEnded: There is no answer, nobody to give one, or the epoch is over.
         """
         self.check()
-        self.spellings.add(subject)
+        self.permissions.spellings.add(subject)
         if tolerant:
-            self._tolerated.add(subject.lower())
+            self.permissions.tolerate(subject)
         asking = asyncio.ensure_future(
             self._client.request(subject, payload, timeout=seconds, headers=headers)
         )
@@ -286,11 +270,11 @@ class Epoch:
         try:
             answer = await asking
         except nats.errors.NoRespondersError:
-            raise Doubt(NoResponders(subject)) from None
+            raise EpochEnded(NoResponders(subject)) from None
         except TimeoutError:
-            raise Doubt(Lost(f"no answer to {subject} for {seconds:g} s")) from None
+            raise EpochEnded(Lost(f"no answer to {subject} for {seconds:g} s")) from None
         except (OSError, nats.errors.Error) as error:
-            raise Doubt(Lost(words(error))) from error
+            raise EpochEnded(Lost(error_text(error))) from error
         return answer.data
 
     async def api(
@@ -299,20 +283,20 @@ class Epoch:
         """Call the JetStream API, ``STREAM.INFO.<name>`` for one.
 
         Raises:
-            Doubt: As ``request``; with ``Refused`` where the API answers with an error.
+            EpochEnded: As ``request``; with ``Refused`` where the API answers with an error.
         """
         payload = b"" if request is None else json.dumps(request).encode()
         answer: dict[str, Any] = json.loads(
             await self.request(f"{self._settings.api_prefix}.{call}", payload, tolerant=tolerant)
         )
         if "error" in answer:
-            raise Doubt(refusal(answer["error"]))
+            raise EpochEnded(refusal(answer["error"]))
         return answer
 
     async def pull(self, consumer: str, request: object, reply: str) -> None:
         """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""
         subject = f"{self._settings.api_prefix}.CONSUMER.MSG.NEXT.{consumer}"
-        self.spellings.add(subject)
+        self.permissions.spellings.add(subject)
         await self._client.publish(subject, json.dumps(request).encode(), reply)
 
 

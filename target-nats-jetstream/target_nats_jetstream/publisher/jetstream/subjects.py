@@ -1,0 +1,32 @@
+"""Which subjects a subject filter covers. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+
+
+def captures(pattern: str, subject: str) -> bool:
+    """Whether the subject filter ``pattern`` covers ``subject``, which may be a filter itself."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for index, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > index
+        if index >= len(given) or given[index] == ">":
+            return False
+        if part not in {"*", given[index]}:
+            return False
+    return len(wanted) == len(given)
+
+
+def consumer_filter(info: StreamInfo, ours: Sequence[str]) -> str | None:
+    """The filter that leaves only our messages in, or None where none is needed or possible."""
+    if all(any(captures(own, subject) for own in ours) for subject in info.subjects):
+        return None
+    if len(ours) == 1 and any(captures(subject, ours[0]) for subject in info.subjects):
+        return ours[0]
+    return None
