@@ -16,25 +16,25 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.page_size import LEAST_ROWS
 from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
-from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
-from tap_oracle_txlog.time_check import TimeCheck
-from tap_oracle_txlog.timestamps import from_datetime
-from tap_oracle_txlog.watermark import choose_watermark
+from tap_oracle_txlog.rules.null_keys import NullKeyScan
+from tap_oracle_txlog.rules.page_size import LEAST_ROWS
+from tap_oracle_txlog.rules.scan import Answer, Keys, Rows, RowsAt, Scan
+from tap_oracle_txlog.rules.time_check import TimeCheck
+from tap_oracle_txlog.rules.timestamps import from_datetime
+from tap_oracle_txlog.rules.watermark import choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.keyset import Position, Progress
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.scan import Question
+    from tap_oracle_txlog.rules.progress import Position, Progress
+    from tap_oracle_txlog.rules.scan import Question
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import LastPass, Strategy, Watermark
     from tap_oracle_txlog.source import Column, Page, Source
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import LastPass, Strategy, Watermark
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from tap_oracle_txlog.errors import (
     SourceUnreachableError,
     TapError,
 )
-from tap_oracle_txlog.parts import check_form, has_time
-from tap_oracle_txlog.timestamps import minus, parse
+from tap_oracle_txlog.rules.parts import check_form, has_time
+from tap_oracle_txlog.rules.timestamps import minus, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

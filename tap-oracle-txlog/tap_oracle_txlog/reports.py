@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_oracle_txlog.long_hold import LongHold
-from tap_oracle_txlog.time_check import span
+from tap_oracle_txlog.rules.long_hold import LongHold
+from tap_oracle_txlog.rules.time_check import span
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.keyset import Progress
-    from tap_oracle_txlog.late_rows import LateRows
-    from tap_oracle_txlog.scan import Scan
-    from tap_oracle_txlog.watermark import NotReadable, Watermark
+    from tap_oracle_txlog.rules.late_rows import LateRows
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.scan import Scan
+    from tap_oracle_txlog.rules.watermark import NotReadable, Watermark
 
 logger = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import BatchFiles
-from tap_oracle_txlog.catalog import merged
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.keyset import Progress
-from tap_oracle_txlog.oracle.settings import source_zone
-from tap_oracle_txlog.parts import READING, clear_marks, not_complete, parts_of
+from tap_oracle_txlog.rules.catalog import merged
+from tap_oracle_txlog.rules.parts import READING, clear_marks, not_complete, parts_of
+from tap_oracle_txlog.rules.progress import Progress
 from tap_oracle_txlog.settings import TapSettings
+from tap_oracle_txlog.source_settings import source_zone
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
     from tap_oracle_txlog.extraction import Batch, Extraction
-    from tap_oracle_txlog.parts import Part
     from tap_oracle_txlog.row import Row
+    from tap_oracle_txlog.rules.parts import Part
     from tap_oracle_txlog.source import Names
     from tap_oracle_txlog.tap import TapOracleTxlog
 

@@ -13,13 +13,14 @@ from singer_sdk import Tap
 from singer_sdk.helpers._util import load_json
 from typing_extensions import override
 
-from tap_oracle_txlog import questions, settings
+from tap_oracle_txlog import commands, settings
+from tap_oracle_txlog.backoff import Backoff
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
-from tap_oracle_txlog.oracle import settings as oracle
-from tap_oracle_txlog.oracle.backoff import Backoff
-from tap_oracle_txlog.parts import check_form, has_time, is_before, written_time
-from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
+from tap_oracle_txlog.oracle import settings as oracle_settings
+from tap_oracle_txlog.rules.parts import check_form, has_time, is_before, written_time
+from tap_oracle_txlog.source import TXLOG_COLUMNS
+from tap_oracle_txlog.source_settings import source_zone, table_names
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
 from tap_oracle_txlog.writer import SingerWriter
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Source
+    from tap_oracle_txlog.source import Column, Names, Source
 
 logger = logging.getLogger(__name__)
 
@@ -60,23 +61,16 @@ class TapOracleTxlog(Tap):
     @cached_property
     def settings(self) -> settings.TapSettings:
         """The settings of the tap itself, beside those of its source."""
-        return settings.TapSettings.from_config(self.config, oracle.source_zone(self.config))
+        return settings.TapSettings.from_config(self.config, source_zone(self.config))
 
     @cached_property
     def names(self) -> Names:
         """What the table and its columns are called: Oracle's as its dictionary has them, others
         as they were typed.
         """
-        config = self.config
-        if not config.get("sqlalchemy_url"):
-            return oracle.names(config)
-        return Names(
-            stream=config["table"].rpartition(".")[2],
-            table=config["table"],
-            replication_key=config["replication_key"],
-            id_column=config["id_column"],
-            columns=tuple(config.get("columns") or ()),
-        )
+        if self.config.get("sqlalchemy_url"):
+            return table_names(self.config)
+        return oracle_settings.table_names(self.config)
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
@@ -127,9 +121,9 @@ class TapOracleTxlog(Tap):
             SourceLostError: It is away; another try may succeed.
         """
         if self.config.get("sqlalchemy_url"):
-            from tap_oracle_txlog.embedded import EmbeddedSource  # noqa: PLC0415
+            from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource  # noqa: PLC0415
 
-            return EmbeddedSource.from_config(self.config, selected)
+            return SqlAlchemySource.from_config(self.config, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
         from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
 
@@ -162,7 +156,7 @@ class TapOracleTxlog(Tap):
         given, known = written_time(self.state, stream), written_time(kept, stream)
         if not has_time(self.state, stream, in_slices=is_backfill):
             self._take(kept, origin)
-        elif is_before(given, known, oracle.source_zone(self.config)):
+        elif is_before(given, known, source_zone(self.config)):
             logger.warning(
                 "the given state is complete up to %s, the ledger up to %s: rows between them are "
                 "sent again. Remove the state to start from the ledger",
@@ -231,7 +225,7 @@ class TapOracleTxlog(Tap):
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
-        command.params += questions.OPTIONS
+        command.params += commands.OPTIONS
         return command
 
     @classmethod
@@ -273,9 +267,9 @@ class TapOracleTxlog(Tap):
             state=_json_object("--state", state),
             catalog=_json_object("--catalog", catalog),
         )
-        question = questions.Question(**asked)
+        question = commands.Question(**asked)
         if question.command:
-            return questions.answer(question, partial(make_tap, setup_mapper=False))
+            return commands.answer(question, partial(make_tap, setup_mapper=False))
         make_tap().run()
         return 0
 

@@ -20,19 +20,19 @@ from tap_oracle_txlog.extraction import (
     ExtractionSettings,
     NullKey,
 )
-from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.keyset import Progress
+from tap_oracle_txlog.rules.id_ranges import IdRanges
+from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.timestamps import BEGINNING, plus
+from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 from tap_oracle_txlog.source import PageTooLargeError
 from tap_oracle_txlog.stop import Stopped
-from tap_oracle_txlog.timestamps import BEGINNING, plus
-from tap_oracle_txlog.watermark import NotReadable, Oldest
 from tests.tap.listed import Database, at, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Source
-    from tap_oracle_txlog.timestamps import Instant
 
 SETTINGS = ExtractionSettings(
     page_size=10,

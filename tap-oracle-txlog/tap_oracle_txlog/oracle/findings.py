@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError, TapError
 from tap_oracle_txlog.oracle.identifiers import quoted
-from tap_oracle_txlog.time_check import advice, between_zones, span
-from tap_oracle_txlog.timestamps import instant, seconds_between
-from tap_oracle_txlog.watermark import NotReadable, Oldest
+from tap_oracle_txlog.rules.time_check import advice, between_zones, span
+from tap_oracle_txlog.rules.timestamps import instant, seconds_between
+from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Selection
     from tap_oracle_txlog.oracle.types import OracleColumn
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import OpenTransactions
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import OpenTransactions
 
 NULL_KEYS: Final = 1_000
 """Rows that cannot be read are counted up to here."""

@@ -19,22 +19,22 @@ from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.standby import applied
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.transactions import TransactionViews, oldest
-from tap_oracle_txlog.page_size import PageSize
+from tap_oracle_txlog.rules.page_size import PageSize
+from tap_oracle_txlog.rules.timestamps import BEGINNING
+from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING
-from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Column, Page
-    from tap_oracle_txlog.timestamps import Instant
 
 logger = logging.getLogger(__name__)
 

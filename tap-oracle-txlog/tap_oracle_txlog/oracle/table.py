@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import oracledb
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection
 from tap_oracle_txlog.oracle.types import (
     INTEGER,
@@ -24,8 +23,9 @@ from tap_oracle_txlog.oracle.types import (
     select_expression,
 )
 from tap_oracle_txlog.row import Row, row_type
+from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.source import Column, Page
-from tap_oracle_txlog.timestamps import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

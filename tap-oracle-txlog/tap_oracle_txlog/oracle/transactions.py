@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.oracle.host_clock import in_utc, measured, wall_time
 from tap_oracle_txlog.oracle.session import OPEN_TRANSACTIONS
-from tap_oracle_txlog.timestamps import seconds_between
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
+from tap_oracle_txlog.rules.timestamps import seconds_between
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_oracle_txlog.oracle.introduction import Moment
     from tap_oracle_txlog.oracle.statements import Statement
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.oracle.statements import SECONDS, column
-from tap_oracle_txlog.timestamps import offsets
+from tap_oracle_txlog.rules.timestamps import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

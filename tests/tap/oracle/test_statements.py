@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.id_ranges import Run
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
 from tap_oracle_txlog.oracle.types import OracleColumn, form, select_expression
-from tap_oracle_txlog.timestamps import BEGINNING, END, instant
+from tap_oracle_txlog.rules.id_ranges import Run
+from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = TableName("SPC", "TXLOG_EVENTS")

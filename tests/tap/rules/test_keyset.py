@@ -13,14 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.emitted import IdSet
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.id_ranges import IdRanges, Run
-from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, Progress
-from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.scan import Answer, Keys, NotUniqueError, Rows, RowsAt, Scan
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, from_nanoseconds, nanoseconds, parse
-from tap_oracle_txlog.watermark import LastPass, Watermark
+from tap_oracle_txlog.rules.emitted import IdSet
+from tap_oracle_txlog.rules.id_ranges import IdRanges, Run
+from tap_oracle_txlog.rules.null_keys import NullKeyScan
+from tap_oracle_txlog.rules.progress import PageDidNotAdvanceError, Position, Progress
+from tap_oracle_txlog.rules.scan import Answer, Keys, NotUniqueError, Rows, RowsAt, Scan
+from tap_oracle_txlog.rules.timestamps import (
+    BEGINNING,
+    Instant,
+    from_nanoseconds,
+    nanoseconds,
+    parse,
+)
+from tap_oracle_txlog.rules.watermark import LastPass, Watermark
 
 KEY, TABLE = "EVENT_TIMESTAMP", "SPC.TXLOG_EVENTS"
 NOON = parse("2026-11-22T12:00")

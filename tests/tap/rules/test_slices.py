@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.slices import MAX_SLICES, Slice, cut, parse_interval, plan
-from tap_oracle_txlog.timestamps import from_nanoseconds, nanoseconds, parse, seconds_between
+from tap_oracle_txlog.rules.slices import MAX_SLICES, Slice, cut, parse_interval, plan
+from tap_oracle_txlog.rules.timestamps import from_nanoseconds, nanoseconds, parse, seconds_between
 
 DAY = parse("2026-01-31"), parse("2026-02-01")
 SECOND = 1_000_000_000

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.row import row_type
+from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.time_check import TimeCheck, advice, is_of_zones
+from tap_oracle_txlog.rules.timestamps import Instant, instant, minus, plus, render
 from tap_oracle_txlog.source import Page
-from tap_oracle_txlog.time_check import TimeCheck, advice, is_of_zones
-from tap_oracle_txlog.timestamps import Instant, instant, minus, plus, render
 
 NOON = instant("2026-07-01T12:00:00.000000000")
 ROW = row_type(["ID", "CREATED_AT"])

@@ -18,9 +18,9 @@ from zlib import crc32
 
 import msgspec
 
-from tap_oracle_txlog.bookmark import Part
-from tap_oracle_txlog.id_ranges import IdRanges, Run
-from tap_oracle_txlog.packing import (
+from tap_oracle_txlog.rules.bookmark import Part
+from tap_oracle_txlog.rules.id_ranges import IdRanges, Run
+from tap_oracle_txlog.rules.packing import (
     pack_numbers,
     pack_others,
     pack_ranges,
@@ -28,12 +28,12 @@ from tap_oracle_txlog.packing import (
     unpack_others,
     unpack_ranges,
 )
-from tap_oracle_txlog.timestamps import Instant, from_nanoseconds, instant, nanoseconds
+from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, instant, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from tap_oracle_txlog.keyset import Position, RowId
+    from tap_oracle_txlog.rules.progress import Position, RowId
 
 GRID_SECONDS: Final = 15
 MAX_SEGMENTS: Final = 64

@@ -11,16 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tap_oracle_txlog.errors import DataError, NotCompleteError
-from tap_oracle_txlog.timestamps import parse, plus
+from tap_oracle_txlog.rules.timestamps import parse, plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.keyset import Progress
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import Watermark
     from tap_oracle_txlog.settings import TapSettings
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import Watermark
 
 READING: Final = "reading"
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_oracle_txlog.oracle.settings import number
+from tap_oracle_txlog.source_settings import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -14,18 +14,25 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from tap_oracle_txlog.emitted import Emitted, Segment, on_grid
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.keyset import UNIQUE, PageDidNotAdvanceError, Position, moves_on
-from tap_oracle_txlog.late_rows import LateRows
-from tap_oracle_txlog.timestamps import END, Instant, from_nanoseconds, minus, nanoseconds, plus
+from tap_oracle_txlog.rules.emitted import Emitted, Segment, on_grid
+from tap_oracle_txlog.rules.late_rows import LateRows
+from tap_oracle_txlog.rules.progress import UNIQUE, PageDidNotAdvanceError, Position, moves_on
+from tap_oracle_txlog.rules.timestamps import (
+    END,
+    Instant,
+    from_nanoseconds,
+    minus,
+    nanoseconds,
+    plus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import Progress, RowId
-    from tap_oracle_txlog.watermark import LastPass, Watermark
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.progress import Progress, RowId
+    from tap_oracle_txlog.rules.watermark import LastPass, Watermark
 
 MAX_RUNS: Final = 256
 """More runs than this are not put into a statement: then the keys are fetched and compared here."""

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from tap_oracle_txlog.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
-from tap_oracle_txlog.emitted import MAX_STATE_BYTES, Emitted, IdSet, Segment, parts
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.timestamps import (
+from tap_oracle_txlog.rules.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
+from tap_oracle_txlog.rules.emitted import MAX_STATE_BYTES, Emitted, IdSet, Segment, parts
+from tap_oracle_txlog.rules.id_ranges import IdRanges
+from tap_oracle_txlog.rules.timestamps import (
     BEGINNING,
     Instant,
     from_nanoseconds,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.watermark import LastPass
+    from tap_oracle_txlog.rules.watermark import LastPass
 
 RowId: TypeAlias = "int | str | None"
 

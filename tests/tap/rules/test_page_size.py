@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.page_size import PageSize
+from tap_oracle_txlog.rules.page_size import PageSize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

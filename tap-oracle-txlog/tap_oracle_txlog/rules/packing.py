@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tap_oracle_txlog.id_ranges import MAX_RUN, IdRanges, encode_runs
+from tap_oracle_txlog.rules.id_ranges import MAX_RUN, IdRanges, encode_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_oracle_txlog.id_ranges import Run
+    from tap_oracle_txlog.rules.id_ranges import Run
 
 READABLE: Final = 1_000
 """Characters up to which ids stand as they are."""

@@ -16,21 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.embedded_types import (
-    SQLITE_FORM,
-    exact_json,
-    form,
-    json_schema,
-    python_type,
-    sort_as_text,
-)
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
-from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.oracle.settings import source_zone
-from tap_oracle_txlog.page_size import PageSize
 from tap_oracle_txlog.row import row_type
-from tap_oracle_txlog.source import Column, Page, SourceLostError
-from tap_oracle_txlog.timestamps import (
+from tap_oracle_txlog.rules.page_size import PageSize
+from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.timestamps import (
     BEGINNING,
     END,
     Instant,
@@ -38,13 +28,23 @@ from tap_oracle_txlog.timestamps import (
     parse,
     to_datetime,
 )
-from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
+from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
+from tap_oracle_txlog.source import Column, Page, SourceLostError
+from tap_oracle_txlog.source_settings import source_zone
+from tap_oracle_txlog.sqlalchemy.types import (
+    SQLITE_FORM,
+    exact_json,
+    form,
+    json_schema,
+    python_type,
+    sort_as_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.id_ranges import Run
+    from tap_oracle_txlog.rules.id_ranges import Run
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ _CLOCKS = {
 }
 
 
-class EmbeddedSource:
+class SqlAlchemySource:
     """A table behind a SQLAlchemy URL; see ``source.Source``.
 
     Args:
@@ -139,7 +139,7 @@ class EmbeddedSource:
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], selected: Collection[str] | None = None
-    ) -> EmbeddedSource:
+    ) -> SqlAlchemySource:
         """Open the source that a checked config describes."""
         return cls(
             config["sqlalchemy_url"],

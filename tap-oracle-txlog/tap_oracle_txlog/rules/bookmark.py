@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.watermark import LastPass  # noqa: TC001  # msgspec reads the annotation
+from tap_oracle_txlog.rules.watermark import LastPass  # noqa: TC001  # msgspec reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

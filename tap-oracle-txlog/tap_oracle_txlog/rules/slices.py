@@ -10,10 +10,10 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tap_oracle_txlog.timestamps import from_nanoseconds, nanoseconds
+from tap_oracle_txlog.rules.timestamps import from_nanoseconds, nanoseconds
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 MAX_SLICES: Final = 10_000
 """Each slice has a bookmark of its own in the state, which must stay readable in one piece."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_oracle_txlog.emitted import IdSet
-from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, moves_on
+from tap_oracle_txlog.rules.emitted import IdSet
+from tap_oracle_txlog.rules.progress import PageDidNotAdvanceError, Position, moves_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.keyset import Progress, RowId
+    from tap_oracle_txlog.rules.progress import Progress, RowId
 
 
 class NullKeyScan:

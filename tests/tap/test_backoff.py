@@ -7,8 +7,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.oracle.backoff import Backoff
-from tap_oracle_txlog.oracle.settings import PROPERTIES
+from tap_oracle_txlog.backoff import Backoff
+from tap_oracle_txlog.source_settings import PROPERTIES
 
 
 def test_waits_double_up_to_the_cap_and_then_end() -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.timestamps import parse, seconds_between
+from tap_oracle_txlog.rules.timestamps import parse, seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Page
-    from tap_oracle_txlog.timestamps import Instant
 
 INSERTED: Final = "CREATED_AT"
 """The column that says when a row was inserted, where a table has it."""

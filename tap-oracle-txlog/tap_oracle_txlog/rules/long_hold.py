@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.time_check import span
+from tap_oracle_txlog.rules.time_check import span
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.watermark import Watermark
+    from tap_oracle_txlog.rules.watermark import Watermark
 
 EVERY_SECONDS: Final = 3600
 

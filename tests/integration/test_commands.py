@@ -164,7 +164,7 @@ def test_what_keeps_the_doctor_from_asking_at_all_is_in_the_object_too(run_tap: 
     assert "setting `table` holds 'A.B.C'" in answer["error"]
 
 
-def test_an_embedded_source_has_no_doctor(run_tap: RunTap) -> None:
+def test_a_sqlalchemy_source_has_no_doctor(run_tap: RunTap) -> None:
     done = run_tap("--doctor", config={"sqlalchemy_url": "sqlite://", "table": "T"})
     assert (done.code, done.stdout) == (2, b"")
     assert "--doctor looks at Oracle, and `sqlalchemy_url` is set" in done.stderr

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.timestamps import offsets
+from tap_oracle_txlog.rules.timestamps import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

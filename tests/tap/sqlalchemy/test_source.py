@@ -1,4 +1,4 @@
-"""The embedded source: every row of a table behind a SQLAlchemy URL, in order and exactly."""
+"""The SQLAlchemy source: every row of a table behind a URL, in order and exactly."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_oracle_txlog.embedded import EmbeddedSource
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError, TapError
-from tap_oracle_txlog.keyset import Position
+from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, instant
+from tap_oracle_txlog.rules.watermark import NotReadable
 from tap_oracle_txlog.source import Page, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, instant
-from tap_oracle_txlog.watermark import NotReadable
+from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tests.support.events import Event, EventTable, stamp
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ SECRET = "s3cr3t-Pa55"
 
 
 class Open(Protocol):
-    def __call__(self, events: EventTable, **changes: object) -> EmbeddedSource: ...
+    def __call__(self, events: EventTable, **changes: object) -> SqlAlchemySource: ...
 
 
 @pytest.fixture
 def open_source() -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def opened(events: EventTable, **changes: object) -> EmbeddedSource:
+        def opened(events: EventTable, **changes: object) -> SqlAlchemySource:
             source = source_of(events, **changes)
             stack.callback(source.close)
             return source
@@ -50,13 +50,13 @@ def open_source() -> Iterator[Open]:
         yield opened
 
 
-def source_of(events: EventTable, **changes: object) -> EmbeddedSource:
+def source_of(events: EventTable, **changes: object) -> SqlAlchemySource:
     names: dict[str, Any] = {
         "table": "TXLOG_EVENTS",
         "replication_key": "EVENT_TIMESTAMP",
         "id_column": "ID",
     }
-    return EmbeddedSource(events.url, **(names | changes))
+    return SqlAlchemySource(events.url, **(names | changes))
 
 
 def table_of(tmp_path: Path, columns: str, *rows: tuple[object, ...]) -> EventTable:
@@ -71,7 +71,7 @@ def table_of(tmp_path: Path, columns: str, *rows: tuple[object, ...]) -> EventTa
 
 
 def read_all(
-    source: EmbeddedSource, size: int, *, after: Position = START, until: Instant | None = None
+    source: SqlAlchemySource, size: int, *, after: Position = START, until: Instant | None = None
 ) -> list[dict[str, Any]]:
     """All rows behind ``after``, page by page."""
     rows: list[dict[str, Any]] = []
@@ -315,7 +315,7 @@ def test_a_table_or_column_that_cannot_serve_is_named_with_those_that_can(
 )
 def test_a_url_that_does_not_work_is_never_shown(url: str, error: type[TapError]) -> None:
     with pytest.raises(error, match="`sqlalchemy_url`") as refused:
-        EmbeddedSource(url, table="T", replication_key="K", id_column="I")
+        SqlAlchemySource(url, table="T", replication_key="K", id_column="I")
     shown = "".join(map(str, causes(refused.value)))
     assert SECRET not in shown
 
@@ -331,7 +331,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def test_a_locked_file_is_a_lost_source_and_not_an_error_of_the_data(table: EventTable) -> None:
     table.add(Event(1, stamp(1)))
     with (
-        closing(EmbeddedSource(
+        closing(SqlAlchemySource(
             f"{table.url}?timeout=0",
             table="TXLOG_EVENTS",
             replication_key="EVENT_TIMESTAMP",

@@ -7,14 +7,14 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.timestamps import seconds_between
+from tap_oracle_txlog.rules.timestamps import seconds_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.keyset import Position
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import LastPass
+    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import LastPass
 
 _NEAR: Final = 0.2
 """A late row that used up all but this part of the window is worth a warning."""

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
-from tap_oracle_txlog.timestamps import Instant, earliest_local, instant, minus, seconds_between
+from tap_oracle_txlog.rules.timestamps import (
+    Instant,
+    earliest_local,
+    instant,
+    minus,
+    seconds_between,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
