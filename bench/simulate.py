@@ -32,10 +32,12 @@ from xml.sax.saxutils import escape
 from typing_extensions import override
 
 from bench import histories
-from tap_oracle_txlog.rules.emitted import IdSet
 from tap_oracle_txlog.rules.id_ranges import IdRanges, encode_runs
-from tap_oracle_txlog.rules.progress import Position, Progress
-from tap_oracle_txlog.rules.scan import Answer, Keys, Question, Rows, RowsAt, Scan
+from tap_oracle_txlog.rules.id_sets import IdSet
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.questions import Answer, Keys, Question, Rows, RowsAt
+from tap_oracle_txlog.rules.scan import Scan
 from tap_oracle_txlog.rules.timestamps import (
     BEGINNING,
     Instant,

@@ -24,7 +24,7 @@ import msgspec
 
 from bench import results
 from bench.table import NAME, fill
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tap_oracle_txlog.writer import SingerWriter

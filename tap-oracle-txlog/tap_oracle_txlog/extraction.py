@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
+from tap_oracle_txlog.answers import answer_of, read_keys, read_page
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.rules.null_keys import NullKeyScan
-from tap_oracle_txlog.rules.page_size import LEAST_ROWS
-from tap_oracle_txlog.rules.scan import Answer, Keys, Rows, RowsAt, Scan
+from tap_oracle_txlog.rules.questions import Keys, Rows, RowsAt
+from tap_oracle_txlog.rules.scan import Scan
 from tap_oracle_txlog.rules.time_check import TimeCheck
 from tap_oracle_txlog.rules.timestamps import from_datetime
 from tap_oracle_txlog.rules.watermark import choose_watermark
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.rules.progress import Position, Progress
-    from tap_oracle_txlog.rules.scan import Question
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.questions import Question
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import LastPass, Strategy, Watermark
     from tap_oracle_txlog.source import Column, Page, Source
@@ -40,9 +41,6 @@ logger = logging.getLogger(__name__)
 
 #: Rows without a key are counted up to here.
 NULL_KEYS_COUNTED: Final = 1_000
-
-KEYS_PAGE: Final = 50_000
-"""Positions alone are small; so many are asked for at once."""
 
 LATE_SHARE: Final = 0.1
 """The part of the time that may go into looking for late rows while polling."""
@@ -191,15 +189,15 @@ class Extraction:
         question = scan.question
         assert question is not None  # noqa: S101
         if isinstance(question, Keys):
-            scan.take(self._timed(lambda source: _keys(source, question)))
+            scan.take(self._timed(lambda source: read_keys(source, question)))
             return []
         begun, is_late = self._clock(), not scan.is_at_head
         page, size = self._reader.ask(
-            lambda source, size: _page(source, question, size), self._most(question)
+            lambda source, size: read_page(source, question, size), self._most(question)
         )
         if is_late:
             self._late_spent += self._clock() - begun
-        answer = _answer(question, page, size)
+        answer = answer_of(question, page, size)
         if isinstance(question, Rows) and question.until is None and not answer.more:
             self._check_times(page)
         new = scan.take(answer)
@@ -223,7 +221,7 @@ class Extraction:
         question = scan.question
         if isinstance(question, Rows) and scan.is_at_head and not self.is_capped:
             most = self._most(question)
-            self._reader.ask_ahead(lambda source, size: _page(source, question, size), most)
+            self._reader.ask_ahead(lambda source, size: read_page(source, question, size), most)
 
     def _null_keys(self, progress: Progress) -> Iterator[Batch]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
@@ -293,33 +291,3 @@ class Extraction:
         if isinstance(question, RowsAt):
             return min(len(question.positions), self._remaining())
         return self._remaining()
-
-
-def _page(source: Source, question: Rows | RowsAt, size: int) -> tuple[Page, int]:
-    """A page, and how many rows were asked for; one row more than that is looked at."""
-    if isinstance(question, Rows):
-        after, until, known = question
-        return source.page(after, size + 1, until=until, known=known), size
-    return source.rows_at(question.positions[: _at_once(size)]), size
-
-
-def _at_once(size: int) -> int:
-    """How many places to look at together: two are compared with each other."""
-    return max(size, LEAST_ROWS)
-
-
-def _answer(question: Rows | RowsAt, page: Page, size: int) -> Answer:
-    positions: Sequence[Position] = page.positions
-    if isinstance(question, RowsAt):
-        asked = question.positions
-        seen = asked.index(positions[-1]) + 1 if page.is_cut else _at_once(size)
-        return Answer(positions, seen < len(asked), asked[seen] if seen < len(asked) else None)
-    following = positions[size] if len(positions) > size else None
-    return Answer(positions[:size], page.is_cut or following is not None, following)
-
-
-def _keys(source: Source, question: Keys) -> Answer:
-    positions = source.keys(question.after, KEYS_PAGE + 1, until=question.until)
-    following = positions[KEYS_PAGE] if len(positions) > KEYS_PAGE else None
-    logger.debug("%d keys compared", len(positions))
-    return Answer(positions[:KEYS_PAGE], following is not None, following)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.errors import TapError
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import OpenTransactions
 

@@ -12,7 +12,7 @@ from tap_oracle_txlog.oracle import connection
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.transactions import TransactionViews
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 from tap_oracle_txlog.source import TXLOG_COLUMNS, PageTooLargeError, SourceLostError

@@ -15,7 +15,7 @@ from tap_oracle_txlog.oracle.sample import list_tables
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.types import FORMS
 from tap_oracle_txlog.rules.id_ranges import Run
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant, seconds_between
 from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest
 from tap_oracle_txlog.settings import TapSettings, schema

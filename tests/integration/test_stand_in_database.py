@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tap_oracle_txlog.oracle import dictionary, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.database import Table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import SourceUnreachableError
 from tap_oracle_txlog.row import row_type
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, OpenTransactions
 from tap_oracle_txlog.source import Column, Page, SourceLostError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.progress import RowId
+    from tap_oracle_txlog.rules.position import RowId
 
 BEFORE_ALL_IDS = -1
 ROW = row_type(["ID"])

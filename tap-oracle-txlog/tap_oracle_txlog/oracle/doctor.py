@@ -16,7 +16,7 @@ from tap_oracle_txlog.oracle import dictionary, findings, statements
 from tap_oracle_txlog.oracle.findings import INSERTED, NULL_KEYS, Finding, failed, passed, warning
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.statements import KEY_FORMS
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, earliest_local
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 

@@ -17,7 +17,7 @@ from tap_oracle_txlog.rules.id_ranges import Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
 
 RUN_SHAPES: Final = (4, 32, 256)

@@ -16,7 +16,7 @@ import msgspec
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.row import ENCODER
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Column, Page
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_oracle_txlog.oracle.identifiers import TableName
-    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
 
 Binds: TypeAlias = "Mapping[str, str | int | None]"

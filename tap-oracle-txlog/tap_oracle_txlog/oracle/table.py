@@ -23,7 +23,7 @@ from tap_oracle_txlog.oracle.types import (
     select_expression,
 )
 from tap_oracle_txlog.row import Row, row_type
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.source import Column, Page
 

@@ -2,9 +2,8 @@
 
 Rows are remembered by stretches of the replication key, each with its ids and checks of its (time,
 id) pairs. A stretch that is compared with the keys that stand in the table tells late rows, rows
-that are gone and rows whose time has changed. Integer ids are kept as ranges, others one by one.
-All of it is immutable: what a state was made from stays what it was. Nothing here knows a database
-or a pass.
+that are gone and rows whose time has changed. All of it is immutable: what a state was made from
+stays what it was.
 """
 
 from __future__ import annotations
@@ -13,116 +12,29 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 import msgspec
 
 from tap_oracle_txlog.rules.bookmark import Part
-from tap_oracle_txlog.rules.id_ranges import IdRanges, Run
-from tap_oracle_txlog.rules.packing import (
-    pack_numbers,
-    pack_others,
-    pack_ranges,
-    unpack_numbers,
-    unpack_others,
-    unpack_ranges,
-)
+from tap_oracle_txlog.rules.id_ranges import Run
+from tap_oracle_txlog.rules.id_sets import MAX_STATE_BYTES, IdSet
+from tap_oracle_txlog.rules.packing import pack_numbers, unpack_numbers
 from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, instant, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from tap_oracle_txlog.rules.progress import Position, RowId
+    from tap_oracle_txlog.rules.position import Position, RowId
 
 GRID_SECONDS: Final = 15
 MAX_SEGMENTS: Final = 64
-
-MAX_STATE_BYTES: Final = 60_000
-"""What the remembered ids may take in the state; beyond it the oldest stretches are left out."""
 
 CHECKS_IN_STATE: Final = 1_000
 """So many rows have a check of their own there."""
 
 _GRID: Final = GRID_SECONDS * 1_000_000_000
-
-
-@dataclass(frozen=True)
-class IdSet:
-    """Ids of rows: integers as ranges, others one by one."""
-
-    ranges: IdRanges = field(default_factory=IdRanges)
-    others: frozenset[RowId] = frozenset()
-
-    def __contains__(self, row_id: RowId) -> bool:
-        """Whether the id is one of these."""
-        return row_id in self.ranges if isinstance(row_id, int) else row_id in self.others
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return self.ranges.count + len(self.others)
-
-    def among(self, ids: Collection[RowId]) -> frozenset[RowId]:
-        """Which of ``ids`` are of these; cheap where none can be, as in a backlog."""
-        if not self.others and set(map(type, ids)) == {int}:
-            numbers = cast("Collection[int]", ids)
-            if not self.ranges.reaches(min(numbers), max(numbers)):
-                return frozenset()
-        return frozenset(one for one in ids if one in self)
-
-    def with_rows(self, positions: Sequence[Position]) -> IdSet:
-        """These and the ids of ``positions``."""
-        ranges = self.ranges.copy()
-        ranges.add([row_id for _, row_id in positions if isinstance(row_id, int)])
-        others = [row_id for _, row_id in positions if not isinstance(row_id, int)]
-        return IdSet(ranges, self.others.union(others) if others else self.others)
-
-    def without(self, ids: Iterable[RowId]) -> IdSet:
-        """These without ``ids``."""
-        gone = frozenset(ids)
-        ranges = self.ranges.copy()
-        for row_id in gone:
-            if isinstance(row_id, int):
-                ranges.discard(row_id)
-        return IdSet(ranges, self.others - gone)
-
-    def __or__(self, other: IdSet) -> IdSet:
-        """The ids of both."""
-        return IdSet(self.ranges | other.ranges, self.others | other.others)
-
-    @cached_property
-    def runs(self) -> Sequence[Run]:
-        """The integers as runs."""
-        return self.ranges.runs()
-
-    @cached_property
-    def ids_text(self) -> str:
-        """The integers, for the state."""
-        return pack_ranges(self.ranges, self.runs)
-
-    @cached_property
-    def others_text(self) -> str:
-        """The other ids, for the state; only text can come back from it."""
-        return pack_others(sorted(one for one in self.others if isinstance(one, str)))
-
-    @property
-    def fits(self) -> bool:
-        """Whether they are few enough for the state, all at once."""
-        return 0 < len(self.ids_text) + len(self.others_text) <= MAX_STATE_BYTES
-
-    @property
-    def unwritten(self) -> int:
-        """How many of the other ids are no text: those cannot be in a state."""
-        return sum(not isinstance(one, str) for one in self.others)
-
-    @classmethod
-    def of_text(cls, ids: str, others: str) -> IdSet:
-        """The inverse of the two.
-
-        Raises:
-            ValueError: The texts are not what they write.
-        """
-        return cls(unpack_ranges(ids), frozenset(unpack_others(others)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tap_oracle_txlog.rules.timestamps import seconds_between
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.rules.progress import Position
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import LastPass
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_oracle_txlog.rules.emitted import IdSet
-from tap_oracle_txlog.rules.progress import PageDidNotAdvanceError, Position, moves_on
+from tap_oracle_txlog.rules.id_sets import IdSet
+from tap_oracle_txlog.rules.position import PageDidNotAdvanceError, Position, moves_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.rules.progress import Progress, RowId
+    from tap_oracle_txlog.rules.position import RowId
+    from tap_oracle_txlog.rules.progress import Progress
 
 
 class NullKeyScan:

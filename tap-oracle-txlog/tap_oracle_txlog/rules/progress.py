@@ -1,4 +1,4 @@
-"""Where rows are, and what of a table is out: position, progress, bookmark.
+"""Progress: what of a table has been emitted, and how far it is complete.
 
 Rows are read in the order of (replication key, id). All that is visible is emitted at once, also
 what open transactions may still overtake. Three places tell what is out: up to ``complete`` nothing
@@ -11,77 +11,22 @@ or knows Singer.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.rules.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
-from tap_oracle_txlog.rules.emitted import MAX_STATE_BYTES, Emitted, IdSet, Segment, parts
+from tap_oracle_txlog.rules.emitted import Emitted, Segment, parts
 from tap_oracle_txlog.rules.id_ranges import IdRanges
-from tap_oracle_txlog.rules.timestamps import (
-    BEGINNING,
-    Instant,
-    from_nanoseconds,
-    instant,
-    nanoseconds,
-    parse,
-)
+from tap_oracle_txlog.rules.id_sets import MAX_STATE_BYTES, IdSet
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, instant, just_before, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.watermark import LastPass
-
-RowId: TypeAlias = "int | str | None"
-
-UNIQUE: Final = "Choose an id_column that is unique and never NULL"
-
-
-class Position(NamedTuple):
-    """The place of a row. ``id`` is None only for the place before every row of that instant."""
-
-    at: Instant
-    id: RowId
-
-    @classmethod
-    def before(cls, at: Instant) -> Position:
-        """The place before every row of ``at``."""
-        return cls(at, None)
-
-    @classmethod
-    def of_rows(cls, ats: Iterable[Instant], ids: Iterable[RowId]) -> list[Position]:
-        """The places of the rows of a page."""
-        make: Callable[[tuple[object, ...]], Position] = partial(tuple.__new__, cls)
-        return list(map(make, zip(ats, ids, strict=True)))  # a third of the cost of calling `cls`
-
-    def follows(self, other: Position) -> bool:
-        """Whether this place is later than ``other``.
-
-        Text ids of one instant are in the order of the database's collation, which is not known
-        here: of two different ones each follows the other.
-        """
-        if self.at != other.at:
-            return self.at > other.at
-        if self.id is None or other.id is None:
-            return self.id is not None
-        if isinstance(self.id, int) and isinstance(other.id, int):
-            return self.id > other.id
-        return self.id != other.id
-
-
-class PageDidNotAdvanceError(DataError):
-    """A page does not lie behind the place it was asked for: reading on would be a loop."""
-
-    def __init__(self, after: Position, page: Sequence[Position]) -> None:
-        reason = (
-            f"cannot read on behind {_shown(after)}: the page from {_shown(page[0])}"
-            f" to {_shown(page[-1])} does not move strictly forward"
-        )
-        super().__init__(reason, UNIQUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,21 +128,6 @@ class Progress:
         return self.complete.at >= until
 
 
-def moves_on(after: Position, positions: Sequence[Position]) -> bool:
-    """Whether the positions lie behind ``after``, each behind the one before it."""
-    if not positions[0].follows(after) or positions[-1] == after:
-        return False
-    following = islice(positions, 1, None)
-    if isinstance(positions[0].id, int):
-        return all(map(tuple.__lt__, positions, following))
-    return all(later.follows(earlier) for earlier, later in pairwise(positions))
-
-
-def just_before(at: Instant) -> Instant:
-    """The last instant before ``at``."""
-    return from_nanoseconds(nanoseconds(at) - 1)
-
-
 def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progress:
     bound = parse(written.replication_key_value, zone)
     if isinstance(written.emitted, str):
@@ -256,10 +186,6 @@ def _place(written: Place) -> Position:
 
 def _written(position: Position) -> Place:
     return Place(position.at, position.id)
-
-
-def _shown(position: Position) -> str:
-    return f"({position.at}, {position.id})"
 
 
 def _since(segment: Segment) -> Instant:

@@ -92,6 +92,16 @@ def plus(at: Instant, seconds: float) -> Instant:
     return _text(nanoseconds(at) + math.floor(_span(seconds) * 1_000_000) * 1_000)
 
 
+def just_before(at: Instant) -> Instant:
+    """The last instant before ``at``."""
+    return from_nanoseconds(nanoseconds(at) - 1)
+
+
+def just_after(at: Instant) -> Instant:
+    """The first instant after ``at``."""
+    return from_nanoseconds(nanoseconds(at) + 1)
+
+
 def seconds_between(later: Instant, earlier: Instant) -> float:
     """How many seconds ``later`` is behind ``earlier``; negative when it is not."""
     return (nanoseconds(later) - nanoseconds(earlier)) / _SECOND

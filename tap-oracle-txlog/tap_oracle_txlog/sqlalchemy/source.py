@@ -19,18 +19,13 @@ import sqlalchemy as sa
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.rules.page_size import PageSize
-from tap_oracle_txlog.rules.progress import Position
-from tap_oracle_txlog.rules.timestamps import (
-    BEGINNING,
-    END,
-    Instant,
-    from_datetime,
-    parse,
-    to_datetime,
-)
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime, parse
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
-from tap_oracle_txlog.source import Column, Page, SourceLostError
+from tap_oracle_txlog.source import Column, Page
 from tap_oracle_txlog.source_settings import source_zone
+from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
     SQLITE_FORM,
     exact_json,
@@ -47,15 +42,6 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.rules.id_ranges import Run
 
 logger = logging.getLogger(__name__)
-
-#: SQLite's words for a file that somebody else is writing to.
-_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
-
-_CLOCKS = {
-    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
-    "mysql": "SELECT UTC_TIMESTAMP(6)",
-    "mariadb": "SELECT UTC_TIMESTAMP(6)",
-}
 
 
 class SqlAlchemySource:
@@ -92,7 +78,7 @@ class SqlAlchemySource:
             remedy = "Use dialect+driver://… with its driver"
             raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
         except sa.exc.SQLAlchemyError as error:
-            reason = f"cannot open the database of `sqlalchemy_url`: {_cause(error)}"
+            reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
             raise SourceUnreachableError(reason, "Check the URL and the server") from error
         self._page_size = PageSize()
         self._by_storage = self._engine.dialect.name == "sqlite"
@@ -102,7 +88,7 @@ class SqlAlchemySource:
         except BaseException:
             self.close()
             raise
-        self.key_zone = None if self._key_is_aware else zone
+        self.key_zone = None if self._statements.key_is_aware else zone
         self.is_remote = not self._by_storage  # SQLite reads in this process
 
     def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
@@ -112,7 +98,7 @@ class SqlAlchemySource:
             reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
             raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
         self._id = self._column(id_column)
-        self._key_is_aware = bool(getattr(self._key.type, "timezone", False))
+        self._statements = Statements(self._table, self._key, self._id, by_storage=self._by_storage)
         if self._by_storage:
             self._refuse_numbers()
 
@@ -158,9 +144,8 @@ class SqlAlchemySource:
         return list(starmap(Column, zip(names, schemas, strict=True)))
 
     def clock(self) -> Instant:
-        """See ``source.Source``; an SQLite file has no clock but the host's."""
-        sql = _CLOCKS.get(self._engine.dialect.name, "SELECT CURRENT_TIMESTAMP")
-        value = self._connection.execute(sa.text(sql)).scalar_one()
+        """See ``source.Source``."""
+        value = self._connection.execute(clock(self._engine.dialect.name)).scalar_one()
         return from_datetime(value) if isinstance(value, dt.datetime) else parse(str(value))
 
     def open_transactions(self) -> OpenTransactions:
@@ -181,17 +166,15 @@ class SqlAlchemySource:
         """See ``source.Source``."""
         if after.at == BEGINNING:
             self._tell_early_keys()
-        behind = self._behind(after, until)
-        for run in known:
-            behind &= self._is_not_in(run)
-        return self._page(*self._read(self._columns, behind, limit))
+        statement = self._statements.page(self._columns, after, limit, until, known)
+        return self._page(*self._read(statement, limit))
 
     def keys(
         self, after: Position, limit: int, *, until: Instant | None = None
     ) -> Sequence[Position]:
         """See ``source.Source``."""
-        read = [self._key, self._id]
-        fetched, _ = self._read(read, self._behind(after, until), limit, is_bounded=False)
+        statement = self._statements.keys(after, limit, until)
+        fetched, _ = self._read(statement, limit, is_bounded=False)
         if not fetched:
             return []
         keys, ids = zip(*fetched, strict=True)
@@ -199,20 +182,17 @@ class SqlAlchemySource:
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """See ``source.Source``."""
-        id_ = self._as_stored(self._id)
-        each = [(self._key == self._key_value(at)) & (id_ == one) for at, one in positions]
-        return self._page(*self._read(self._columns, sa.or_(*each), len(positions) + 1))
+        statement = self._statements.rows_at(self._columns, positions)
+        return self._page(*self._read(statement, len(positions) + 1))
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """See ``source.Source``."""
-        behind: sa.ColumnElement[bool] = self._key.is_(None)
-        if after_id is not None:
-            behind &= self._as_stored(self._id) > after_id
-        return self._page(*self._read(self._columns, behind, limit))
+        statement = self._statements.null_key_page(self._columns, after_id, limit)
+        return self._page(*self._read(statement, limit))
 
     def null_keys(self, limit: int) -> int:
         """See ``source.Source``."""
-        return self._count(self._key.is_(None), limit)
+        return self._count(self._statements.null_key_count(limit))
 
     def close(self) -> None:
         """See ``source.Source``."""
@@ -220,48 +200,16 @@ class SqlAlchemySource:
             self._connection.close()
         self._engine.dispose()
 
-    def _key_value(self, at: Instant) -> dt.datetime:
-        """The first microsecond that is not before ``at``: the column holds nothing in between."""
-        cut = to_datetime(at).replace(tzinfo=dt.UTC if self._key_is_aware else None)
-        return cut if _is_whole(at) else cut + dt.timedelta(microseconds=1)
-
-    def _behind(self, after: Position, until: Instant | None) -> sa.ColumnElement[bool]:
-        at = self._key_value(after.at)
-        behind: sa.ColumnElement[bool] = self._key >= at
-        if after.id is not None and _is_whole(after.at):
-            behind &= (self._key > at) | (self._as_stored(self._id) > after.id)
-        if until is not None:
-            behind &= self._key < self._key_value(until)
-        return behind
-
-    def _is_not_in(self, run: Run) -> sa.ColumnElement[bool]:
-        id_ = self._as_stored(self._id)
-        outside = ~id_.between(run.low, run.high)
-        return outside if run.step == 1 else outside | ((id_ - run.low) % run.step != 0)
-
-    def _count(self, where: sa.ColumnElement[bool], limit: int) -> int:
-        found = sa.select(sa.literal(1)).select_from(self._table).where(where).limit(limit)
-        counted = sa.select(sa.func.count()).select_from(found.subquery())
+    def _count(self, statement: sa.Select[Any]) -> int:
         with self._explained():
-            count = int(self._connection.execute(counted).scalar_one())
+            count = int(self._connection.execute(statement).scalar_one())
             self._connection.rollback()
             return count
 
     def _read(
-        self,
-        columns: Sequence[sa.Column[Any]],
-        where: sa.ColumnElement[bool],
-        limit: int,
-        *,
-        is_bounded: bool = True,
+        self, statement: sa.Select[Any], limit: int, *, is_bounded: bool = True
     ) -> tuple[list[Any], bool]:
         """Rows in order, and whether they are fewer than there are because they are large."""
-        statement = (
-            sa.select(*map(self._as_stored, columns))
-            .where(where)
-            .order_by(self._key, self._id)
-            .limit(limit)
-        )
         with self._explained():
             result = self._connection.execute(statement)
             try:
@@ -280,8 +228,8 @@ class SqlAlchemySource:
         try:
             yield
         except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
-            reason = f"cannot read {self._table.fullname} by {self._key.name}: {_cause(error)}"
-            _raise_if_lost(error, reason)
+            reason = f"cannot read {self._table.fullname} by {self._key.name}: {error_text(error)}"
+            raise_if_lost(error, reason)
             raise DataError(reason, "Check that its values are of their column's type") from error
 
     def _page(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
@@ -306,26 +254,15 @@ class SqlAlchemySource:
             raise self._does_not_sort(next(key for key in keys if not sort_as_text([key])))
         return [Instant(key.replace(" ", "T") + "000") for key in keys]
 
-    def _as_stored(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-        """The column; in SQLite as it is there, where SQLAlchemy would round a decimal and make an
-        object of each time.
-        """
-        kind = python_type(column.type)
-        if self._by_storage and kind in {decimal.Decimal, dt.datetime}:
-            return sa.type_coerce(column, sa.types.NullType())
-        return column
-
     def _refuse_numbers(self) -> None:
         """SQLite sorts numbers before all text: as times they would be behind no position."""
-        smallest = sa.select(sa.func.min(sa.type_coerce(self._key, sa.types.NullType())))
-        value = self._connection.execute(smallest).scalar_one()
+        value = self._connection.execute(self._statements.smallest_key()).scalar_one()
         if not isinstance(value, str | None):
             raise self._does_not_sort(value)
 
     def _tell_early_keys(self) -> None:
         """Keys before year 1, and texts that sort before all times, are before the first page."""
-        first = self._key_value(BEGINNING)
-        if count := self._count(self._key < first, EARLY_KEYS_COUNTED):
+        if count := self._count(self._statements.early_key_count(EARLY_KEYS_COUNTED)):
             logger.warning(
                 "%d%s rows have a %s that is before year 1 or no time, and are not read."
                 " Give them a time",
@@ -344,7 +281,7 @@ class SqlAlchemySource:
             return sa.Table(table, sa.MetaData(), schema=schema or None, autoload_with=self._engine)
         except sa.exc.SQLAlchemyError as error:
             reason = f"cannot find the table {name} in the database of `sqlalchemy_url`"
-            _raise_if_lost(error, f"{reason}: {_cause(error)}")
+            raise_if_lost(error, f"{reason}: {error_text(error)}")
             raise ConfigurationError(
                 reason, "Set table (with its schema, if it has one)"
             ) from error
@@ -362,26 +299,6 @@ NO_KEY = Instant("")
 
 #: Rows that are before every position are counted up to here.
 EARLY_KEYS_COUNTED = 1_000
-
-
-def _is_whole(at: Instant) -> bool:
-    """Whether it is a whole microsecond, as all times are that the database can hold."""
-    return at.endswith("000") or at == END
-
-
-def _cause(error: Exception) -> str:
-    """The database's own words, without the statement and its values."""
-    words = str(getattr(error, "orig", None) or type(error).__name__)
-    return words.partition(" with text ")[0]  # where sqlite3 quotes what is not UTF-8
-
-
-def _raise_if_lost(error: Exception, reason: str) -> None:
-    """Tell apart what a new connection may mend."""
-    cause = getattr(error, "orig", None)
-    is_locked = getattr(cause, "sqlite_errorname", None) in _LOCKED
-    if is_locked or getattr(error, "connection_invalidated", False):
-        unreachable = SourceUnreachableError(reason, "Check the server, and who holds its locks")
-        raise SourceLostError(unreachable) from error
 
 
 def _readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:

@@ -12,7 +12,7 @@ from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import statements
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
 from tap_oracle_txlog.oracle.statements import Selection
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 
 

@@ -21,7 +21,7 @@ from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
 from tap_oracle_txlog.oracle.types import OracleColumn, form, select_expression
 from tap_oracle_txlog.rules.id_ranges import Run
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant
 
 if TYPE_CHECKING:

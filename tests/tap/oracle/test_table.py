@@ -10,7 +10,7 @@ from tap_oracle_txlog.errors import ConfigurationError, DataError
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.types import OracleColumn
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant
 from tap_oracle_txlog.source import TXLOG_COLUMNS
 

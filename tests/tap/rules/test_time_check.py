@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.row import row_type
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.time_check import TimeCheck, advice, is_of_zones
 from tap_oracle_txlog.rules.timestamps import Instant, instant, minus, plus, render
 from tap_oracle_txlog.source import Page

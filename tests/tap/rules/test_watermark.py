@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
 from tap_oracle_txlog.rules.late_rows import LateRows
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, nanoseconds, parse
 from tap_oracle_txlog.rules.watermark import (
     LastPass,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.progress import RowId
+    from tap_oracle_txlog.rules.position import RowId
 
 Place: TypeAlias = "tuple[RowId, Instant | None]"
 """What a row is told by: its id, and its time, as that may change."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError, TapError
-from tap_oracle_txlog.rules.progress import Position
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, instant
 from tap_oracle_txlog.rules.watermark import NotReadable
 from tap_oracle_txlog.source import Page, SourceLostError
