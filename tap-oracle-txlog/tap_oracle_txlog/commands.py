@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,11 +21,10 @@ from tap_oracle_txlog.settings import parallel_jobs
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_oracle_txlog.oracle.doctor import Line
     from tap_oracle_txlog.settings import TapSettings
-    from tap_oracle_txlog.tap import TapOracleTxlog
 
 OPTIONS: Final = (
     click.Option(
@@ -80,22 +79,27 @@ class Answer:
     exit_code: int = 0
 
 
-def answer(question: Question, make_tap: Callable[[], TapOracleTxlog]) -> int:
-    """Print the answer; the exit code.
-
-    Raises:
-        TapError: There is none. With --json that is an answer as well.
-    """
+@contextmanager
+def errors_as_json(question: Question) -> Iterator[None]:
+    """With --json an error is an answer as well; it is raised all the same."""
     try:
-        tap = make_tap()
-        if question.plan_slices:
-            click.echo(json.dumps(parallel_jobs(tap.settings, question.plan_slices)))
-            return 0
-        found = _answer(question, tap.config, tap.settings)
+        yield
     except TapError as error:
         if question.as_json:
             _print_json(question.command, Answer(None, (), "", error.exit_code), str(error))
         raise
+
+
+def answer(question: Question, config: Mapping[str, Any], settings: TapSettings) -> int:
+    """Print the answer; the exit code.
+
+    Raises:
+        TapError: There is none.
+    """
+    if question.plan_slices:
+        click.echo(json.dumps(parallel_jobs(settings, question.plan_slices)))
+        return 0
+    found = _answer(question, config, settings)
     if question.as_json:
         _print_json(question.command, found, None)
     else:

@@ -22,7 +22,7 @@ from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.rules.null_keys import NullKeyScan
 from tap_oracle_txlog.rules.questions import Keys, Rows, RowsAt
 from tap_oracle_txlog.rules.scan import Scan
-from tap_oracle_txlog.rules.time_check import TimeCheck
+from tap_oracle_txlog.rules.time_check import INSERTED, NEWEST_ROWS, TimeCheck
 from tap_oracle_txlog.rules.timestamps import from_datetime
 from tap_oracle_txlog.rules.watermark import choose_watermark
 
@@ -94,7 +94,7 @@ class Extraction:
         self._sleep = sleep
         self._clock = clock
         self._reports = Reports(settings.lookback, settings.skew)
-        self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
+        self._times = TimeCheck(self.window, settings.skew)
         self._late_spent = 0.0
         self._late_due: float | None = None
         self.emitted = 0
@@ -129,6 +129,11 @@ class Extraction:
     def is_capped(self) -> bool:
         """Whether the run has had all the rows that it may have."""
         return 0 < self._settings.max_records <= self.emitted
+
+    @property
+    def window(self) -> float:
+        """By how many seconds a watermark is behind what holds it: look-back and clock skew."""
+        return self._settings.lookback + self._settings.skew
 
     @property
     def key_zone(self) -> ZoneInfo | None:
@@ -212,8 +217,10 @@ class Extraction:
     def _check_times(self, page: Page) -> None:
         """Look at the rows at the head of the table, once in a run."""
         if page.rows and self.watermark is not None:
+            newest = page.positions[-NEWEST_ROWS:]
+            inserted = (row.record().get(INSERTED) for row in page.rows[-NEWEST_ROWS:])
             zone = self.key_zone
-            for odd in self._times.warnings(page, self.watermark.clock, zone):
+            for odd in self._times.warnings(newest, inserted, self.watermark.clock, zone):
                 self._reports.announce(logging.WARNING, odd)
 
     def _ask_ahead(self, scan: Scan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,17 @@ from tap_oracle_txlog.settings import TapSettings
 from tap_oracle_txlog.source_settings import source_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
@@ -31,19 +39,40 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import Part
     from tap_oracle_txlog.source import Names
-    from tap_oracle_txlog.tap import TapOracleTxlog
+    from tap_oracle_txlog.stop import Stop
+    from tap_oracle_txlog.writer import SingerWriter
 
 logger = logging.getLogger(__name__)
 
 
 class EventStream(Stream):
-    """The rows of one table, in the order of (replication key, id)."""
+    """The rows of one table, in the order of (replication key, id).
+
+    Args:
+        tap: The plugin, for the SDK.
+        names: What to call the table and its columns.
+        json_schema: The columns.
+        writer: The way to stdout.
+        stop: Holds signals back while a page is written.
+        open_extraction: Makes the loop that reads these columns, in pages of at most so many rows.
+    """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # sources give JSON-ready rows
 
-    def __init__(self, tap: TapOracleTxlog, names: Names, json_schema: Mapping[str, Any]) -> None:
+    def __init__(  # noqa: PLR0913 - what the SDK's stream needs, and then what this one uses
+        self,
+        tap: Tap,
+        names: Names,
+        json_schema: Mapping[str, Any],
+        *,
+        writer: SingerWriter,
+        stop: Stop,
+        open_extraction: Callable[[Collection[str], int | None], Extraction],
+    ) -> None:
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
-        self._tap: TapOracleTxlog = tap
+        self._writer = writer
+        self._stop = stop
+        self._open_extraction = open_extraction
         self._names = names
         self._zone = source_zone(tap.config)
         self._files = self._batch_files()
@@ -174,7 +203,7 @@ class EventStream(Stream):
                 self._mark_first()
                 self._write_state_message()
                 for parts, batch in self._batches(extraction):
-                    with self._tap.stop.held_back():
+                    with self._stop.held_back():
                         self._write_page(batch.rows)
                         self._bookmark(parts, batch, is_capped=extraction.is_capped)
                     counter.increment(len(batch.rows))
@@ -197,7 +226,8 @@ class EventStream(Stream):
                     yield parts[number:], batch
 
     def _parts(self) -> list[Part]:
-        return parts_of(TapSettings.from_config(self.config, self._zone))
+        settings = TapSettings.from_config(self.config, self._zone)
+        return parts_of(settings.start, settings.backfill)
 
     def _mark_first(self) -> None:
         """Let the mark stand where reading begins, and nowhere else."""
@@ -233,15 +263,11 @@ class EventStream(Stream):
         if part is None or watermark is None or extraction.is_capped:
             return
         if (end := parts[-1].end) is not None:
-            settings = self._tap.settings.extraction
             complete = self._progress(part).complete_before
-            raise not_complete(complete, end, watermark, settings.lookback + settings.skew)
+            raise not_complete(complete, end, watermark, extraction.window)
 
     def _extraction(self) -> Extraction:
-        settings = self._tap.settings.extraction
-        if (limit := self.ABORT_AT_RECORD_COUNT) is not None:
-            settings = dataclasses.replace(settings, page_size=min(limit, settings.page_size))
-        return self._tap.extraction(settings, self._selected_columns())
+        return self._open_extraction(self._selected_columns(), self.ABORT_AT_RECORD_COUNT)
 
     def _selected_columns(self) -> set[str]:
         """What the SCHEMA names; nothing else is fetched."""
@@ -259,7 +285,7 @@ class EventStream(Stream):
 
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
-        writer, files = self._tap.message_writer, self._files
+        writer, files = self._writer, self._files
         if files is not None:
             for stream, records in self._by_stream(rows).items():
                 with files.holding(stream, records) as manifest:

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 import time
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.transactions import TransactionViews
     from tap_oracle_txlog.source import Column, Names, Source
 
@@ -81,14 +81,23 @@ class TapOracleTxlog(Tap):
         is_known = self.names.columns_are_known and not self._names_a_database
         columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
         properties = {column.name: dict(column.json_schema) for column in columns}
-        return [EventStream(self, self.names, {"type": "object", "properties": properties})]
+        return [
+            EventStream(
+                self,
+                self.names,
+                {"type": "object", "properties": properties},
+                writer=self.message_writer,
+                stop=self.stop,
+                open_extraction=self.extraction,
+            )
+        ]
 
     @property
     def _names_a_database(self) -> bool:
         return any(self.config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
 
     def _look_up_columns(self) -> Sequence[Column]:
-        extraction = self.extraction(self.settings.extraction)
+        extraction = self.extraction()
         try:
             columns = extraction.columns()
             if not self.config.get("sqlalchemy_url"):
@@ -103,9 +112,17 @@ class TapOracleTxlog(Tap):
             self._idle = None
 
     def extraction(
-        self, how: ExtractionSettings, selected: Collection[str] | None = None
+        self, selected: Collection[str] | None = None, most_rows: int | None = None
     ) -> Extraction:
-        """The loop that reads the table; it connects when it is asked for something."""
+        """The loop that reads the table; it connects when it is asked for something.
+
+        Args:
+            selected: Columns that may be in rows beside key and id; None for all.
+            most_rows: Of a page, where that is less than ``page_size``.
+        """
+        how = self.settings.extraction
+        if most_rows is not None:
+            how = replace(how, page_size=min(most_rows, how.page_size))
         waits = partial(Backoff.from_config, self.config)
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
@@ -269,7 +286,9 @@ class TapOracleTxlog(Tap):
         )
         question = commands.Question(**asked)
         if question.command:
-            return commands.answer(question, partial(make_tap, setup_mapper=False))
+            with commands.errors_as_json(question):
+                tap = make_tap(setup_mapper=False)
+                return commands.answer(question, tap.config, tap.settings)
         make_tap().run()
         return 0
 

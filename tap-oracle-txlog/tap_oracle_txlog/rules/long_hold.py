@@ -1,6 +1,6 @@
 """Says when a transaction holds the bookmark back for long: each pass then reads all of it again.
 
-Pure: the time is that of the watermark, which comes from the database.
+The time is that of the watermark, which comes from the database.
 """
 
 from __future__ import annotations

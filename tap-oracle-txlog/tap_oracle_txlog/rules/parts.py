@@ -14,13 +14,13 @@ from tap_oracle_txlog.errors import DataError, NotCompleteError
 from tap_oracle_txlog.rules.timestamps import parse, plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.slices import Slice
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import Watermark
-    from tap_oracle_txlog.settings import TapSettings
 
 READING: Final = "reading"
 
@@ -42,11 +42,11 @@ class Part(NamedTuple):
         return at_end if self.end is None else progress.covers(self.end)
 
 
-def parts_of(settings: TapSettings) -> list[Part]:
-    """The slices of the backfill that is asked for, or the tail."""
-    if not settings.backfill:
-        return [Part(None, settings.start, None)]
-    return [Part({"start": start, "end": end}, start, end) for start, end in settings.backfill]
+def parts_of(start: Instant, backfill: Sequence[Slice]) -> list[Part]:
+    """The slices of a backfill, or the tail from ``start`` on where there are none."""
+    if not backfill:
+        return [Part(None, start, None)]
+    return [Part({"start": begin, "end": end}, begin, end) for begin, end in backfill]
 
 
 def clear_marks(state: Mapping[str, Any]) -> None:

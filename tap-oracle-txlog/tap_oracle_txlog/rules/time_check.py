@@ -1,4 +1,4 @@
-"""Whether the times of rows can be what they are taken for. Pure.
+"""Whether the times of rows can be what they are taken for.
 
 A key in local time that is taken for UTC is ahead of the clock or behind it by whole quarter hours,
 as all zones are. East of Greenwich every row would be new for hours; west of it every row would be
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 from tap_oracle_txlog.rules.timestamps import parse, seconds_between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
-    from tap_oracle_txlog.source import Page
 
 INSERTED: Final = "CREATED_AT"
 """The column that says when a row was inserted, where a table has it."""
-ROWS: Final = 100
+NEWEST_ROWS: Final = 100
 """So many of the newest rows are looked at."""
 _QUARTER: Final = 900
 _FARTHEST: Final = 14 * 3600
@@ -80,21 +80,28 @@ class TimeCheck:
         self._skew = skew
         self._is_done = False
 
-    def warnings(self, page: Page, clock: Instant, zone: ZoneInfo | None) -> Iterator[str]:
+    def warnings(
+        self,
+        positions: Sequence[Position],
+        inserted: Iterable[object],
+        clock: Instant,
+        zone: ZoneInfo | None,
+    ) -> Iterator[str]:
         """What is odd about the times of the newest rows.
 
         Args:
-            page: The last page of a pass.
+            positions: Those of the newest rows, in order.
+            inserted: What these rows have in ``INSERTED``; not looked at more than once.
             clock: The database's time, in the clock of the key.
             zone: That of the key, None for UTC.
         """
-        if self._is_done or not page.rows:
+        if self._is_done or not positions:
             return
         self._is_done = True
-        behind = seconds_between(clock, page.positions[-1].at)
+        behind = seconds_between(clock, positions[-1].at)
         if found := advice("row", behind, skew=self._skew):
             yield ". ".join(found)
-        late = list(_inserted_after(page, zone))
+        late = list(_inserted_after(positions, inserted, zone))
         if late and (shifted := between_zones(min(late), max(late))):
             yield (
                 f"{INSERTED} is {shifted} the key in the newest rows. Set `source_timezone` to"
@@ -108,13 +115,13 @@ class TimeCheck:
             )
 
 
-def _inserted_after(page: Page, zone: ZoneInfo | None) -> Iterator[float]:
-    """By how many seconds each of the newest rows was inserted after the time in it."""
-    newest = zip(page.positions[-ROWS:], page.rows[-ROWS:], strict=True)
-    for position, row in newest:
-        inserted = row.record().get(INSERTED)
-        if isinstance(inserted, str):
+def _inserted_after(
+    positions: Sequence[Position], inserted: Iterable[object], zone: ZoneInfo | None
+) -> Iterator[float]:
+    """By how many seconds each row was inserted after the time in it."""
+    for position, stamp in zip(positions, inserted, strict=True):
+        if isinstance(stamp, str):
             try:
-                yield seconds_between(parse(inserted, zone), position.at)
+                yield seconds_between(parse(stamp, zone), position.at)
             except ValueError:  # a text that is no time
                 return
