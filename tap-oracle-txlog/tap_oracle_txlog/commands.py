@@ -1,6 +1,6 @@
-"""Questions to the tap that are no sync: what is asked, who answers, and how the answer is shown.
+"""Commands of the tap that are not a sync: --doctor, --list-tables, --sample and --plan-slices.
 
-Only the answer goes to stdout, as text or as one JSON object; an error is the usual line on stderr.
+Only the output goes to stdout, as text or as one JSON object; an error is the usual line on stderr.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ SYMBOLS: Final = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What stands on the command line beside the SDK's own options."""
+class Command:
+    """The options on the command line that are not the SDK's own."""
 
     plan_slices: int | None = None
     doctor: bool = False
@@ -63,14 +63,14 @@ class Question:
     as_json: bool = False
 
     @property
-    def command(self) -> str:
-        """Which question it is; empty when none is asked."""
+    def name(self) -> str:
+        """Which command it is; empty for a sync."""
         asked = ("plan_slices", "doctor", "list_tables", "sample")
         return next((name.replace("_", "-") for name in asked if getattr(self, name)), "")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Output:
     """``result`` is for programs, ``lines`` and ``summary`` are for people."""
 
     result: object
@@ -80,36 +80,36 @@ class Answer:
 
 
 @contextmanager
-def errors_as_json(question: Question) -> Iterator[None]:
-    """With --json an error is an answer as well; it is raised all the same."""
+def errors_as_json(command: Command) -> Iterator[None]:
+    """With --json, print an error as JSON as well. It is raised all the same."""
     try:
         yield
     except TapError as error:
-        if question.as_json:
-            _print_json(question.command, Answer(None, (), "", error.exit_code), str(error))
+        if command.as_json:
+            _print_json(command.name, Output(None, (), "", error.exit_code), str(error))
         raise
 
 
-def answer(question: Question, config: Mapping[str, Any], settings: TapSettings) -> int:
-    """Print the answer; the exit code.
+def run(command: Command, config: Mapping[str, Any], settings: TapSettings) -> int:
+    """Print the output and return the exit code.
 
     Raises:
-        TapError: There is none.
+        TapError: The command cannot be carried out.
     """
-    if question.plan_slices:
-        click.echo(json.dumps(parallel_jobs(settings, question.plan_slices)))
+    if command.plan_slices:
+        click.echo(json.dumps(parallel_jobs(settings, command.plan_slices)))
         return 0
-    found = _answer(question, config, settings)
-    if question.as_json:
-        _print_json(question.command, found, None)
+    found = _output(command, config, settings)
+    if command.as_json:
+        _print_json(command.name, found, None)
     else:
         click.echo("\n".join((*found.lines, found.summary)))
     return found.exit_code
 
 
-def _answer(question: Question, config: Mapping[str, Any], settings: TapSettings) -> Answer:
+def _output(command: Command, config: Mapping[str, Any], settings: TapSettings) -> Output:
     if config.get("sqlalchemy_url"):
-        reason = f"--{question.command} looks at Oracle, and `sqlalchemy_url` is set"
+        reason = f"--{command.name} looks at Oracle, and `sqlalchemy_url` is set"
         raise ConfigurationError(reason, "Leave it out, or take another environment")
     from tap_oracle_txlog.oracle.doctor import examine  # noqa: PLC0415
     from tap_oracle_txlog.oracle.sample import list_tables, write_sample  # noqa: PLC0415
@@ -117,26 +117,26 @@ def _answer(question: Question, config: Mapping[str, Any], settings: TapSettings
     from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
 
     oracle = OracleSettings.from_config(config)
-    if question.doctor:
-        return _diagnosis(list(examine(oracle, settings.extraction)), strict=question.strict)
+    if command.doctor:
+        return _diagnosis(list(examine(oracle, settings.extraction)), strict=command.strict)
     try:
         with closing(OracleSource(oracle)) as source:
-            if question.sample:
-                files = write_sample(source, question.sample, question.out)
-                return Answer({"files": files}, files, f"{len(files)} files written")
+            if command.sample:
+                files = write_sample(source, command.sample, command.out)
+                return Output({"files": files}, files, f"{len(files)} files written")
             tables = list_tables(source, oracle.table.owner)
     except (SourceLostError, PageTooLargeError) as lost:
         raise lost.error from lost
     lines = [f"{table['owner']}.{table['name']:<30} {table['kind']}" for table in tables]
-    return Answer({"tables": tables}, lines, f"{len(tables)} tables and views")
+    return Output({"tables": tables}, lines, f"{len(tables)} tables and views")
 
 
-def _diagnosis(report: Sequence[Line], *, strict: bool) -> Answer:
+def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:
     """The findings, and the first thing that has to be put right as the exit code."""
     count = Counter(line.finding.status for line in report)
     codes = [line.finding.exit_code for line in report if line.finding.status == "failed"]
     summary = f"{count['ok']} passed, {count['warning']} warnings, {count['failed']} failed"
-    return Answer(
+    return Output(
         {"checks": [{"group": at, "check": name} | asdict(found) for at, name, found in report]},
         _lines(report),
         f"{summary}. Mend what failed, and ask again" if codes else summary,
@@ -156,7 +156,7 @@ def _lines(report: Iterable[Line]) -> Iterator[str]:
                 yield f"{'':<20}-> {finding.remedy}"
 
 
-def _print_json(command: str, found: Answer, error: str | None) -> None:
+def _print_json(command: str, found: Output, error: str | None) -> None:
     document = {
         "command": command,
         "ok": found.exit_code == 0,

@@ -62,7 +62,7 @@ class ExtractionSettings:
     poll_interval: float
 
 
-class Batch(NamedTuple):
+class Emission(NamedTuple):
     """New rows, and what is out once they are; ``ends_pass`` when all that was visible is."""
 
     rows: Sequence[Row]
@@ -101,7 +101,7 @@ class Extraction:
         self.watermark: Watermark | None = None
         """That of the newest pass."""
 
-    def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
+    def emissions(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Emission]:
         """Read to the end of what is visible; where polling is asked for, until all before
         ``until`` is complete, or for ever.
 
@@ -111,9 +111,9 @@ class Extraction:
         while True:
             next_pass = self._clock() + self._settings.poll_interval
             ended = True
-            for batch in self._pass(progress, until):
-                progress, ended = batch.progress, batch.ends_pass
-                yield batch
+            for emission in self._pass(progress, until):
+                progress, ended = emission.progress, emission.ends_pass
+                yield emission
             is_covered = until is not None and progress.covers(until)
             if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
@@ -154,7 +154,7 @@ class Extraction:
 
     # --- passes
 
-    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
+    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Emission]:
         """A whole pass, or a look at what is new while the next one is not due."""
         if until is None and self._late_due is not None and self._clock() < self._late_due:
             yield from self._look(progress)
@@ -169,13 +169,13 @@ class Extraction:
         while scan.question is not None and not self.is_capped:
             rows = self._next(scan)
             if rows or scan.is_done:
-                yield Batch(rows, scan.progress, scan.is_done and not with_null_keys)
+                yield Emission(rows, scan.progress, scan.is_done and not with_null_keys)
         self._reports.end_of_scan(scan)
         self._late_due = self._clock() + self._late_spent * (1 / LATE_SHARE - 1)
         if until is None and not self.is_capped:
             yield from self._null_keys(scan.progress)
 
-    def _look(self, progress: Progress) -> Iterator[Batch]:
+    def _look(self, progress: Progress) -> Iterator[Emission]:
         """One page behind the frontier; when it is full, a whole pass is due."""
         scan, ended = Scan(progress, None), True
         self._reports.scan(scan)
@@ -184,7 +184,7 @@ class Extraction:
             rows = self._next(scan)
             if rows or scan.is_done > ended:
                 ended = scan.is_done
-                yield Batch(rows, scan.progress, ended)
+                yield Emission(rows, scan.progress, ended)
                 if is_page and not scan.is_done:
                     self._late_due = None
                     return
@@ -230,14 +230,14 @@ class Extraction:
             most = self._most(question)
             self._reader.ask_ahead(lambda source, size: read_page(source, question, size), most)
 
-    def _null_keys(self, progress: Progress) -> Iterator[Batch]:
+    def _null_keys(self, progress: Progress) -> Iterator[Emission]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
         there.
         """
         if self._settings.null_key != "emit":
-            self._tell_null_keys()
+            self._check_null_keys()
             if self._settings.null_key == "fail":
-                yield Batch((), progress, ends_pass=True)
+                yield Emission((), progress, ends_pass=True)
             return
         scan, more = NullKeyScan(progress), True
         while more and not self.is_capped:
@@ -251,9 +251,9 @@ class Extraction:
                 scan.finish()
             rows = list(compress(page.rows, new))
             self.emitted += len(rows)
-            yield Batch(rows, scan.progress, not more)
+            yield Emission(rows, scan.progress, not more)
 
-    def _tell_null_keys(self) -> None:
+    def _check_null_keys(self) -> None:
         limit = NULL_KEYS_COUNTED
         if not (found := self._timed(lambda source: source.null_keys(limit))):
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from tap_oracle_txlog.rules.durations import format_duration
 from tap_oracle_txlog.rules.long_hold import LongHold
-from tap_oracle_txlog.rules.time_check import span
 
 if TYPE_CHECKING:
     from tap_oracle_txlog.rules.late_rows import LateRows
@@ -80,9 +80,9 @@ class Reports:
             self.announce(
                 logging.WARNING,
                 f"rows came with times below what an earlier pass called complete, up to "
-                f"{span(late.most_seconds)} late. They are read as long as nothing newer is there; "
-                "others can be missed. If the replication key is not in UTC set source_timezone, "
-                "if rows are loaded late raise lookback_seconds above that",
+                f"{format_duration(late.most_seconds)} late. They are read as long as nothing "
+                "newer is there; others can be missed. If the replication key is not in UTC set "
+                "source_timezone, if rows are loaded late raise lookback_seconds above that",
                 key="below",
             )
 

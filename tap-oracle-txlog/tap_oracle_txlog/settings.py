@@ -17,7 +17,8 @@ from tap_oracle_txlog import source_settings
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.extraction import ExtractionSettings
 from tap_oracle_txlog.oracle import settings as oracle_settings
-from tap_oracle_txlog.rules.slices import Slice, cut, parse_interval, plan
+from tap_oracle_txlog.rules.durations import parse_duration
+from tap_oracle_txlog.rules.slices import Slice, cut, plan
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, parse
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def _backfill(config: Mapping[str, Any], zone: ZoneInfo | None) -> list[Slice]:
         return []
     try:
         if interval:
-            return cut(start or BEGINNING, end, parse_interval(interval))
+            return cut(start or BEGINNING, end, parse_duration(interval))
         return plan(start or BEGINNING, end, 1)
     except ValueError as error:
         reason = f"settings `start_date`, `end_date`, `slice_interval`: {error}"

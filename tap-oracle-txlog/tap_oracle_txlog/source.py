@@ -64,7 +64,7 @@ TXLOG_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TableNames:
     """What records, messages and state call a table and its columns.
 
     Args:

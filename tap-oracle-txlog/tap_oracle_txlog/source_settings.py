@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tap_oracle_txlog import properties
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.properties import fraction, text, titled, whole
-from tap_oracle_txlog.source import Names
+from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +44,10 @@ value = partial(properties.value, PROPERTIES)
 number = partial(properties.number, PROPERTIES)
 
 
-def table_names(config: Mapping[str, Any]) -> Names:
+def table_names(config: Mapping[str, Any]) -> TableNames:
     """The names of the table and its columns exactly as they are configured."""
     table = config["table"]
-    return Names(
+    return TableNames(
         stream=table.rpartition(".")[2],
         table=table,
         replication_key=config["replication_key"],

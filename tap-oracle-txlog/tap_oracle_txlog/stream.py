@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
-    from tap_oracle_txlog.extraction import Batch, Extraction
+    from tap_oracle_txlog.extraction import Emission, Extraction
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import Part
-    from tap_oracle_txlog.source import Names
+    from tap_oracle_txlog.source import TableNames
     from tap_oracle_txlog.stop import Stop
     from tap_oracle_txlog.writer import SingerWriter
 
@@ -62,7 +62,7 @@ class EventStream(Stream):
     def __init__(  # noqa: PLR0913 - what the SDK's stream needs, and then what this one uses
         self,
         tap: Tap,
-        names: Names,
+        names: TableNames,
         json_schema: Mapping[str, Any],
         *,
         writer: SingerWriter,
@@ -164,8 +164,8 @@ class EventStream(Stream):
         """The rows alone, without messages and bookmark; a sync reads them page by page."""
         extraction = self._extraction()
         try:
-            for _, batch in self._batches(extraction):
-                yield from (row.record() for row in batch.rows)
+            for _, emission in self._emissions(extraction):
+                yield from (row.record() for row in emission.rows)
         finally:
             extraction.close()
 
@@ -202,18 +202,18 @@ class EventStream(Stream):
                 self._zone = extraction.key_zone  # connects
                 self._mark_first()
                 self._write_state_message()
-                for parts, batch in self._batches(extraction):
+                for parts, emission in self._emissions(extraction):
                     with self._stop.held_back():
-                        self._write_page(batch.rows)
-                        self._bookmark(parts, batch, is_capped=extraction.is_capped)
-                    counter.increment(len(batch.rows))
+                        self._write_page(emission.rows)
+                        self._bookmark(parts, emission, is_capped=extraction.is_capped)
+                    counter.increment(len(emission.rows))
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
-        self._tell_end(extraction)
+        self._log_end(extraction)
 
-    def _batches(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Batch]]:
-        """Each batch, and the parts of the run from the one that it belongs to on."""
+    def _emissions(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission]]:
+        """Each emission, and the parts of the run from the one that it belongs to on."""
         self._zone = extraction.key_zone
         parts = self._parts()
         for number, part in enumerate(parts):
@@ -221,9 +221,9 @@ class EventStream(Stream):
                 return
             progress = self._progress(part)
             if not part.is_read(progress):
-                self._tell_start(progress)
-                for batch in extraction.batches(progress, until=part.end):
-                    yield parts[number:], batch
+                self._log_start(progress)
+                for emission in extraction.emissions(progress, until=part.end):
+                    yield parts[number:], emission
 
     def _parts(self) -> list[Part]:
         settings = TapSettings.from_config(self.config, self._zone)
@@ -242,7 +242,7 @@ class EventStream(Stream):
     def _unread(self, parts: Iterable[Part]) -> Iterator[Part]:
         return (part for part in parts if not part.is_read(self._progress(part)))
 
-    def _tell_start(self, progress: Progress) -> None:
+    def _log_start(self, progress: Progress) -> None:
         logger.info(
             "reading %s from %s on, beyond it %d rows are out already",
             self._names.table,
@@ -250,7 +250,7 @@ class EventStream(Stream):
             progress.emitted.count,
         )
 
-    def _tell_end(self, extraction: Extraction) -> None:
+    def _log_end(self, extraction: Extraction) -> None:
         """Say what was done.
 
         Raises:
@@ -309,16 +309,16 @@ class EventStream(Stream):
                 mapped.setdefault(message.stream, []).append(message.record)
         return mapped
 
-    def _bookmark(self, parts: Sequence[Part], batch: Batch, *, is_capped: bool) -> None:
+    def _bookmark(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
         """Write the bookmark of the first of ``parts``, and the mark if there is more to read."""
         part, *following = parts
         state = self.get_context_state(part.context)
         kept = {name: state[name] for name in ("context", "partitions") if name in state}
         state.clear()
-        state.update(kept, **batch.progress.to_bookmark())
+        state.update(kept, **emission.progress.to_bookmark())
         if is_capped:
             clear_marks(self.tap_state)
-        elif part.is_read(batch.progress, at_end=batch.ends_pass):
+        elif part.is_read(emission.progress, at_end=emission.ends_pass):
             self._mark_next(following)
         else:
             state[READING] = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
 from dataclasses import replace
 from functools import cached_property, partial
@@ -19,9 +18,10 @@ from tap_oracle_txlog.backoff import Backoff
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.oracle import settings as oracle_settings
-from tap_oracle_txlog.rules.parts import check_form, has_time, is_before, written_time
+from tap_oracle_txlog.rules.parts import check_form
 from tap_oracle_txlog.source import TXLOG_COLUMNS
 from tap_oracle_txlog.source_settings import source_zone, table_names
+from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
 from tap_oracle_txlog.writer import SingerWriter
@@ -33,13 +33,7 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Names, Source
-
-logger = logging.getLogger(__name__)
-
-#: How Meltano is told to ignore the state, where not by an option; plugins see it as well.
-FULL_REFRESH = "MELTANO_RUN_FULL_REFRESH"
-TRUE = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
+    from tap_oracle_txlog.source import Column, Source, TableNames
 
 
 class TapOracleTxlog(Tap):
@@ -64,7 +58,7 @@ class TapOracleTxlog(Tap):
         return settings.TapSettings.from_config(self.config, source_zone(self.config))
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> TableNames:
         """What the table and its columns are called: Oracle's as its dictionary has them, others
         as they were typed.
         """
@@ -157,44 +151,13 @@ class TapOracleTxlog(Tap):
         return cast("EventStream", stream)
 
     def _start_from_ledger(self) -> None:
-        """Load the ledger's state where none is given; tell when the given one is behind it."""
-        from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
-
-        if os.environ.get(FULL_REFRESH, "").lower() in TRUE:
-            logger.info("%s is set: the ledger is not asked where to start", FULL_REFRESH)
-            return
-        stream, is_backfill = self.names.stream, bool(self.settings.backfill)
-        kept, origin = previous_state(
-            self.config,
-            stream=stream,
-            replication_key=self.names.replication_key,
-            is_backfill=is_backfill,
-        )
-        given, known = written_time(self.state, stream), written_time(kept, stream)
-        if not has_time(self.state, stream, in_slices=is_backfill):
-            self._take(kept, origin)
-        elif is_before(given, known, source_zone(self.config)):
-            logger.warning(
-                "the given state is complete up to %s, the ledger up to %s: rows between them are "
-                "sent again. Remove the state to start from the ledger",
-                given,
-                known,
-            )
-
-    def _take(self, kept: dict[str, Any] | None, origin: str) -> None:
-        if kept is None:
-            logger.info("no state is given, and the ledger has none: starting as without it")
-            return
-        given = copy.deepcopy(self.state)
-        self.load_state(kept)
-        self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
-        logger.info(
-            "no state is given: starting from the ledger, complete up to %s (%s). To read from the "
-            "beginning, set state_from_ledger: false, or %s",
-            written_time(kept, self.names.stream) or "the end of the slices in it",
-            origin,
-            FULL_REFRESH,
-        )
+        """Load the ledger's state where the given one does not say where to start."""
+        is_backfill = bool(self.settings.backfill)
+        kept = state_from_ledger(self.config, self.state, self.names, is_backfill=is_backfill)
+        if kept is not None:
+            given = copy.deepcopy(self.state)
+            self.load_state(kept)
+            self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
 
     # Hooks of the SDK
 
@@ -284,11 +247,11 @@ class TapOracleTxlog(Tap):
             state=_json_object("--state", state),
             catalog=_json_object("--catalog", catalog),
         )
-        question = commands.Question(**asked)
-        if question.command:
-            with commands.errors_as_json(question):
+        command = commands.Command(**asked)
+        if command.name:
+            with commands.errors_as_json(command):
                 tap = make_tap(setup_mapper=False)
-                return commands.answer(question, tap.config, tap.settings)
+                return commands.run(command, tap.config, tap.settings)
         make_tap().run()
         return 0
 

@@ -103,7 +103,7 @@ def _checks(
     source: OracleSource, selection: Selection, how: ExtractionSettings
 ) -> Iterator[tuple[str, str, Check]]:
     ask, table = source.link.ask, selection.table
-    read = [column for column in source.described if column.name in source.table.forms]
+    read = [column for column in source.described if column.name in source.table.conversions]
     yield "Table", "columns", lambda: findings.columns(read, source.table.unsupported)
     yield "Table", "id", lambda: findings.unique_id(selection, ask(dictionary.table_keys(table)))
     yield "Table", "index", lambda: _index(source, selection)

@@ -18,7 +18,7 @@ from tap_oracle_txlog import properties, source_settings
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
 from tap_oracle_txlog.properties import flag, fraction, text, titled, whole
-from tap_oracle_txlog.source import Names
+from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +93,7 @@ class OracleSettings:
     call_timeout: float
     array_size: int
     table: TableName
-    names: Names
+    names: TableNames
     source_timezone: ZoneInfo | None
 
     @classmethod
@@ -130,7 +130,7 @@ class OracleSettings:
         return self.login.get("user") or "the external user"
 
 
-def table_names(config: Mapping[str, Any]) -> Names:
+def table_names(config: Mapping[str, Any]) -> TableNames:
     """The names as the dictionary has them; in upper case where they were typed without quotes.
 
     Raises:
@@ -143,7 +143,7 @@ def table_names(config: Mapping[str, Any]) -> Names:
 
     asked = source_settings.value(config, "columns") or ()
     columns = (identifier(name, setting="columns") for name in asked)
-    return Names(
+    return TableNames(
         table.name, table.label, column("replication_key"), column("id_column"), tuple(columns)
     )
 

@@ -28,7 +28,7 @@ class Place(msgspec.Struct):
     id: int | str | None
 
 
-class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Stretch(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Rows that are out and may be looked at again: a stretch of time, their ids, and checks.
 
     ``ids`` are ranges of integers, ``others`` ids that are none. ``checks`` are of id and time of
@@ -68,7 +68,7 @@ class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
     frontier: Place | None = None
     remembered: Place | None = None
     reach: Place | None = None
-    emitted: str | list[Part] = []
+    emitted: str | list[Stretch] = []
     beyond: Beyond | None = None
     null_ids: str | Beyond = ""
     last_pass: LastPass | None = None

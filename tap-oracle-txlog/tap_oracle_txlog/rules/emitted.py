@@ -17,7 +17,7 @@ from zlib import crc32
 
 import msgspec
 
-from tap_oracle_txlog.rules.bookmark import Part
+from tap_oracle_txlog.rules.bookmark import Stretch
 from tap_oracle_txlog.rules.id_ranges import Run
 from tap_oracle_txlog.rules.id_sets import MAX_STATE_BYTES, IdSet
 from tap_oracle_txlog.rules.packing import pack_numbers, unpack_numbers
@@ -96,26 +96,26 @@ class Segment:
         )
 
     @cached_property
-    def part(self) -> Part:
+    def stretch(self) -> Stretch:
         """The form for the state, without the checks of single rows."""
         ids, others = self.ids.ids_text, self.ids.others_text
         total = f"{self.total:x}"
-        return Part(since=self.since, before=self.before, ids=ids, others=others, total=total)
+        return Stretch(since=self.since, before=self.before, ids=ids, others=others, total=total)
 
     @classmethod
-    def of_part(cls, part: Part) -> Segment:
-        """The inverse of ``part``.
+    def of_stretch(cls, stretch: Stretch) -> Segment:
+        """The inverse of ``stretch``.
 
         Raises:
-            ValueError: The part is not one that was written.
+            ValueError: The stretch is not one that was written.
         """
-        since, before = instant(part.since), instant(part.before)
+        since, before = instant(stretch.since), instant(stretch.before)
         if since >= before:
             msg = f"{since} is not before {before}"
             raise ValueError(msg)
-        ids = IdSet.of_text(part.ids, part.others)
-        checks = unpack_numbers(part.checks)
-        return cls(since, before, ids, checks, int(part.total or "0", 16))
+        ids = IdSet.of_text(stretch.ids, stretch.others)
+        checks = unpack_numbers(stretch.checks)
+        return cls(since, before, ids, checks, int(stretch.total or "0", 16))
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Emitted:
         """The newest stretches whose text fits into ``size``."""
         left = size - len(self.beyond.ids_text) - len(self.beyond.others_text)
         for number, segment in enumerate(reversed(self.segments)):
-            left -= 140 + len(segment.part.ids) + len(segment.part.others)
+            left -= 140 + len(segment.stretch.ids) + len(segment.stretch.others)
             if left < 0:
                 return self.segments[len(self.segments) - number :]
         return self.segments
@@ -251,13 +251,13 @@ def _since(segment: Segment) -> Instant:
     return segment.since
 
 
-def parts(segments: Sequence[Segment]) -> list[Part]:
+def stretches(segments: Sequence[Segment]) -> list[Stretch]:
     """The form for the state; the newest rows have their checks."""
-    left, written = CHECKS_IN_STATE, list[Part]()
+    left, written = CHECKS_IN_STATE, list[Stretch]()
     for segment in reversed(segments):
         left -= len(segment.checks)
-        part = segment.part
+        stretch = segment.stretch
         if left >= 0 and segment.checks:
-            part = msgspec.structs.replace(part, checks=pack_numbers(segment.checks))
-        written.append(part)
+            stretch = msgspec.structs.replace(stretch, checks=pack_numbers(segment.checks))
+        written.append(stretch)
     return written[::-1]

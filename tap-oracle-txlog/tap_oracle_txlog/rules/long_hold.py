@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.rules.time_check import span
+from tap_oracle_txlog.rules.durations import format_duration
 
 if TYPE_CHECKING:
     from tap_oracle_txlog.rules.watermark import Watermark
@@ -37,6 +37,6 @@ class LongHold:
             return ""
         self._said = hours
         return (
-            f"a transaction has held the bookmark for {span(held)} ({watermark.held_by}), and what"
-            " came since is read again in each pass. Have it ended"
+            f"a transaction has held the bookmark for {format_duration(held)}"
+            f" ({watermark.held_by}), and what came since is read again in each pass. Have it ended"
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_oracle_txlog.rules.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
-from tap_oracle_txlog.rules.emitted import Emitted, Segment, parts
+from tap_oracle_txlog.rules.emitted import Emitted, Segment, stretches
 from tap_oracle_txlog.rules.id_ranges import IdRanges
 from tap_oracle_txlog.rules.id_sets import MAX_STATE_BYTES, IdSet
 from tap_oracle_txlog.rules.position import Position
@@ -101,7 +101,7 @@ class Progress:
             frontier=_written(self.frontier) if self.frontier != self.complete else None,
             remembered=_written(remembered) if remembered != self.complete else None,
             reach=_written(self.reach) if self.reach != remembered else None,
-            emitted=parts(segments),
+            emitted=stretches(segments),
             beyond=_beyond(beyond) if len(beyond) else None,
             null_ids=_beyond(self.null_ids) if self.null_ids.fits else "",
             last_pass=self.last_pass,
@@ -136,7 +136,7 @@ def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progr
     if written.position is None or bound != just_before(before):
         return Progress.starting(fresh.replication_key, fresh.table, Position.before(bound))
     complete = _place(written.position)
-    segments = tuple(map(Segment.of_part, written.emitted))
+    segments = tuple(map(Segment.of_stretch, written.emitted))
     ordered = [at for one in segments for at in (one.since, one.before)]
     if ordered != sorted(ordered):
         msg = "its stretches of time are not in order"

@@ -6,7 +6,6 @@ here knows a table; a slice with no rows in it is still a slice.
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,13 +18,6 @@ MAX_SLICES: Final = 10_000
 """Each slice has a bookmark of its own in the state, which must stay readable in one piece."""
 
 _SECOND: Final = 1_000_000_000
-_SHORT: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])", re.ASCII)
-_ISO: Final = re.compile(
-    r"P(?=[0-9T])(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?"
-    r"(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?",
-    re.ASCII,
-)
-_UNITS: Final = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 class Slice(NamedTuple):
@@ -33,26 +25,6 @@ class Slice(NamedTuple):
 
     start: Instant
     end: Instant
-
-
-def parse_interval(text: str) -> int:
-    """Read a length of time such as ``90s``, ``30m``, ``1h``, ``1d``, ``1w``, ``PT1H`` (ISO 8601).
-
-    Raises:
-        ValueError: The text is another one, or the length is zero; months and years have no length.
-    """
-    short, iso = _SHORT.fullmatch(text), _ISO.fullmatch(text)
-    seconds = 0
-    if short:
-        seconds = int(short[1]) * _UNITS[short[2]]
-    elif iso:
-        seconds = sum(
-            int(n or 0) * unit for n, unit in zip(iso.groups(), _UNITS.values(), strict=True)
-        )
-    if seconds == 0:
-        msg = f"{text!r} is not a length of time such as 30m, 1h, 1d or PT1H"
-        raise ValueError(msg)
-    return seconds
 
 
 def plan(start: Instant, end: Instant, n: int) -> list[Slice]:

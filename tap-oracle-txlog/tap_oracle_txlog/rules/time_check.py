@@ -7,9 +7,9 @@ older than what is complete.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from tap_oracle_txlog.rules.durations import format_duration
 from tap_oracle_txlog.rules.timestamps import parse, seconds_between
 
 if TYPE_CHECKING:
@@ -29,11 +29,6 @@ _NEAR_SECONDS: Final = 20
 """How exactly a distance has to be whole quarter hours: an idle table is so by chance, too."""
 
 
-def span(seconds: float) -> str:
-    """A span for people."""
-    return f"{seconds:.1f} s" if seconds < 3600 else str(timedelta(seconds=round(seconds)))
-
-
 def is_of_zones(seconds: float) -> bool:
     """Whether it can be the distance between the clocks of two zones."""
     quarters = round(seconds / _QUARTER)
@@ -51,7 +46,8 @@ def advice(key: str, behind: float, *, skew: float) -> tuple[str, str] | None:
     """
     if -skew <= behind and not is_of_zones(behind):
         return None
-    text = f"the newest {key} is {span(abs(behind))} {'ahead of' if behind < 0 else 'behind'}"
+    side = "ahead of" if behind < 0 else "behind"
+    text = f"the newest {key} is {format_duration(abs(behind))} {side}"
     if is_of_zones(behind):
         return (
             f"{text} the clock of the database, as times of another zone are",
@@ -64,7 +60,7 @@ def between_zones(shortest: float, longest: float) -> str:
     """How far a column is ahead of another one, if that is the distance of two zones."""
     if longest - shortest > 2 * _NEAR_SECONDS or not is_of_zones((shortest + longest) / 2):
         return ""
-    return f"{span(abs(longest))} {'behind' if longest < 0 else 'ahead of'}"
+    return f"{format_duration(abs(longest))} {'behind' if longest < 0 else 'ahead of'}"
 
 
 class TimeCheck:
@@ -109,8 +105,9 @@ class TimeCheck:
             )
         elif late and max(late) > self._window:
             yield (
-                f"{INSERTED} is up to {span(max(late))} later than the key, and rows that come"
-                f" later than {span(self._window)} are missed. Set lookback_seconds to"
+                f"{INSERTED} is up to {format_duration(max(late))} later than the key, and rows"
+                f" that come later than {format_duration(self._window)} are missed."
+                " Set lookback_seconds to"
                 f" {round(max(late) * 1.5)}, unless they were loaded later"
             )
 

@@ -28,8 +28,8 @@ from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
     SQLITE_FORM,
+    converter,
     exact_json,
-    form,
     json_schema,
     python_type,
     sort_as_text,
@@ -114,8 +114,8 @@ class SqlAlchemySource:
             names &= set(selected)
         names |= {self._key.name, self._id.name}
         self._columns = _readable([one for one in self._table.columns if one.name in names])
-        self._forms = [
-            form(column.type, zone or dt.UTC, times_are_text=self._by_storage)
+        self._converters = [
+            converter(column.type, zone or dt.UTC, times_are_text=self._by_storage)
             for column in self._columns
         ]
         read = [str(column.name) for column in self._columns]  # SQLAlchemy has a type of its own
@@ -165,7 +165,7 @@ class SqlAlchemySource:
     ) -> Page:
         """See ``source.Source``."""
         if after.at == BEGINNING:
-            self._tell_early_keys()
+            self._warn_of_early_keys()
         statement = self._statements.page(self._columns, after, limit, until, known)
         return self._page(*self._read(statement, limit))
 
@@ -242,7 +242,9 @@ class SqlAlchemySource:
     def _converted(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         columns = list(zip(*fetched, strict=True))
         keys, ids = self._instants(columns[self._key_place]), _whole(columns[self._id_place])
-        values = [convert(column) for convert, column in zip(self._forms, columns, strict=True)]
+        values = [
+            convert(column) for convert, column in zip(self._converters, columns, strict=True)
+        ]
         return Page(Position.of_rows(keys, ids), list(map(self._row, *values)), is_cut)
 
     def _instants(self, keys: Sequence[Any]) -> Sequence[Instant]:
@@ -260,7 +262,7 @@ class SqlAlchemySource:
         if not isinstance(value, str | None):
             raise self._does_not_sort(value)
 
-    def _tell_early_keys(self) -> None:
+    def _warn_of_early_keys(self) -> None:
         """Keys before year 1, and texts that sort before all times, are before the first page."""
         if count := self._count(self._statements.early_key_count(EARLY_KEYS_COUNTED)):
             logger.warning(

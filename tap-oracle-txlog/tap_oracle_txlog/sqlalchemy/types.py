@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 #: From the values of a column, as the driver gives them, to their JSON-ready form.
-Form: TypeAlias = "Callable[[Sequence[Any]], Sequence[object]]"
+Converter: TypeAlias = "Callable[[Sequence[Any]], Sequence[object]]"
 
 #: How SQLAlchemy stores a DATETIME in SQLite: text of fixed width, so that text order is time
 #: order.
@@ -50,11 +50,11 @@ def json_schema(kind: TypeEngine[Any]) -> dict[str, object]:
     return _SCHEMAS.get(python_type(kind), {})
 
 
-def form(kind: TypeEngine[Any], zone: dt.tzinfo, *, times_are_text: bool) -> Form:
+def converter(kind: TypeEngine[Any], zone: dt.tzinfo, *, times_are_text: bool) -> Converter:
     """From the values that are fetched to those of records; ``zone`` is that of naive times."""
     found = python_type(kind)
     if found is not dt.datetime:
-        return partial(_each, _FORMS[found]) if found in _FORMS else _as_they_are
+        return partial(_each, _CONVERTERS[found]) if found in _CONVERTERS else _as_they_are
     if times_are_text:
         return partial(_text_times, zone=zone)
     return partial(_each, partial(_time_text, zone=zone))
@@ -135,7 +135,7 @@ _SCHEMAS: dict[type, dict[str, object]] = {
     bytes: {"type": ["string", "null"], "contentEncoding": "base64"},
     dict: {"type": ["object", "array", "string", "number", "boolean", "null"]},
 }
-_FORMS: dict[type, Callable[[Any], object]] = {
+_CONVERTERS: dict[type, Callable[[Any], object]] = {
     decimal.Decimal: _exact,
     dt.date: dt.date.isoformat,
     bytes: lambda value: base64.b64encode(value).decode(),

@@ -15,7 +15,7 @@ from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import settings as oracle_settings
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.settings import OracleSettings
-from tap_oracle_txlog.source import Names
+from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def settings(**config: Any) -> OracleSettings:  # noqa: ANN401 - any setting
 def test_the_default_table_needs_no_setting() -> None:
     made = settings(**HOST)
     assert made.table == TableName("SPC", "TXLOG_EVENTS")
-    assert made.names == Names("TXLOG_EVENTS", "SPC.TXLOG_EVENTS", "EVENT_TIMESTAMP", "ID")
+    assert made.names == TableNames("TXLOG_EVENTS", "SPC.TXLOG_EVENTS", "EVENT_TIMESTAMP", "ID")
     assert made.source_timezone is None
     assert made.where == "db:1521/ORCL"
 

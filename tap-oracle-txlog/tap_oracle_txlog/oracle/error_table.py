@@ -1,7 +1,7 @@
-"""What error codes of the database and the driver mean: the table, and nothing else.
+"""The error codes of the database and the driver, and what each of them means.
 
-Codes to the class of the error, its text, its remedy, and what the reader can do (`errors.py`
-looks them up). The driver is not imported.
+For each code the class of the error, its text, its remedy, and what the reader can do. `errors.py`
+looks them up. The driver is not imported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class RightMissingError(AccessDeniedError):
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ErrorEntry:
     """What codes mean; ``reason`` and ``remedy`` name ``{where}``, ``{user}`` and ``{table}``.
 
     ``then`` is what the reader can do: come back with a new connection, or ask for a smaller page.
@@ -36,25 +36,25 @@ class Meaning:
     then: type[SourceLostError | PageTooLargeError] | None = None
 
 
-def lost(codes: str, reason: str, remedy: str) -> Meaning:
+def lost(codes: str, reason: str, remedy: str) -> ErrorEntry:
     """A new connection, and the query once more, may succeed."""
-    return Meaning(codes, SourceUnreachableError, reason, remedy, SourceLostError)
+    return ErrorEntry(codes, SourceUnreachableError, reason, remedy, SourceLostError)
 
 
-def _too_large(codes: str, reason: str, remedy: str) -> Meaning:
-    return Meaning(codes, SourceUnreachableError, reason, remedy, PageTooLargeError)
+def _too_large(codes: str, reason: str, remedy: str) -> ErrorEntry:
+    return ErrorEntry(codes, SourceUnreachableError, reason, remedy, PageTooLargeError)
 
 
-def _denied(codes: str, reason: str, remedy: str) -> Meaning:
-    return Meaning(codes, AccessDeniedError, reason, remedy)
+def _denied(codes: str, reason: str, remedy: str) -> ErrorEntry:
+    return ErrorEntry(codes, AccessDeniedError, reason, remedy)
 
 
-def misconfigured(codes: str, reason: str, remedy: str) -> Meaning:
+def misconfigured(codes: str, reason: str, remedy: str) -> ErrorEntry:
     """A setting, or what it leads to, has to be changed."""
-    return Meaning(codes, ConfigurationError, reason, remedy)
+    return ErrorEntry(codes, ConfigurationError, reason, remedy)
 
 
-MEANINGS: tuple[Meaning, ...] = (
+ERROR_TABLE: tuple[ErrorEntry, ...] = (
     lost(
         "ORA-00022 ORA-00030 ORA-00045 ORA-00378 ORA-00600 ORA-00602 ORA-00603 ORA-00609"
         " ORA-01012 ORA-01041 ORA-01043 ORA-02068 ORA-03113 ORA-03114 ORA-03122 ORA-03135"
@@ -174,7 +174,7 @@ MEANINGS: tuple[Meaning, ...] = (
         "a security policy on {table} at {where} fails for {user}",
         "Have the policy (DBMS_RLS) looked at",
     ),
-    Meaning(
+    ErrorEntry(
         "ORA-00942 ORA-01031 ORA-01039 ORA-41900",
         RightMissingError,
         "{table} at {where} does not exist, or {user} may not see it",
@@ -256,20 +256,20 @@ MEANINGS: tuple[Meaning, ...] = (
         "the Oracle Client libraries cannot be loaded",
         "Install the Oracle Instant Client, and set `lib_dir` to its directory",
     ),
-    Meaning(
+    ErrorEntry(
         "DPY-3022 ORA-01878 ORA-01882",
         DataError,
         "a time in {table} at {where} has a time zone that cannot be read",
         "Leave its column out with `columns`",
     ),
-    Meaning(
+    ErrorEntry(
         "ORA-01426 ORA-01427 ORA-01476 ORA-01489 ORA-01722 ORA-01830 ORA-01841 ORA-01843"
         " ORA-01847 ORA-01858 ORA-01861 ORA-22835 ORA-29275 ORA-31011 ORA-40441 ORA-40478",
         DataError,
         "a value in {table} at {where} cannot be converted",
         "Have the view or the value corrected, or leave its column out with `columns`",
     ),
-    Meaning(
+    ErrorEntry(
         "ORA-01157 ORA-01578 ORA-26040 ORA-29913",
         DataError,
         "a part of {table} at {where} cannot be read from its file",
