@@ -10,7 +10,7 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
-## demo: the whole way on this machine, from an embedded table to JetStream, compared row by row
+## demo: the whole way on this machine, from a SQLite table to JetStream, compared row by row
 demo: setup
 	@$(BIN)/python -m demo
 

@@ -32,18 +32,27 @@ from xml.sax.saxutils import escape
 from typing_extensions import override
 
 from bench import histories
-from tap_oracle_txlog.emitted import IdSet
-from tap_oracle_txlog.id_ranges import IdRanges, encode_runs
-from tap_oracle_txlog.keyset import Position, Progress
-from tap_oracle_txlog.scan import Answer, Keys, Question, Rows, RowsAt, Scan
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, from_nanoseconds, minus, parse, plus
-from tap_oracle_txlog.timestamps import nanoseconds as nanoseconds_of
-from tap_oracle_txlog.watermark import NoneOpen, Oldest, choose_watermark
+from tap_oracle_txlog.rules.id_ranges import IdRanges, encode_runs
+from tap_oracle_txlog.rules.id_sets import IdSet
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.questions import Answer, Keys, Question, Rows, RowsAt
+from tap_oracle_txlog.rules.scan import Scan
+from tap_oracle_txlog.rules.timestamps import (
+    BEGINNING,
+    Instant,
+    from_nanoseconds,
+    minus,
+    parse,
+    plus,
+)
+from tap_oracle_txlog.rules.timestamps import nanoseconds as nanoseconds_of
+from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest, choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_oracle_txlog.watermark import OpenTransactions, Watermark
+    from tap_oracle_txlog.rules.watermark import OpenTransactions, Watermark
 
 START = nanoseconds_of(parse("2026-11-22T08:00"))
 NODE_OFFSETS = (0.0, -0.8)

@@ -24,9 +24,9 @@ import msgspec
 
 from bench import results
 from bench.table import NAME, fill
-from tap_oracle_txlog.embedded import EmbeddedSource
-from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING
+from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tap_oracle_txlog.writer import SingerWriter
 from target_nats_jetstream.__main__ import UNCOLLECTED
 from target_nats_jetstream.publisher.intake import Intake
@@ -87,7 +87,7 @@ class Stages:
     """The stages of tap and target on the same rows; each prepares what the next one needs."""
 
     def __init__(self, table: Path) -> None:
-        self._source = EmbeddedSource(
+        self._source = SqlAlchemySource(
             f"sqlite:///{table}", table=NAME, replication_key="EVENT_TIMESTAMP", id_column="ID"
         )
         self.pages = list(self._read())

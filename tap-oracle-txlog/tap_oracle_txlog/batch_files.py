@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.row import ENCODER, Row, pieces
+from tap_oracle_txlog.row import ENCODER, Row, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ class BatchFiles:
         """
         names: list[str] = []
         try:
-            for part in pieces(rows, self._size):
+            for part in chunks(rows, self._size):
                 name = self._new_name(stream)
                 self._write(name, part)
                 names.append(name)
@@ -116,8 +116,8 @@ class BatchFiles:
 
 
 def _write_lines(file: IO[bytes] | gzip.GzipFile, rows: Sequence[Row | dict[str, object]]) -> None:
-    for piece in pieces(rows):
-        file.write(ENCODER.encode_lines(piece))
+    for chunk in chunks(rows):
+        file.write(ENCODER.encode_lines(chunk))
 
 
 @contextmanager

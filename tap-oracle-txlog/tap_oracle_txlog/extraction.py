@@ -15,34 +15,32 @@ from datetime import UTC, datetime
 from itertools import compress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
+from tap_oracle_txlog.answers import answer_of, read_keys, read_page
 from tap_oracle_txlog.errors import DataError
-from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.page_size import LEAST_ROWS
 from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
-from tap_oracle_txlog.scan import Answer, Keys, Rows, RowsAt, Scan
-from tap_oracle_txlog.time_check import TimeCheck
-from tap_oracle_txlog.timestamps import from_datetime
-from tap_oracle_txlog.watermark import MEASURED_WITHIN_SECONDS, choose_watermark
+from tap_oracle_txlog.rules.null_keys import NullKeyScan
+from tap_oracle_txlog.rules.questions import Keys, Rows, RowsAt
+from tap_oracle_txlog.rules.scan import Scan
+from tap_oracle_txlog.rules.time_check import INSERTED, NEWEST_ROWS, TimeCheck
+from tap_oracle_txlog.rules.timestamps import from_datetime
+from tap_oracle_txlog.rules.watermark import MEASURED_WITHIN_SECONDS, choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.keyset import Position, Progress
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.scan import Question
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.questions import Question
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import LastPass, Strategy, Watermark
     from tap_oracle_txlog.source import Column, Page, Source
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import LastPass, Strategy, Watermark
 
 logger = logging.getLogger(__name__)
 
 #: Rows without a key are counted up to here.
 NULL_KEYS_COUNTED: Final = 1_000
-
-KEYS_PAGE: Final = 50_000
-"""Positions alone are small; so many are asked for at once."""
 
 LATE_SHARE: Final = 0.1
 """The part of the time that may go into looking for late rows while polling."""
@@ -64,7 +62,7 @@ class ExtractionSettings:
     poll_interval: float
 
 
-class Batch(NamedTuple):
+class Emission(NamedTuple):
     """New rows, and what is out once they are; ``ends_pass`` when all that was visible is."""
 
     rows: Sequence[Row]
@@ -96,14 +94,14 @@ class Extraction:
         self._sleep = sleep
         self._clock = clock
         self._reports = Reports(settings.lookback, settings.skew)
-        self._times = TimeCheck(settings.lookback + settings.skew, settings.skew)
+        self._times = TimeCheck(self.window, settings.skew)
         self._late_spent = 0.0
         self._late_due: float | None = None
         self.emitted = 0
         self.watermark: Watermark | None = None
         """That of the newest pass."""
 
-    def batches(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Batch]:
+    def emissions(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Emission]:
         """Read to the end of what is visible; where polling is asked for, until all before
         ``until`` is complete, or for ever.
 
@@ -113,9 +111,9 @@ class Extraction:
         while True:
             next_pass = self._clock() + self._settings.poll_interval
             ended = True
-            for batch in self._pass(progress, until):
-                progress, ended = batch.progress, batch.ends_pass
-                yield batch
+            for emission in self._pass(progress, until):
+                progress, ended = emission.progress, emission.ends_pass
+                yield emission
             is_covered = until is not None and progress.covers(until)
             if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
@@ -131,6 +129,11 @@ class Extraction:
     def is_capped(self) -> bool:
         """Whether the run has had all the rows that it may have."""
         return 0 < self._settings.max_records <= self.emitted
+
+    @property
+    def window(self) -> float:
+        """By how many seconds a watermark is behind what holds it: look-back and clock skew."""
+        return self._settings.lookback + self._settings.skew
 
     @property
     def key_zone(self) -> ZoneInfo | None:
@@ -151,7 +154,7 @@ class Extraction:
 
     # --- passes
 
-    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Batch]:
+    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Emission]:
         """A whole pass, or a look at what is new while the next one is not due."""
         if until is None and self._late_due is not None and self._clock() < self._late_due:
             yield from self._look(progress)
@@ -166,13 +169,13 @@ class Extraction:
         while scan.question is not None and not self.is_capped:
             rows = self._next(scan)
             if rows or scan.is_done:
-                yield Batch(rows, scan.progress, scan.is_done and not with_null_keys)
+                yield Emission(rows, scan.progress, scan.is_done and not with_null_keys)
         self._reports.end_of_scan(scan)
         self._late_due = self._clock() + self._late_spent * (1 / LATE_SHARE - 1)
         if until is None and not self.is_capped:
             yield from self._null_keys(scan.progress)
 
-    def _look(self, progress: Progress) -> Iterator[Batch]:
+    def _look(self, progress: Progress) -> Iterator[Emission]:
         """One page behind the frontier; when it is full, a whole pass is due."""
         scan, ended = Scan(progress, None), True
         self._reports.scan(scan)
@@ -181,7 +184,7 @@ class Extraction:
             rows = self._next(scan)
             if rows or scan.is_done > ended:
                 ended = scan.is_done
-                yield Batch(rows, scan.progress, ended)
+                yield Emission(rows, scan.progress, ended)
                 if is_page and not scan.is_done:
                     self._late_due = None
                     return
@@ -191,15 +194,15 @@ class Extraction:
         question = scan.question
         assert question is not None  # noqa: S101
         if isinstance(question, Keys):
-            scan.take(self._timed(lambda source: _keys(source, question)))
+            scan.take(self._timed(lambda source: read_keys(source, question)))
             return []
         begun, is_late = self._clock(), not scan.is_at_head
         page, size = self._reader.ask(
-            lambda source, size: _page(source, question, size), self._most(question)
+            lambda source, size: read_page(source, question, size), self._most(question)
         )
         if is_late:
             self._late_spent += self._clock() - begun
-        answer = _answer(question, page, size)
+        answer = answer_of(question, page, size)
         if isinstance(question, Rows) and question.until is None and not answer.more:
             self._check_times(page)
         new = scan.take(answer)
@@ -214,8 +217,10 @@ class Extraction:
     def _check_times(self, page: Page) -> None:
         """Look at the rows at the head of the table, once in a run."""
         if page.rows and self.watermark is not None:
+            newest = page.positions[-NEWEST_ROWS:]
+            inserted = (row.record().get(INSERTED) for row in page.rows[-NEWEST_ROWS:])
             zone = self.key_zone
-            for odd in self._times.warnings(page, self.watermark.clock, zone):
+            for odd in self._times.warnings(newest, inserted, self.watermark.clock, zone):
                 self._reports.announce(logging.WARNING, odd)
 
     def _ask_ahead(self, scan: Scan) -> None:
@@ -223,16 +228,16 @@ class Extraction:
         question = scan.question
         if isinstance(question, Rows) and scan.is_at_head and not self.is_capped:
             most = self._most(question)
-            self._reader.ask_ahead(lambda source, size: _page(source, question, size), most)
+            self._reader.ask_ahead(lambda source, size: read_page(source, question, size), most)
 
-    def _null_keys(self, progress: Progress) -> Iterator[Batch]:
+    def _null_keys(self, progress: Progress) -> Iterator[Emission]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
         there.
         """
         if self._settings.null_key != "emit":
-            self._tell_null_keys()
+            self._check_null_keys()
             if self._settings.null_key == "fail":
-                yield Batch((), progress, ends_pass=True)
+                yield Emission((), progress, ends_pass=True)
             return
         scan, more = NullKeyScan(progress), True
         while more and not self.is_capped:
@@ -246,9 +251,9 @@ class Extraction:
                 scan.finish()
             rows = list(compress(page.rows, new))
             self.emitted += len(rows)
-            yield Batch(rows, scan.progress, not more)
+            yield Emission(rows, scan.progress, not more)
 
-    def _tell_null_keys(self) -> None:
+    def _check_null_keys(self) -> None:
         limit = NULL_KEYS_COUNTED
         if not (found := self._timed(lambda source: source.null_keys(limit))):
             return
@@ -295,33 +300,3 @@ class Extraction:
         if isinstance(question, RowsAt):
             return min(len(question.positions), self._remaining())
         return self._remaining()
-
-
-def _page(source: Source, question: Rows | RowsAt, size: int) -> tuple[Page, int]:
-    """A page, and how many rows were asked for; one row more than that is looked at."""
-    if isinstance(question, Rows):
-        after, until, known = question
-        return source.page(after, size + 1, until=until, known=known), size
-    return source.rows_at(question.positions[: _at_once(size)]), size
-
-
-def _at_once(size: int) -> int:
-    """How many places to look at together: two are compared with each other."""
-    return max(size, LEAST_ROWS)
-
-
-def _answer(question: Rows | RowsAt, page: Page, size: int) -> Answer:
-    positions: Sequence[Position] = page.positions
-    if isinstance(question, RowsAt):
-        asked = question.positions
-        seen = asked.index(positions[-1]) + 1 if page.is_cut else _at_once(size)
-        return Answer(positions, seen < len(asked), asked[seen] if seen < len(asked) else None)
-    following = positions[size] if len(positions) > size else None
-    return Answer(positions[:size], page.is_cut or following is not None, following)
-
-
-def _keys(source: Source, question: Keys) -> Answer:
-    positions = source.keys(question.after, KEYS_PAGE + 1, until=question.until)
-    following = positions[KEYS_PAGE] if len(positions) > KEYS_PAGE else None
-    logger.debug("%d keys compared", len(positions))
-    return Answer(positions[:KEYS_PAGE], following is not None, following)

@@ -20,8 +20,8 @@ from tap_oracle_txlog.errors import (
     SourceUnreachableError,
     TapError,
 )
-from tap_oracle_txlog.parts import check_form, has_time
-from tap_oracle_txlog.timestamps import minus, parse
+from tap_oracle_txlog.rules.parts import check_form, has_time
+from tap_oracle_txlog.rules.timestamps import minus, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ _DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite
 
 #: What the error numbers of MariaDB and the error names of SQLite mean: all others say that the
 #: server is away.
-_MEANINGS: Final[dict[object, tuple[type[TapError], str]]] = {
+_ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
     **dict.fromkeys(
         (1045, 1698), (AccessDeniedError, "Check mariadb_user and mariadb_password, or ledger_url")
     ),
@@ -146,7 +146,7 @@ def _explained(error: sa.exc.SQLAlchemyError, table: str) -> TapError:
     cause = str(origin or type(error).__name__)
     if code is None and origin is not None and len(origin.args) > 1:
         code, cause = origin.args[0], f"{origin.args[-1]} ({origin.args[0]})"
-    kind, remedy = _MEANINGS.get(code, _AWAY)
+    kind, remedy = _ERROR_TABLE.get(code, _AWAY)
     return kind(f"cannot read {table} for state_from_ledger: {cause}", remedy)
 
 

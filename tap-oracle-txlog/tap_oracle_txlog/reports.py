@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from tap_oracle_txlog.long_hold import LongHold
-from tap_oracle_txlog.time_check import span
+from tap_oracle_txlog.rules.durations import format_duration
+from tap_oracle_txlog.rules.long_hold import LongHold
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.keyset import Progress
-    from tap_oracle_txlog.late_rows import LateRows
-    from tap_oracle_txlog.scan import Scan
-    from tap_oracle_txlog.watermark import NotReadable, Watermark
+    from tap_oracle_txlog.rules.late_rows import LateRows
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.scan import Scan
+    from tap_oracle_txlog.rules.watermark import NotReadable, Watermark
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +85,9 @@ class Reports:
             self.announce(
                 logging.WARNING,
                 f"rows came with times below what an earlier pass called complete, up to "
-                f"{span(late.most_seconds)} late. They are read as long as nothing newer is there; "
-                "others can be missed. If the replication key is not in UTC set source_timezone, "
-                "if rows are loaded late raise lookback_seconds above that",
+                f"{format_duration(late.most_seconds)} late. They are read as long as nothing "
+                "newer is there; others can be missed. If the replication key is not in UTC set "
+                "source_timezone, if rows are loaded late raise lookback_seconds above that",
                 key="below",
             )
 

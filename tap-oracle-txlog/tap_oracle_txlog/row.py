@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 #: Rows that are encoded in one go: enough to be fast, few enough to fit into a processor's cache.
-PIECE_ROWS: Final = 1_000
+CHUNK_ROWS: Final = 1_000
 
 _T = TypeVar("_T")
 
@@ -54,6 +54,6 @@ def row_type(names: Sequence[str]) -> type[Row]:
     return cast("type[Row]", made)
 
 
-def pieces(rows: Sequence[_T], size: int = PIECE_ROWS) -> Iterator[Sequence[_T]]:
+def chunks(rows: Sequence[_T], size: int = CHUNK_ROWS) -> Iterator[Sequence[_T]]:
     """The rows in order, ``size`` of them at a time."""
     return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -1,7 +1,8 @@
 """All settings of the tap: their schema, and the check that names what is wrong.
 
-Plain JSON schema, so that ``--about``, Meltano and this check read the same table. How to reach
-Oracle stands in ``oracle/settings.py``.
+Plain JSON schema, so that ``--about``, Meltano and this check read the same table. The settings of
+the connection to Oracle are in ``oracle/settings.py``, those of every source in
+``source_settings.py``.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 
+from tap_oracle_txlog import source_settings
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.extraction import ExtractionSettings
-from tap_oracle_txlog.oracle import settings as oracle
-from tap_oracle_txlog.slices import Slice, cut, parse_interval, plan
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, parse
+from tap_oracle_txlog.oracle import settings as oracle_settings
+from tap_oracle_txlog.rules.durations import parse_duration
+from tap_oracle_txlog.rules.slices import Slice, cut, plan
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,7 +221,10 @@ def parallel_jobs(settings: TapSettings, count: int) -> list[dict[str, str]]:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of all settings of this package, without those that the SDK adds."""
-    return {"type": "object", "properties": {**oracle.PROPERTIES, **PROPERTIES}}
+    return {
+        "type": "object",
+        "properties": {**oracle_settings.PROPERTIES, **source_settings.PROPERTIES, **PROPERTIES},
+    }
 
 
 def without_blanks(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,7 +281,7 @@ def _backfill(config: Mapping[str, Any], zone: ZoneInfo | None) -> list[Slice]:
         return []
     try:
         if interval:
-            return cut(start or BEGINNING, end, parse_interval(interval))
+            return cut(start or BEGINNING, end, parse_duration(interval))
         return plan(start or BEGINNING, end, 1)
     except ValueError as error:
         reason = f"settings `start_date`, `end_date`, `slice_interval`: {error}"

@@ -1,7 +1,7 @@
 """The seam between the stream and a database.
 
 A source reads; it neither retries, nor keeps a bookmark, nor knows Singer. Two members exist:
-Oracle through python-oracledb (``oracle/``) and any SQLAlchemy URL (``embedded.py``).
+Oracle through python-oracledb (``oracle/``) and any SQLAlchemy URL (``sqlalchemy/``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.errors import TapError
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import OpenTransactions
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import OpenTransactions
 
 
 class SourceLostError(Exception):
@@ -64,7 +64,7 @@ TXLOG_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TableNames:
     """What records, messages and state call a table and its columns.
 
     Args:

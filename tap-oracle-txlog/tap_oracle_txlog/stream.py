@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -14,36 +13,66 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import BatchFiles
-from tap_oracle_txlog.catalog import merged
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.keyset import Progress
-from tap_oracle_txlog.oracle.settings import source_zone
-from tap_oracle_txlog.parts import READING, clear_marks, not_complete, parts_of
+from tap_oracle_txlog.rules.catalog import merged
+from tap_oracle_txlog.rules.parts import READING, clear_marks, not_complete, parts_of
+from tap_oracle_txlog.rules.progress import Progress
 from tap_oracle_txlog.settings import TapSettings
+from tap_oracle_txlog.source_settings import source_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
-    from tap_oracle_txlog.extraction import Batch, Extraction
-    from tap_oracle_txlog.parts import Part
+    from tap_oracle_txlog.extraction import Emission, Extraction
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.source import Names
-    from tap_oracle_txlog.tap import TapOracleTxlog
+    from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.source import TableNames
+    from tap_oracle_txlog.stop import Stop
+    from tap_oracle_txlog.writer import SingerWriter
 
 logger = logging.getLogger(__name__)
 
 
 class EventStream(Stream):
-    """The rows of one table, in the order of (replication key, id)."""
+    """The rows of one table, in the order of (replication key, id).
+
+    Args:
+        tap: The plugin, for the SDK.
+        names: What to call the table and its columns.
+        json_schema: The columns.
+        writer: The way to stdout.
+        stop: Holds signals back while a page is written.
+        open_extraction: Makes the loop that reads these columns, in pages of at most so many rows.
+    """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # sources give JSON-ready rows
 
-    def __init__(self, tap: TapOracleTxlog, names: Names, json_schema: Mapping[str, Any]) -> None:
+    def __init__(  # noqa: PLR0913 - what the SDK's stream needs, and then what this one uses
+        self,
+        tap: Tap,
+        names: TableNames,
+        json_schema: Mapping[str, Any],
+        *,
+        writer: SingerWriter,
+        stop: Stop,
+        open_extraction: Callable[[Collection[str], int | None], Extraction],
+    ) -> None:
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
-        self._tap: TapOracleTxlog = tap
+        self._writer = writer
+        self._stop = stop
+        self._open_extraction = open_extraction
         self._names = names
         self._zone = source_zone(tap.config)
         self._files = self._batch_files()
@@ -135,8 +164,8 @@ class EventStream(Stream):
         """The rows alone, without messages and bookmark; a sync reads them page by page."""
         extraction = self._extraction()
         try:
-            for _, batch in self._batches(extraction):
-                yield from (row.record() for row in batch.rows)
+            for _, emission in self._emissions(extraction):
+                yield from (row.record() for row in emission.rows)
         finally:
             extraction.close()
 
@@ -173,18 +202,18 @@ class EventStream(Stream):
                 self._zone = extraction.key_zone  # connects
                 self._mark_first()
                 self._write_state_message()
-                for parts, batch in self._batches(extraction):
-                    with self._tap.stop.held_back():
-                        self._write_page(batch.rows)
-                        self._bookmark(parts, batch, is_capped=extraction.is_capped)
-                    counter.increment(len(batch.rows))
+                for parts, emission in self._emissions(extraction):
+                    with self._stop.held_back():
+                        self._write_page(emission.rows)
+                        self._bookmark(parts, emission, is_capped=extraction.is_capped)
+                    counter.increment(len(emission.rows))
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
-        self._tell_end(extraction)
+        self._log_end(extraction)
 
-    def _batches(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Batch]]:
-        """Each batch, and the parts of the run from the one that it belongs to on."""
+    def _emissions(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission]]:
+        """Each emission, and the parts of the run from the one that it belongs to on."""
         self._zone = extraction.key_zone
         parts = self._parts()
         for number, part in enumerate(parts):
@@ -192,12 +221,13 @@ class EventStream(Stream):
                 return
             progress = self._progress(part)
             if not part.is_read(progress):
-                self._tell_start(progress)
-                for batch in extraction.batches(progress, until=part.end):
-                    yield parts[number:], batch
+                self._log_start(progress)
+                for emission in extraction.emissions(progress, until=part.end):
+                    yield parts[number:], emission
 
     def _parts(self) -> list[Part]:
-        return parts_of(TapSettings.from_config(self.config, self._zone))
+        settings = TapSettings.from_config(self.config, self._zone)
+        return parts_of(settings.start, settings.backfill)
 
     def _mark_first(self) -> None:
         """Let the mark stand where reading begins, and nowhere else."""
@@ -212,7 +242,7 @@ class EventStream(Stream):
     def _unread(self, parts: Iterable[Part]) -> Iterator[Part]:
         return (part for part in parts if not part.is_read(self._progress(part)))
 
-    def _tell_start(self, progress: Progress) -> None:
+    def _log_start(self, progress: Progress) -> None:
         logger.info(
             "reading %s from %s on, beyond it %d rows are out already",
             self._names.table,
@@ -220,7 +250,7 @@ class EventStream(Stream):
             progress.emitted.count,
         )
 
-    def _tell_end(self, extraction: Extraction) -> None:
+    def _log_end(self, extraction: Extraction) -> None:
         """Say what was done.
 
         Raises:
@@ -233,15 +263,11 @@ class EventStream(Stream):
         if part is None or watermark is None or extraction.is_capped:
             return
         if (end := parts[-1].end) is not None:
-            settings = self._tap.settings.extraction
             complete = self._progress(part).complete_before
-            raise not_complete(complete, end, watermark, settings.lookback + settings.skew)
+            raise not_complete(complete, end, watermark, extraction.window)
 
     def _extraction(self) -> Extraction:
-        settings = self._tap.settings.extraction
-        if (limit := self.ABORT_AT_RECORD_COUNT) is not None:
-            settings = dataclasses.replace(settings, page_size=min(limit, settings.page_size))
-        return self._tap.extraction(settings, self._selected_columns())
+        return self._open_extraction(self._selected_columns(), self.ABORT_AT_RECORD_COUNT)
 
     def _selected_columns(self) -> set[str]:
         """What the SCHEMA names; nothing else is fetched."""
@@ -259,7 +285,7 @@ class EventStream(Stream):
 
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
-        writer, files = self._tap.message_writer, self._files
+        writer, files = self._writer, self._files
         if files is not None:
             for stream, records in self._by_stream(rows).items():
                 with files.holding(stream, records) as manifest:
@@ -283,16 +309,16 @@ class EventStream(Stream):
                 mapped.setdefault(message.stream, []).append(message.record)
         return mapped
 
-    def _bookmark(self, parts: Sequence[Part], batch: Batch, *, is_capped: bool) -> None:
+    def _bookmark(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
         """Write the bookmark of the first of ``parts``, and the mark if there is more to read."""
         part, *following = parts
         state = self.get_context_state(part.context)
         kept = {name: state[name] for name in ("context", "partitions") if name in state}
         state.clear()
-        state.update(kept, **batch.progress.to_bookmark())
+        state.update(kept, **emission.progress.to_bookmark())
         if is_capped:
             clear_marks(self.tap_state)
-        elif part.is_read(batch.progress, at_end=batch.ends_pass):
+        elif part.is_read(emission.progress, at_end=emission.ends_pass):
             self._mark_next(following)
         else:
             state[READING] = True

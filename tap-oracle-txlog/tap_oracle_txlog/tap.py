@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -13,13 +13,15 @@ from singer_sdk import Tap
 from singer_sdk.helpers._util import load_json
 from typing_extensions import override
 
-from tap_oracle_txlog import questions, settings
+from tap_oracle_txlog import commands, settings
+from tap_oracle_txlog.backoff import Backoff
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
-from tap_oracle_txlog.oracle import settings as oracle
-from tap_oracle_txlog.oracle.backoff import Backoff
-from tap_oracle_txlog.parts import check_form, has_time, is_before, written_time
-from tap_oracle_txlog.source import TXLOG_COLUMNS, Names
+from tap_oracle_txlog.oracle import settings as oracle_settings
+from tap_oracle_txlog.rules.parts import check_form
+from tap_oracle_txlog.source import TXLOG_COLUMNS
+from tap_oracle_txlog.source_settings import source_zone, table_names
+from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
 from tap_oracle_txlog.writer import SingerWriter
@@ -30,15 +32,8 @@ if TYPE_CHECKING:
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Source
-
-logger = logging.getLogger(__name__)
-
-#: How Meltano is told to ignore the state, where not by an option; plugins see it as well.
-FULL_REFRESH = "MELTANO_RUN_FULL_REFRESH"
-TRUE = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
+    from tap_oracle_txlog.source import Column, Source, TableNames
 
 
 class TapOracleTxlog(Tap):
@@ -60,23 +55,16 @@ class TapOracleTxlog(Tap):
     @cached_property
     def settings(self) -> settings.TapSettings:
         """The settings of the tap itself, beside those of its source."""
-        return settings.TapSettings.from_config(self.config, oracle.source_zone(self.config))
+        return settings.TapSettings.from_config(self.config, source_zone(self.config))
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> TableNames:
         """What the table and its columns are called: Oracle's as its dictionary has them, others
         as they were typed.
         """
-        config = self.config
-        if not config.get("sqlalchemy_url"):
-            return oracle.names(config)
-        return Names(
-            stream=config["table"].rpartition(".")[2],
-            table=config["table"],
-            replication_key=config["replication_key"],
-            id_column=config["id_column"],
-            columns=tuple(config.get("columns") or ()),
-        )
+        if self.config.get("sqlalchemy_url"):
+            return table_names(self.config)
+        return oracle_settings.table_names(self.config)
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
@@ -87,14 +75,23 @@ class TapOracleTxlog(Tap):
         is_known = self.names.columns_are_known and not self._names_a_database
         columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
         properties = {column.name: dict(column.json_schema) for column in columns}
-        return [EventStream(self, self.names, {"type": "object", "properties": properties})]
+        return [
+            EventStream(
+                self,
+                self.names,
+                {"type": "object", "properties": properties},
+                writer=self.message_writer,
+                stop=self.stop,
+                open_extraction=self.extraction,
+            )
+        ]
 
     @property
     def _names_a_database(self) -> bool:
         return any(self.config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
 
     def _look_up_columns(self) -> Sequence[Column]:
-        extraction = self.extraction(self.settings.extraction)
+        extraction = self.extraction()
         try:
             columns = extraction.columns()
             if not self.config.get("sqlalchemy_url"):
@@ -109,9 +106,17 @@ class TapOracleTxlog(Tap):
             self._idle = None
 
     def extraction(
-        self, how: ExtractionSettings, selected: Collection[str] | None = None
+        self, selected: Collection[str] | None = None, most_rows: int | None = None
     ) -> Extraction:
-        """The loop that reads the table; it connects when it is asked for something."""
+        """The loop that reads the table; it connects when it is asked for something.
+
+        Args:
+            selected: Columns that may be in rows beside key and id; None for all.
+            most_rows: Of a page, where that is less than ``page_size``.
+        """
+        how = self.settings.extraction
+        if most_rows is not None:
+            how = replace(how, page_size=min(most_rows, how.page_size))
         waits = partial(Backoff.from_config, self.config)
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
@@ -127,9 +132,9 @@ class TapOracleTxlog(Tap):
             SourceLostError: It is away; another try may succeed.
         """
         if self.config.get("sqlalchemy_url"):
-            from tap_oracle_txlog.embedded import EmbeddedSource  # noqa: PLC0415
+            from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource  # noqa: PLC0415
 
-            return EmbeddedSource.from_config(self.config, selected)
+            return SqlAlchemySource.from_config(self.config, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
         from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
 
@@ -146,44 +151,13 @@ class TapOracleTxlog(Tap):
         return cast("EventStream", stream)
 
     def _start_from_ledger(self) -> None:
-        """Load the ledger's state where none is given; tell when the given one is behind it."""
-        from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
-
-        if os.environ.get(FULL_REFRESH, "").lower() in TRUE:
-            logger.info("%s is set: the ledger is not asked where to start", FULL_REFRESH)
-            return
-        stream, is_backfill = self.names.stream, bool(self.settings.backfill)
-        kept, origin = previous_state(
-            self.config,
-            stream=stream,
-            replication_key=self.names.replication_key,
-            is_backfill=is_backfill,
-        )
-        given, known = written_time(self.state, stream), written_time(kept, stream)
-        if not has_time(self.state, stream, in_slices=is_backfill):
-            self._take(kept, origin)
-        elif is_before(given, known, oracle.source_zone(self.config)):
-            logger.warning(
-                "the given state is complete up to %s, the ledger up to %s: rows between them are "
-                "sent again. Remove the state to start from the ledger",
-                given,
-                known,
-            )
-
-    def _take(self, kept: dict[str, Any] | None, origin: str) -> None:
-        if kept is None:
-            logger.info("no state is given, and the ledger has none: starting as without it")
-            return
-        given = copy.deepcopy(self.state)
-        self.load_state(kept)
-        self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
-        logger.info(
-            "no state is given: starting from the ledger, complete up to %s (%s). To read from the "
-            "beginning, set state_from_ledger: false, or %s",
-            written_time(kept, self.names.stream) or "the end of the slices in it",
-            origin,
-            FULL_REFRESH,
-        )
+        """Load the ledger's state where the given one does not say where to start."""
+        is_backfill = bool(self.settings.backfill)
+        kept = state_from_ledger(self.config, self.state, self.names, is_backfill=is_backfill)
+        if kept is not None:
+            given = copy.deepcopy(self.state)
+            self.load_state(kept)
+            self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
 
     # Hooks of the SDK
 
@@ -231,7 +205,7 @@ class TapOracleTxlog(Tap):
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
-        command.params += questions.OPTIONS
+        command.params += commands.OPTIONS
         return command
 
     @classmethod
@@ -273,9 +247,11 @@ class TapOracleTxlog(Tap):
             state=_json_object("--state", state),
             catalog=_json_object("--catalog", catalog),
         )
-        question = questions.Question(**asked)
-        if question.command:
-            return questions.answer(question, partial(make_tap, setup_mapper=False))
+        command = commands.Command(**asked)
+        if command.name:
+            with commands.errors_as_json(command):
+                tap = make_tap(setup_mapper=False)
+                return commands.run(command, tap.config, tap.settings)
         make_tap().run()
         return 0
 

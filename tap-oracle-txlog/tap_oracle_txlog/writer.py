@@ -20,7 +20,7 @@ from singer_sdk.singerlib import Message, RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
-from tap_oracle_txlog.row import ENCODER, pieces
+from tap_oracle_txlog.row import ENCODER, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +62,8 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
     def write_records(self, stream: str, rows: Sequence[Row]) -> None:
         """Write ``rows`` as RECORD messages that need no mapping."""
         now = datetime.now(UTC)
-        for piece in pieces(rows):
-            lines = map(RecordLine, repeat(stream), piece, repeat(now))
+        for chunk in chunks(rows):
+            lines = map(RecordLine, repeat(stream), chunk, repeat(now))
             self._buffer += ENCODER.encode_lines(list(lines))
             if len(self._buffer) >= BUFFER_BYTES:
                 self.flush()

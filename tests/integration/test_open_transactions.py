@@ -13,9 +13,9 @@ from tap_oracle_txlog.oracle import source as oracle_source
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.transactions import ASIDE_SECONDS, TransactionViews
+from tap_oracle_txlog.rules.timestamps import instant
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 from tap_oracle_txlog.source import SourceLostError
-from tap_oracle_txlog.timestamps import instant
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest
 from tests.integration.tap_process import login
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.events import event

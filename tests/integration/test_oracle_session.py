@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, TapError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import connection
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.transactions import TransactionViews
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, instant
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 from tap_oracle_txlog.source import TXLOG_COLUMNS, PageTooLargeError, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING, instant
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest
 from tests.integration.tap_process import login
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.events import numbered

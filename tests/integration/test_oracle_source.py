@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.errors import AccessDeniedError, DataError
-from tap_oracle_txlog.id_ranges import Run
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.doctor import examine
 from tap_oracle_txlog.oracle.sample import list_tables
 from tap_oracle_txlog.oracle.settings import OracleSettings
-from tap_oracle_txlog.oracle.types import FORMS
+from tap_oracle_txlog.oracle.types import CONVERSIONS
+from tap_oracle_txlog.rules.id_ranges import Run
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant, seconds_between
+from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest
 from tap_oracle_txlog.settings import TapSettings, schema
-from tap_oracle_txlog.timestamps import BEGINNING, END, instant, seconds_between
-from tap_oracle_txlog.watermark import NoneOpen, Oldest
 from tests.integration.served import EVENTS
 from tests.integration.types_table import NANO, ROWS, TYPES_MD, Row, written
 from tests.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.source import OracleSource
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tests.integration.conftest import Open
     from tests.integration.served import Served
     from tests.oracle_stand_in.server import StandIn
@@ -227,7 +227,7 @@ def test_each_type_comes_out_exact_and_so_does_its_null(
 
 def test_the_documentation_of_the_types_is_what_these_tests_have_read() -> None:
     assert TYPES_MD.read_text(encoding="utf-8") == written()
-    assert {row.column.kind for row in ROWS} == set(FORMS)
+    assert {row.column.kind for row in ROWS} == set(CONVERSIONS)
 
 
 def test_a_time_before_year_1_is_never_one_of_our_era(served: Served, open_served: Open) -> None:

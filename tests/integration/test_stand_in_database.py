@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import dictionary, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tap_oracle_txlog.timestamps import Instant
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import Instant
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.database import Table
 from tests.oracle_stand_in.events import event, numbered, txlog_events

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tap_oracle_txlog.oracle.types import OracleColumn, form
+from tap_oracle_txlog.oracle.types import OracleColumn, conversion
 from tests.oracle_stand_in.columns import Column
 from tools.settings import with_block
 
@@ -87,7 +87,7 @@ def written() -> str:
 
 
 def _schema(row: Row) -> str:
-    how = form(row.column)
+    how = conversion(row.column)
     assert how is not None, f"{row.declared} cannot be read"
     types, more = how.schema["type"], how.schema.get("format", how.schema.get("contentEncoding"))
     kinds = ", ".join(types) if isinstance(types, list) else str(types)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import SourceUnreachableError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.row import row_type
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, instant
+from tap_oracle_txlog.rules.watermark import NoneOpen, OpenTransactions
 from tap_oracle_txlog.source import Column, Page, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, instant
-from tap_oracle_txlog.watermark import NoneOpen, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import RowId
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.position import RowId
 
 BEFORE_ALL_IDS = -1
 ROW = row_type(["ID"])

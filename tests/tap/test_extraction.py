@@ -15,24 +15,24 @@ from hypothesis import strategies as st
 from tap_oracle_txlog.errors import DataError, SourceUnreachableError
 from tap_oracle_txlog.extraction import (
     NULL_KEYS_COUNTED,
-    Batch,
+    Emission,
     Extraction,
     ExtractionSettings,
     NullKey,
 )
-from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.keyset import Progress
+from tap_oracle_txlog.rules.id_ranges import IdRanges
+from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.timestamps import BEGINNING, plus
+from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 from tap_oracle_txlog.source import PageTooLargeError
 from tap_oracle_txlog.stop import Stopped
-from tap_oracle_txlog.timestamps import BEGINNING, plus
-from tap_oracle_txlog.watermark import NotReadable, Oldest
 from tests.tap.listed import Database, at, lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Source
-    from tap_oracle_txlog.timestamps import Instant
 
 SETTINGS = ExtractionSettings(
     page_size=10,
@@ -75,14 +75,14 @@ def beginning(bookmark: Mapping[str, object] | None = None) -> Progress:
     return Progress.from_bookmark(bookmark, start=BEGINNING, replication_key="KEY", table="T")
 
 
-def keep(batches: Iterable[Batch], seen: list[Batch]) -> None:
-    """Put the batches into ``seen``, where they are to be found also when the reading fails."""
-    for batch in batches:
-        seen.append(batch)  # noqa: PERF402  # `extend` would keep none of them
+def keep(emissions: Iterable[Emission], seen: list[Emission]) -> None:
+    """Put the emissions into ``seen``, where they are to be found also when the reading fails."""
+    for emission in emissions:
+        seen.append(emission)  # noqa: PERF402  # `extend` would keep none of them
 
 
-def ids(batches: Iterable[Batch]) -> list[object]:
-    return [row.record()["ID"] for batch in batches for row in batch.rows]
+def ids(emissions: Iterable[Emission]) -> list[object]:
+    return [row.record()["ID"] for emission in emissions for row in emission.rows]
 
 
 def run(
@@ -93,8 +93,8 @@ def run(
     until: Instant | None = None,
 ) -> tuple[list[object], Progress]:
     """One run from ``progress`` on: the ids that came out, and the progress behind them."""
-    batches = list(extraction(database, settings).batches(progress or beginning(), until=until))
-    return ids(batches), batches[-1].progress
+    emissions = list(extraction(database, settings).emissions(progress or beginning(), until=until))
+    return ids(emissions), emissions[-1].progress
 
 
 def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -125,7 +125,7 @@ def test_a_source_that_is_lost_at_any_question_costs_no_row_and_repeats_none(
         waits=repeat(1.0, 99),
         sleep=lambda _seconds: None,
     )
-    assert ids(reading.batches(beginning())) == database.ids()
+    assert ids(reading.emissions(beginning())) == database.ids()
     reading.close()
     assert database.opened == database.closed
 
@@ -141,7 +141,10 @@ def test_after_a_loss_reading_goes_on_behind_the_last_row_and_under_the_same_wat
     reading = extraction(
         database, replace(SETTINGS, page_size=3), waits=[1], sleep=lambda _seconds: None
     )
-    assert [ids([batch]) for batch in reading.batches(beginning())] == [[0, 1, 2], [3, 4, 5]]
+    assert [ids([emission]) for emission in reading.emissions(beginning())] == [
+        [0, 1, 2],
+        [3, 4, 5],
+    ]
     assert database.asked[3:7] == ["page", "page", "connect", "page"]
     assert database.asked.count("clock") == 1
 
@@ -154,7 +157,7 @@ def test_when_the_waits_are_used_up_the_error_is_the_one_of_the_source() -> None
     database = Database(trouble=trouble)
     reading = extraction(database, waits=[0.5, 1, 2], sleep=waited.append)
     with pytest.raises(SourceUnreachableError, match=r"^cannot reach the list") as gone:
-        list(reading.batches(beginning()))
+        list(reading.emissions(beginning()))
     assert (waited, len(database.asked)) == ([0.5, 1, 2], 4)
     assert gone.value.exit_code == 4
 
@@ -172,7 +175,7 @@ def test_each_loss_has_all_waits_of_its_own() -> None:
     reading = extraction(
         database, replace(SETTINGS, page_size=4), waits=[1, 2], sleep=waited.append
     )
-    assert ids(reading.batches(beginning())) == database.ids()
+    assert ids(reading.emissions(beginning())) == database.ids()
     assert waited == [1, 2] * 4
 
 
@@ -186,7 +189,7 @@ def test_every_wait_is_announced_with_its_cause_and_its_length(
             raise lost()
 
     database.trouble = trouble
-    list(extraction(database, waits=[2.5], sleep=lambda _seconds: None).batches(beginning()))
+    list(extraction(database, waits=[2.5], sleep=lambda _seconds: None).emissions(beginning()))
     (said,) = messages(caplog, logging.WARNING)
     assert "cannot reach the list (gone)" in said
     assert "2.5 s" in said
@@ -199,7 +202,7 @@ def test_an_error_that_no_new_connection_mends_is_not_tried_again() -> None:
 
     database = filled(3, trouble=trouble)
     with pytest.raises(DataError):
-        list(extraction(database, waits=[1, 2]).batches(beginning()))
+        list(extraction(database, waits=[1, 2]).emissions(beginning()))
     assert database.asked.count("page") == 1
 
 
@@ -218,7 +221,7 @@ def test_a_page_that_is_too_large_is_halved_until_it_is_served_and_stays_small()
     database = filled(30)
     database.trouble = refuse_above(database, 13)
     reading = extraction(database, replace(SETTINGS, page_size=100))
-    assert ids(reading.batches(beginning())) == database.ids()
+    assert ids(reading.emissions(beginning())) == database.ids()
     assert database.limits == [100, 50, 25, 12, 12, 12]
 
 
@@ -226,7 +229,7 @@ def test_the_cap_counts_when_a_page_is_halved() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 5)
     reading = extraction(database, replace(SETTINGS, page_size=10_000, max_records=16))
-    assert len(ids(reading.batches(beginning()))) == 16
+    assert len(ids(reading.emissions(beginning()))) == 16
     assert database.limits == [16, 8, 4, 4, 4, 4]
 
 
@@ -234,7 +237,7 @@ def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_sourc
     database = filled(3)
     database.trouble = refuse_above(database, 0)
     with pytest.raises(SourceUnreachableError, match="the page took too long"):
-        list(extraction(database).batches(beginning()))
+        list(extraction(database).emissions(beginning()))
     assert database.limits == [10, 5, 2, 1]
 
 
@@ -336,11 +339,11 @@ def test_exactly_the_last_batch_of_each_pass_says_so(
     database = filled(count, without_key=list(range(100, 100 + without_key)))
     settings = replace(SETTINGS, page_size=page_size, null_key=null_key)
     for progress in (beginning(), beginning(run(filled(count))[1].to_bookmark())):
-        seen: list[Batch] = []
+        seen: list[Emission] = []
         fails = null_key == "fail" and without_key > 0
         with pytest.raises(DataError) if fails else nullcontext():
-            keep(extraction(database, settings).batches(progress), seen)
-        ends = [batch.ends_pass for batch in seen]
+            keep(extraction(database, settings).emissions(progress), seen)
+        ends = [emission.ends_pass for emission in seen]
         assert ends == [False] * (len(seen) - 1) + [not fails]
 
 
@@ -355,9 +358,9 @@ def test_with_polling_a_span_is_read_until_all_of_it_is_complete() -> None:
         database.insert(99 + len(waits), len(waits))
 
     reading = extraction(database, replace(SETTINGS, poll_interval=20), sleep=sleep)
-    batches = list(reading.batches(beginning(), until=at(102)))
-    assert ids(batches) == [1, 2]
-    assert (len(waits), batches[-1].progress.complete.at) == (4, at(102))
+    emissions = list(reading.emissions(beginning(), until=at(102)))
+    assert ids(emissions) == [1, 2]
+    assert (len(waits), emissions[-1].progress.complete.at) == (4, at(102))
 
 
 # Rows that come late
@@ -433,7 +436,7 @@ def test_the_clock_of_this_host_tells_only_where_the_databases_was_read_at_once(
         now[0] += took if question == "clock" else 5
 
     database.trouble = trouble
-    (last,) = extraction(database, clock=lambda: now[0]).batches(beginning())
+    (last,) = extraction(database, clock=lambda: now[0]).emissions(beginning())
     assert last.progress.last_pass is not None
     assert (last.progress.last_pass.ahead is not None) == measured
 
@@ -541,9 +544,9 @@ def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every
     database.trouble = trouble
     settings = replace(SETTINGS, poll_interval=1)
     reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
-    seen: list[Batch] = []
+    seen: list[Emission] = []
     with pytest.raises(Enough):
-        keep(reading.batches(beginning()), seen)
+        keep(reading.emissions(beginning()), seen)
     reading.close()
     assert database.asked.count("clock") == 5
     assert database.asked.count("page") > 30
@@ -552,8 +555,8 @@ def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every
 
 
 def test_a_page_that_is_full_says_that_the_pass_goes_on() -> None:
-    batches = list(extraction(filled(25)).batches(beginning()))
-    assert [batch.ends_pass for batch in batches] == [False, False, True]
+    emissions = list(extraction(filled(25)).emissions(beginning()))
+    assert [emission.ends_pass for emission in emissions] == [False, False, True]
 
 
 # Rows without a key
@@ -577,9 +580,9 @@ def test_many_rows_without_a_key_are_not_all_counted(caplog: pytest.LogCaptureFi
 
 def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     database = filled(2, without_key=[7])
-    seen: list[Batch] = []
+    seen: list[Emission] = []
     with pytest.raises(DataError, match="1 rows have no replication key"):
-        keep(extraction(database, replace(SETTINGS, null_key="fail")).batches(beginning()), seen)
+        keep(extraction(database, replace(SETTINGS, null_key="fail")).emissions(beginning()), seen)
     assert ids(seen) == [0, 1]
 
 
@@ -622,7 +625,7 @@ def following(
     *,
     polls: int,
     meanwhile: Callable[[int], object] = lambda _poll: None,
-) -> list[Batch]:
+) -> list[Emission]:
     """Follow for ``polls`` passes; ``meanwhile`` is what the database does between them."""
     waits: list[float] = []
 
@@ -632,10 +635,10 @@ def following(
         if len(waits) == polls:
             raise Enough(15)
 
-    seen: list[Batch] = []
+    seen: list[Emission] = []
     reading = extraction(database, replace(settings, poll_interval=0.25), sleep=sleep)
     with pytest.raises(Enough):
-        keep(reading.batches(beginning()), seen)
+        keep(reading.emissions(beginning()), seen)
     reading.close()
     assert waits == [0.25] * polls
     assert database.opened == database.closed == 1
@@ -658,7 +661,7 @@ def test_the_poll_interval_is_counted_from_look_to_look(took: float, left: float
     database.trouble = trouble
     reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
     with pytest.raises(Enough):
-        keep(reading.batches(beginning()), [])
+        keep(reading.emissions(beginning()), [])
     reading.close()
     assert waits == [pytest.approx(left)]
 
@@ -673,9 +676,9 @@ def test_following_yields_what_is_new_at_each_poll_and_a_bookmark_each_time() ->
             database.insert(4, 78)
 
     seen = following(database, polls=4, meanwhile=meanwhile)
-    assert [ids([batch]) for batch in seen] == [[0, 1, 2], [], [77], [78], []]
-    assert [batch.ends_pass for batch in seen] == [True, True, False, True, True]
-    ends = [batch.progress.last_pass for batch in seen if batch.ends_pass]
+    assert [ids([emission]) for emission in seen] == [[0, 1, 2], [], [77], [78], []]
+    assert [emission.ends_pass for emission in seen] == [True, True, False, True, True]
+    ends = [emission.progress.last_pass for emission in seen if emission.ends_pass]
     assert [end.clock for end in ends if end] == [at(2), at(3), at(4), at(5)]
 
 
@@ -698,7 +701,7 @@ def test_a_backfill_is_one_pass_that_ends_before_until_and_leaves_null_keys_alon
 def test_closing_twice_closes_once() -> None:
     database = filled(1)
     reading = extraction(database)
-    list(reading.batches(beginning()))
+    list(reading.emissions(beginning()))
     reading.close()
     reading.close()
     assert (database.opened, database.closed) == (1, 1)
@@ -709,5 +712,5 @@ def test_emitted_counts_new_rows_only() -> None:
     _, progress = run(database)
     database.insert(1, 9)
     reading = extraction(database)
-    list(reading.batches(progress))
+    list(reading.emissions(progress))
     assert reading.emitted == 1

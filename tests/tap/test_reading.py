@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.parts import clear_marks, not_complete
-from tap_oracle_txlog.watermark import NoneOpen, Oldest, choose_watermark
+from tap_oracle_txlog.rules.parts import clear_marks, not_complete
+from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest, choose_watermark
 from tests.support.events import Event, EventTable, stamp
 from tests.tap.listed import at
 

@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 
 from tap_oracle_txlog import settings
 from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.rules.timestamps import BEGINNING, instant
 from tap_oracle_txlog.settings import TapSettings
-from tap_oracle_txlog.timestamps import BEGINNING, instant
+from tap_oracle_txlog.source_settings import source_zone
 
 SCHEMA = settings.schema()
 DEFAULTS = {
@@ -171,3 +172,14 @@ def test_a_poll_interval_may_come_as_text_as_meltano_gives_it(
 def test_a_poll_interval_that_is_no_length_of_time_is_refused(given: float | str) -> None:
     with pytest.raises(ConfigurationError, match=r"`poll_interval_seconds`.*0\.5"):
         made(poll_interval_seconds=given)
+
+
+@pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "Europe", "x\0y"])
+def test_a_zone_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="`source_timezone`"):
+        source_zone({"source_timezone": name})
+
+
+@pytest.mark.parametrize("config", [{}, {"source_timezone": ""}, {"source_timezone": None}])
+def test_times_are_utc_where_no_zone_is_set(config: dict[str, Any]) -> None:
+    assert source_zone(config) is None

@@ -1,4 +1,4 @@
-"""The SDK's own tests of a tap, on an embedded table."""
+"""The SDK's own tests of a tap, on a SQLite table."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import dictionary, findings, statements
 from tap_oracle_txlog.oracle.findings import INSERTED, NULL_KEYS, Finding, failed, passed, warning
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.statements import KEY_FORMS
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, earliest_local
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING, earliest_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +103,7 @@ def _checks(
     source: OracleSource, selection: Selection, how: ExtractionSettings
 ) -> Iterator[tuple[str, str, Check]]:
     ask, table = source.link.ask, selection.table
-    read = [column for column in source.described if column.name in source.table.forms]
+    read = [column for column in source.described if column.name in source.table.conversions]
     yield "Table", "columns", lambda: findings.columns(read, source.table.unsupported)
     yield "Table", "id", lambda: findings.unique_id(selection, ask(dictionary.table_keys(table)))
     yield "Table", "index", lambda: _index(source, selection)

@@ -1,9 +1,9 @@
 """What an error of the driver means for the reader, and what the operator can do about it.
 
 The driver wraps one error into another (every failure to connect is a DPY-6005), so the whole chain
-of causes is read, and the innermost code that is in the table (`meanings.py`) decides. The driver
-is not imported. Its own texts are repeated only for codes that are not in the table: they may quote
-a connect string.
+of causes is read, and the innermost code that is in `error_table.py` decides. The driver is not
+imported. Its own texts are repeated only for codes that are not in the table, as they may quote a
+connect string.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import DataError, TapError
-from tap_oracle_txlog.oracle.meanings import (
-    MEANINGS,
-    Meaning,
+from tap_oracle_txlog.oracle.error_table import (
+    ERROR_TABLE,
+    ErrorEntry,
     RightMissingError,
     lost,
     misconfigured,
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RightMissingError", "classify", "not_visible"]
 
-WITHOUT_CODE: tuple[tuple[type[Exception], Meaning], ...] = (
+WITHOUT_CODE: tuple[tuple[type[Exception], ErrorEntry], ...] = (
     (
         UnicodeDecodeError,
-        Meaning(
+        ErrorEntry(
             "",
             DataError,
             "a text in {table} at {where} is not in the character set of the database",
@@ -60,8 +60,8 @@ WITHOUT_CODE: tuple[tuple[type[Exception], Meaning], ...] = (
 )
 """For the innermost cause, where it is not an error of the driver; the first match decides."""
 
-_BY_CODE: Mapping[str, Meaning] = {
-    code: meaning for meaning in MEANINGS for code in meaning.codes.split()
+_BY_CODE: Mapping[str, ErrorEntry] = {
+    code: entry for entry in ERROR_TABLE for code in entry.codes.split()
 }
 _CONNECTING = "DPY-6005"
 _WRAPPERS = {"DPY-5005", "DPY-6000", "ORA-12801", _CONNECTING}
@@ -80,21 +80,21 @@ def classify(
     """
     chain = list(_causes(error))
     codes = [code for one in chain for code in _CODE.findall(str(one))]
-    meaning, detail = _known(codes, chain[-1])
-    if meaning is None:
+    entry, detail = _known(codes, chain[-1])
+    if entry is None:
         return _unknown(error, names)
-    told = _told(meaning, detail, names)
-    return told if meaning.then is None else meaning.then(told)
+    found = _error_from(entry, detail, names)
+    return found if entry.then is None else entry.then(found)
 
 
 def not_visible(names: Mapping[str, str]) -> TapError:
     """The error of a table of which the dictionary says nothing."""
-    return _told(_BY_CODE["ORA-00942"], "no columns", names)
+    return _error_from(_BY_CODE["ORA-00942"], "no columns", names)
 
 
-def _told(meaning: Meaning, detail: str, names: Mapping[str, str]) -> TapError:
-    reason = f"{meaning.reason.format_map(names)} ({detail})"
-    return meaning.error(reason, meaning.remedy.format_map(names))
+def _error_from(entry: ErrorEntry, detail: str, names: Mapping[str, str]) -> TapError:
+    reason = f"{entry.reason.format_map(names)} ({detail})"
+    return entry.error(reason, entry.remedy.format_map(names))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -105,16 +105,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _known(codes: list[str], innermost: BaseException) -> tuple[Meaning | None, str]:
+def _known(codes: list[str], innermost: BaseException) -> tuple[ErrorEntry | None, str]:
     """The most telling entry: of a code, else of the innermost cause, else of what wraps it."""
     known = [code for code in codes if code in _BY_CODE]
     wrappers = _WRAPPERS | ({"DPY-4011"} if _CONNECTING in known else set())
     for code in reversed(known):
         if code not in wrappers:
             return _BY_CODE[code], code
-    for kind, meaning in WITHOUT_CODE:
+    for kind, entry in WITHOUT_CODE:
         if isinstance(innermost, kind):
-            return meaning, _of_system(innermost)
+            return entry, _of_system(innermost)
     return (_BY_CODE[known[-1]], known[-1]) if known else (None, "")
 
 
@@ -125,6 +125,8 @@ def _of_system(error: BaseException) -> str:
 
 def _unknown(error: BaseException, names: Mapping[str, str]) -> TapError | SourceLostError:
     text = _HELP.sub("", str(error)) or type(error).__name__
-    told = TapError(f"Oracle at {names['where']} fails: {text}", "Look the code up, or ask the DBA")
+    found = TapError(
+        f"Oracle at {names['where']} fails: {text}", "Look the code up, or ask the DBA"
+    )
     is_recoverable = getattr(error.args[0] if error.args else None, "isrecoverable", False)
-    return SourceLostError(told) if is_recoverable else told
+    return SourceLostError(found) if is_recoverable else found

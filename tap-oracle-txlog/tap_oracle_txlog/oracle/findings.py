@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError, TapError
 from tap_oracle_txlog.oracle.identifiers import quoted
-from tap_oracle_txlog.time_check import advice, between_zones, span
-from tap_oracle_txlog.timestamps import instant, seconds_between
-from tap_oracle_txlog.watermark import NotReadable, Oldest
+from tap_oracle_txlog.rules.durations import format_duration
+from tap_oracle_txlog.rules.time_check import advice, between_zones
+from tap_oracle_txlog.rules.timestamps import instant, seconds_between
+from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Selection
     from tap_oracle_txlog.oracle.types import OracleColumn
-    from tap_oracle_txlog.timestamps import Instant
-    from tap_oracle_txlog.watermark import OpenTransactions
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import OpenTransactions
 
 NULL_KEYS: Final = 1_000
 """Rows that cannot be read are counted up to here."""
@@ -211,7 +212,7 @@ def clock(selection: Selection, now: Instant, newest: str | None, skew: float) -
     behind = seconds_between(now, instant(newest))
     if found := advice(selection.key, behind, skew=skew):
         return warning(*found)
-    text = f"{span(max(behind, 0))} ahead of the newest {selection.key}"
+    text = f"{format_duration(max(behind, 0))} ahead of the newest {selection.key}"
     if behind < LONG_SECONDS:
         return passed(text)
     return warning(text, "Check `table` and `replication_key`: nothing was written for so long")
@@ -241,8 +242,8 @@ def lateness(
             "Set `source_timezone` to the zone of that column if it is local time",
         )
     text = (
-        f"{INSERTED} is at most {span(max(longest, 0))} after {selection.key}"
-        f" (newest {rows:,} rows); window {span(window)}"
+        f"{INSERTED} is at most {format_duration(max(longest, 0))} after {selection.key}"
+        f" (newest {rows:,} rows); window {format_duration(window)}"
     )
     if longest <= NEARLY * window:
         return passed(text)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
-from tap_oracle_txlog.timestamps import (
+from tap_oracle_txlog.rules.timestamps import (
     Instant,
     from_datetime,
     instant,

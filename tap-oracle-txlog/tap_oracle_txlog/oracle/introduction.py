@@ -12,7 +12,7 @@ from tap_oracle_txlog.oracle.errors import RightMissingError, not_visible
 from tap_oracle_txlog.oracle.host_clock import seconds_of
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.types import OracleColumn
-from tap_oracle_txlog.timestamps import Instant, instant
+from tap_oracle_txlog.rules.timestamps import Instant, instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

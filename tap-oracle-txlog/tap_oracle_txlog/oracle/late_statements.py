@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from tap_oracle_txlog.id_ranges import Run
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.oracle.statements import KEY_COLUMN, Selection, Statement, column
+from tap_oracle_txlog.rules.id_ranges import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_oracle_txlog.keyset import Position
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 RUN_SHAPES: Final = (4, 32, 256)
 POSITION_SHAPES: Final = (1, 16, 256)

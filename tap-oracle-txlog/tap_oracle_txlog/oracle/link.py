@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.identifiers import TableName
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Statement
-    from tap_oracle_txlog.page_size import PageSize
+    from tap_oracle_txlog.rules.page_size import PageSize
 
 Rows: TypeAlias = "list[tuple[Any, ...]]"
 

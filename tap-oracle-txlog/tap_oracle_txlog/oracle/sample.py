@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.row import ENCODER
-from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING
 
 if TYPE_CHECKING:
     from pathlib import Path

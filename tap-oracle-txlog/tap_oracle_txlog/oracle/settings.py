@@ -7,47 +7,26 @@ Passwords are in no ``repr`` and in no message; a DSN that contains one is refus
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Any
 
+from tap_oracle_txlog import properties, source_settings
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
-from tap_oracle_txlog.source import Names
+from tap_oracle_txlog.properties import flag, fraction, text, titled, whole
+from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from zoneinfo import ZoneInfo
+
 
 PROGRAM = "tap-oracle-txlog"
 """What a DBA sees in V$SESSION."""
-
-Property: TypeAlias = "dict[str, Any]"
-
-
-def _text(description: str, default: str | None = None, **more: object) -> Property:
-    if default is None:
-        return {"type": ["string", "null"], "description": description, **more}
-    return {"type": ["string"], "description": description, "default": default, **more}
-
-
-def _flag(description: str, *, default: bool) -> Property:
-    return {"type": ["boolean"], "description": description, "default": default}
-
-
-def _whole(description: str, default: int, minimum: int) -> Property:
-    found = {"type": ["integer"], "description": description}
-    return {**found, "default": default, "minimum": minimum}
-
-
-def _fraction(description: str, default: float, minimum: float) -> Property:
-    """A number that may also come as text: Meltano hands fractions over so."""
-    found = {"type": ["number", "string"], "description": description}
-    return {**found, "default": default, "minimum": minimum}
-
 
 _DSN = (
     "TNS alias, Easy Connect string, connect descriptor, or URL of one of the driver's"
@@ -58,53 +37,44 @@ _THICK = (
     " before 12.1."
 )
 _OOB = "Set it where connecting hangs, as behind some firewalls and in some containers."
-_COLUMNS = "Columns to read, without it all; replication key and id are always read."
-_ZONE = "Zone of times that are stored without one, as Europe/Vienna; without it, they are UTC."
 
-_PROPERTIES: dict[str, Property] = {
-    "user": _text("Database user; not needed where a wallet or the client brings the login."),
-    "password": _text("Password of `user`.", secret=True),
-    "password_file": _text("File that holds the password, instead of `password`."),
-    "dsn": _text(_DSN),
-    "host": _text("Host of the listener; instead of `dsn`."),
-    "port": _whole("Port of the listener at `host`.", 1521, 1),
-    "service_name": _text("Service at `host`, for example that of a pluggable database."),
-    "sid": _text("Instance at `host`, for a database without a service name."),
-    "protocol": _text("Protocol to `host`; tcps is TLS.", "tcp", enum=["tcp", "tcps"]),
-    "config_dir": _text("Directory of tnsnames.ora."),
-    "wallet_location": _text("Directory of ewallet.pem, for mTLS and Autonomous Database."),
-    "wallet_password": _text("Password of ewallet.pem.", secret=True),
-    "wallet_password_file": _text("File that holds it, instead of `wallet_password`."),
-    "ssl_server_dn_match": _flag("With TLS, the certificate must name the server.", default=True),
-    "thick_mode": _flag(_THICK, default=False),
-    "lib_dir": _text("Directory of the Oracle Client libraries, with `thick_mode`."),
-    "proxy_user": _text("User to become, through the grants of `user`."),
-    "edition": _text("Edition of the session (edition-based redefinition)."),
-    "https_proxy": _text("Host of an HTTPS proxy to the database; TLS only."),
-    "https_proxy_port": _whole("Port of that proxy.", 80, 1),
-    "connect_timeout": _fraction("Seconds that connecting and logging in may take.", 30, 0.01),
-    "call_timeout": _fraction("Seconds that one round trip may take.", 300, 0.01),
-    "expire_time": _whole("Minutes between probes of an idle connection; 0 is none.", 2, 0),
-    "disable_oob": _flag(_OOB, default=False),
-    "sdu": _whole("Bytes of a network packet, at most.", 65535, 512),
-    "array_size": _whole("Rows in one round trip, at most; fewer where rows are large.", 5000, 1),
-    "table": _text("Table or view, upper case unless in double quotes.", "SPC.TXLOG_EVENTS"),
-    "replication_key": _text("Column with the time of a row's insertion.", "EVENT_TIMESTAMP"),
-    "id_column": _text("Column that is unique and never NULL; orders rows of one time.", "ID"),
-    "columns": {"type": ["array", "null"], "items": {"type": "string"}, "description": _COLUMNS},
-    "source_timezone": _text(_ZONE),
-    "max_retries": _whole(
-        "Attempts to come back after the database was lost; 15 last 3 to 5 minutes.", 15, 0
-    ),
-    "initial_backoff": _fraction("Seconds before the first of them.", 1, 0),
-    "max_backoff": _fraction("Most seconds between two of them.", 30, 0),
-    "backoff_multiplier": _fraction("Growth of the wait from each to the next.", 2, 1),
-}
+PROPERTIES = titled(
+    {
+        "user": text("Database user; not needed where a wallet or the client brings the login."),
+        "password": text("Password of `user`.", secret=True),
+        "password_file": text("File that holds the password, instead of `password`."),
+        "dsn": text(_DSN),
+        "host": text("Host of the listener; instead of `dsn`."),
+        "port": whole("Port of the listener at `host`.", 1521, 1),
+        "service_name": text("Service at `host`, for example that of a pluggable database."),
+        "sid": text("Instance at `host`, for a database without a service name."),
+        "protocol": text("Protocol to `host`; tcps is TLS.", "tcp", enum=["tcp", "tcps"]),
+        "config_dir": text("Directory of tnsnames.ora."),
+        "wallet_location": text("Directory of ewallet.pem, for mTLS and Autonomous Database."),
+        "wallet_password": text("Password of ewallet.pem.", secret=True),
+        "wallet_password_file": text("File that holds it, instead of `wallet_password`."),
+        "ssl_server_dn_match": flag(
+            "With TLS, the certificate must name the server.", default=True
+        ),
+        "thick_mode": flag(_THICK, default=False),
+        "lib_dir": text("Directory of the Oracle Client libraries, with `thick_mode`."),
+        "proxy_user": text("User to become, through the grants of `user`."),
+        "edition": text("Edition of the session (edition-based redefinition)."),
+        "https_proxy": text("Host of an HTTPS proxy to the database; TLS only."),
+        "https_proxy_port": whole("Port of that proxy.", 80, 1),
+        "connect_timeout": fraction("Seconds that connecting and logging in may take.", 30, 0.01),
+        "call_timeout": fraction("Seconds that one round trip may take.", 300, 0.01),
+        "expire_time": whole("Minutes between probes of an idle connection; 0 is none.", 2, 0),
+        "disable_oob": flag(_OOB, default=False),
+        "sdu": whole("Bytes of a network packet, at most.", 65535, 512),
+        "array_size": whole(
+            "Rows in one round trip, at most; fewer where rows are large.", 5000, 1
+        ),
+    }
+)
 
-PROPERTIES: dict[str, Property] = {
-    name: {"title": name.replace("_", " ").capitalize(), **found}
-    for name, found in _PROPERTIES.items()
-}
+_value = partial(properties.value, PROPERTIES)
+_number = partial(properties.number, PROPERTIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +93,7 @@ class OracleSettings:
     call_timeout: float
     array_size: int
     table: TableName
-    names: Names
+    names: TableNames
     source_timezone: ZoneInfo | None
 
     @classmethod
@@ -135,7 +105,7 @@ class OracleSettings:
         """
         for reason, remedy in _contradictions(config):
             raise ConfigurationError(reason, remedy)
-        connect_timeout = number(config, "connect_timeout")
+        connect_timeout = _number(config, "connect_timeout")
         return cls(
             login=_login(config),
             address={**_address(config), "tcp_connect_timeout": connect_timeout},
@@ -143,11 +113,11 @@ class OracleSettings:
             thick_mode=_value(config, "thick_mode"),
             lib_dir=_value(config, "lib_dir"),
             connect_timeout=connect_timeout,
-            call_timeout=number(config, "call_timeout"),
-            array_size=int(number(config, "array_size")),
-            table=TableName.parse(_value(config, "table")),
-            names=names(config),
-            source_timezone=source_zone(config),
+            call_timeout=_number(config, "call_timeout"),
+            array_size=int(_number(config, "array_size")),
+            table=TableName.parse(source_settings.value(config, "table")),
+            names=table_names(config),
+            source_timezone=source_settings.source_zone(config),
         )
 
     def connect_arguments(self) -> dict[str, Any]:
@@ -160,64 +130,26 @@ class OracleSettings:
         return self.login.get("user") or "the external user"
 
 
-def names(config: Mapping[str, Any]) -> Names:
+def table_names(config: Mapping[str, Any]) -> TableNames:
     """The names as the dictionary has them; in upper case where they were typed without quotes.
 
     Raises:
         ConfigurationError: One of them is no name.
     """
-    table = TableName.parse(_value(config, "table"))
+    table = TableName.parse(source_settings.value(config, "table"))
 
     def column(setting: str) -> str:
-        return identifier(_value(config, setting), setting=setting)
+        return identifier(source_settings.value(config, setting), setting=setting)
 
-    columns = (identifier(name, setting="columns") for name in _value(config, "columns") or ())
-    return Names(
+    asked = source_settings.value(config, "columns") or ()
+    columns = (identifier(name, setting="columns") for name in asked)
+    return TableNames(
         table.name, table.label, column("replication_key"), column("id_column"), tuple(columns)
     )
 
 
-def source_zone(config: Mapping[str, Any]) -> ZoneInfo | None:
-    """The zone of times that are stored without one; None for UTC. Not only Oracle's times have it.
-
-    Raises:
-        ConfigurationError: There is no zone of that name.
-    """
-    if (name := _value(config, "source_timezone")) is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
-        reason = f"setting `source_timezone`: {name!r:.60} is no time zone"
-        raise ConfigurationError(reason, "Use a name such as Europe/Vienna") from cause
-
-
-def number(config: Mapping[str, Any], name: str) -> float:
-    """The number of a setting, also where it was given as text.
-
-    Raises:
-        ConfigurationError: It is no such number, or smaller than allowed.
-    """
-    rules = PROPERTIES[name]
-    is_whole = "integer" in rules["type"]
-    try:
-        value = float(_value(config, name))
-    except (TypeError, ValueError):
-        value = math.nan
-    if not rules["minimum"] <= value < math.inf or (is_whole and not value.is_integer()):
-        kind = "whole number" if is_whole else "number"
-        reason = f"setting `{name}` is no {kind} of at least {rules['minimum']}"
-        raise ConfigurationError(reason, f"The default is {rules['default']}")
-    return int(value) if is_whole else value
-
-
-def _value(config: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  # as various as JSON
-    value = config.get(name)
-    return PROPERTIES[name].get("default") if value is None or value == "" else value
-
-
 def _argument(config: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  # as the driver takes it
-    return number(config, name) if "minimum" in PROPERTIES[name] else _value(config, name)
+    return _number(config, name) if "minimum" in PROPERTIES[name] else _value(config, name)
 
 
 _EXCLUSIVE = (

@@ -19,22 +19,22 @@ from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.standby import applied
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.transactions import TransactionViews, oldest
-from tap_oracle_txlog.page_size import PageSize
+from tap_oracle_txlog.rules.page_size import PageSize
+from tap_oracle_txlog.rules.timestamps import BEGINNING
+from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
-from tap_oracle_txlog.timestamps import BEGINNING
-from tap_oracle_txlog.watermark import NotReadable, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Column, Page
-    from tap_oracle_txlog.timestamps import Instant
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class OracleSource:
             if (row := self._row_of_views(number, question)) is None:
                 continue
             found = oldest(row, now, self._introduction.moment.clock)
-            self._views.tell_limits(found, grant)
+            self._views.warn_of_limits(found, grant)
             return found
         return NotReadable(f"{self.database.user} may not read V$TRANSACTION", grant)
 
@@ -145,7 +145,7 @@ class OracleSource:
             late = late_statements.late_page(selection, after, limit, until, known)
             return self._page(late, limit)
         if after == (BEGINNING, None) and until is None:
-            self._tell_early_keys()
+            self._warn_of_early_keys()
         return self._page(statements.page(selection, after, limit, until), limit)
 
     def keys(
@@ -251,11 +251,11 @@ class OracleSource:
         self._views.answered(number)
         return row
 
-    def _tell_early_keys(self) -> None:
+    def _warn_of_early_keys(self) -> None:
         selection = self.table.selection
         question = dictionary.early_key_count(selection, EARLY_KEYS)
         if count := self.link.ask(question)[0][0]:
-            self._views.tell(
+            self._views.warn_once(
                 f"{count}{' or more' if count == EARLY_KEYS else ''} rows of"
                 f" {selection.table.label} have a {selection.key} before year 1 and are not read."
                 " Correct them, or set `table` to a view that gives them another time"

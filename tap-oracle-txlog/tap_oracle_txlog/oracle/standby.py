@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.oracle import dictionary, session
-from tap_oracle_txlog.timestamps import BEGINNING, Instant, instant, minus, parse, render_offset
+from tap_oracle_txlog.rules.timestamps import (
+    BEGINNING,
+    Instant,
+    instant,
+    minus,
+    parse,
+    render_offset,
+)
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from tap_oracle_txlog.oracle.identifiers import quoted
-from tap_oracle_txlog.timestamps import plus, render
+from tap_oracle_txlog.rules.timestamps import plus, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_oracle_txlog.keyset import Position
     from tap_oracle_txlog.oracle.identifiers import TableName
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 Binds: TypeAlias = "Mapping[str, str | int | None]"
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import oracledb
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection
 from tap_oracle_txlog.oracle.types import (
     INTEGER,
-    Form,
+    Conversion,
     OracleColumn,
-    form,
+    conversion,
     json_schema,
     select_expression,
 )
 from tap_oracle_txlog.row import Row, row_type
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.source import Column, Page
-from tap_oracle_txlog.timestamps import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ class Table:
     selection: Selection
     columns: Sequence[Column]
     unsupported: Sequence[OracleColumn]
-    forms: Mapping[str, Form]
+    conversions: Mapping[str, Conversion]
     row: type[Row]
 
     @classmethod
@@ -71,27 +71,30 @@ class Table:
         if selected is not None:
             kept = {*selected, key.name, id_.name}
             wanted = {name: column for name, column in wanted.items() if name in kept}
-        forms = {
+        conversions = {
             column.name: how
             for column in wanted.values()
-            if (how := form(column, settings.source_timezone)) is not None
+            if (how := conversion(column, settings.source_timezone)) is not None
         }
         if id_.kind == "NUMBER" and id_.scale is None:
-            forms[id_.name] = Form("{}", INTEGER)  # faster than exact; `ids` sees to the rest
-        read = [column for column in wanted.values() if column.name in forms]
-        expressions = tuple(select_expression(column, forms[column.name]) for column in read)
-        columns = [Column(column.name, json_schema(column, forms[column.name])) for column in read]
+            # faster than an exact number; `ids` sees to the rest
+            conversions[id_.name] = Conversion("{}", INTEGER)
+        read = [column for column in wanted.values() if column.name in conversions]
+        expressions = tuple(select_expression(column, conversions[column.name]) for column in read)
+        columns = [
+            Column(column.name, json_schema(column, conversions[column.name])) for column in read
+        ]
         return cls(
             Selection(name, expressions, key.name, key.kind, id_.name, id_.kind),
             columns,
-            [column for column in wanted.values() if column.name not in forms],
-            forms,
-            row_type(list(forms)),
+            [column for column in wanted.values() if column.name not in conversions],
+            conversions,
+            row_type(list(conversions)),
         )
 
     def output_type(self, cursor: oracledb.Cursor, metadata: oracledb.FetchInfo) -> Any:  # noqa: ANN401  # the driver's protocol
         """How the driver is to fetch a column; it decides itself where this is None."""
-        how = self.forms.get(metadata.name)
+        how = self.conversions.get(metadata.name)
         if how is None or (how.fetch_as is None and how.convert is None):
             return None
         if how.fetch_as is not None:
@@ -114,7 +117,7 @@ class Table:
         if not fetched:
             return Page([], [])
         *columns, keys = zip(*fetched, strict=True)
-        ids = columns[list(self.forms).index(self.selection.id)]
+        ids = columns[list(self.conversions).index(self.selection.id)]
         return Page(self._places(keys, ids), list(map(self.row, *columns)), is_cut)
 
     def positions(self, fetched: Sequence[tuple[Any, ...]]) -> Sequence[Position]:

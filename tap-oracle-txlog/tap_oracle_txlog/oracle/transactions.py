@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.oracle.host_clock import in_utc, measured, wall_time
 from tap_oracle_txlog.oracle.session import OPEN_TRANSACTIONS
-from tap_oracle_txlog.timestamps import seconds_between
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
+from tap_oracle_txlog.rules.timestamps import seconds_between
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_oracle_txlog.oracle.introduction import Moment
     from tap_oracle_txlog.oracle.statements import Statement
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class TransactionViews:
         self._left = dict(enumerate(OPEN_TRANSACTIONS))
         self._aside: dict[int, float] = {}
         self._losses: Counter[int] = Counter()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self.sees_one_node = False
 
     def questions(self) -> Iterator[tuple[int, Statement]]:
@@ -70,25 +70,25 @@ class TransactionViews:
         self._losses[number] = 0
         self._aside[number] = self._clock() + ASIDE_SECONDS
         views, _ = self._left[number]
-        self.tell(
+        self.warn_once(
             f"late commits: {views} cannot be read now ({error}). Asking for less, and for all"
             f" again in {ASIDE_SECONDS // 60} min"
         )
 
-    def tell_limits(self, found: OpenTransactions, grant: str) -> None:
+    def warn_of_limits(self, found: OpenTransactions, grant: str) -> None:
         """Warn where less is seen than there is."""
         if isinstance(found, NotReadable):
-            self.tell(f"late commits: {found.why}. {found.remedy}")
+            self.warn_once(f"late commits: {found.why}. {found.remedy}")
         elif self.sees_one_node:
-            self.tell(
+            self.warn_once(
                 "late commits: only the transactions of one node can be read; on a cluster, those"
                 f" of other nodes are not seen. {grant}"
             )
 
-    def tell(self, text: str) -> None:
+    def warn_once(self, text: str) -> None:
         """Warn once in a process, however often it connects."""
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._warned:
+            self._warned.add(text)
             logger.warning("%s", text)
 
 

@@ -1,8 +1,8 @@
 """What becomes of each Oracle type: how it is selected, fetched and converted, and its JSON schema.
 
-One table (`FORMS`) for the SQL, the schema and the documentation. Values come out ready for JSON
-and exact: numbers never pass through a float, times keep all digits that the column has. A type
-that is not in the table is not read. The driver's types are named here, the driver is not
+One table (`CONVERSIONS`) for the SQL, the schema and the documentation. Values come out exact and
+ready for JSON: numbers never pass through a float, times keep all digits that the column has. A
+type that is not in the table is not read. The driver's types are named here, the driver is not
 imported, so that a catalog can be written without it.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.oracle.statements import SECONDS, column
-from tap_oracle_txlog.timestamps import offsets
+from tap_oracle_txlog.rules.timestamps import offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ class OracleColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Conversion:
     """How a column is read.
 
     Args:
@@ -136,34 +136,34 @@ def iso_duration(text: str) -> str:
     return f"{sign}P{days}DT{int(hours)}H{int(minutes)}M{seconds}S".removeprefix("+")
 
 
-def _always(form: Form) -> Callable[[OracleColumn, ZoneInfo | None], Form]:
-    return lambda _column, _zone: form
+def _always(how: Conversion) -> Callable[[OracleColumn, ZoneInfo | None], Conversion]:
+    return lambda _column, _zone: how
 
 
-def _number(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
+def _number(of: OracleColumn, _zone: ZoneInfo | None) -> Conversion:
     if of.scale == 0:
-        return Form("{}", INTEGER)  # the driver makes an int of any size
+        return Conversion("{}", INTEGER)  # the driver makes an int of any size
     schema = NUMBER if of.scale is None or of.scale > 0 else INTEGER
-    return Form("{}", schema, "DB_TYPE_VARCHAR", exact_number)
+    return Conversion("{}", schema, "DB_TYPE_VARCHAR", exact_number)
 
 
-def _blob(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
+def _blob(of: OracleColumn, _zone: ZoneInfo | None) -> Conversion:
     if of.json is None:
-        return Form("{}", BYTES, "DB_TYPE_LONG_RAW", base64_text)
+        return Conversion("{}", BYTES, "DB_TYPE_LONG_RAW", base64_text)
     if of.json == "OSON":
-        return Form("JSON_SERIALIZE({} RETURNING CLOB)", TEXT, "DB_TYPE_LONG")
-    return Form("{}", TEXT, "DB_TYPE_LONG_RAW", json_text)
+        return Conversion("JSON_SERIALIZE({} RETURNING CLOB)", TEXT, "DB_TYPE_LONG")
+    return Conversion("{}", TEXT, "DB_TYPE_LONG_RAW", json_text)
 
 
-def _time(of: OracleColumn, zone: ZoneInfo | None) -> Form:
+def _time(of: OracleColumn, zone: ZoneInfo | None) -> Conversion:
     if zone is None:
-        return Form(_of_our_era(f'{_mask(of)}"+00:00"'), TIME)
-    return Form(_of_our_era(_mask(of)), TIME, convert=_add_offset(zone))
+        return Conversion(_of_our_era(f'{_mask(of)}"+00:00"'), TIME)
+    return Conversion(_of_our_era(_mask(of)), TIME, convert=_add_offset(zone))
 
 
-def _time_with_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
+def _time_with_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Conversion:
     # From the second day on: by then it is year 1 at any offset.
-    return Form(_of_our_era(f"{_mask(of)}TZH:TZM", since="0001-01-02"), TIME)
+    return Conversion(_of_our_era(f"{_mask(of)}TZH:TZM", since="0001-01-02"), TIME)
 
 
 def _of_our_era(mask: str, since: str = "0001-01-01") -> str:
@@ -171,7 +171,7 @@ def _of_our_era(mask: str, since: str = "0001-01-01") -> str:
     return f"CASE WHEN {{0}} >= DATE '{since}' THEN TO_CHAR({{0}}, '{mask}') END"
 
 
-def _time_with_local_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Form:
+def _time_with_local_zone(of: OracleColumn, _zone: ZoneInfo | None) -> Conversion:
     return _time(of, None)  # the session runs at +00:00
 
 
@@ -201,45 +201,45 @@ def _in_utc(text: str, offset: str) -> str:
     return f"{at.replace(tzinfo=None).isoformat()}{text[19:]}+00:00"
 
 
-FORMS: Mapping[str, Callable[[OracleColumn, ZoneInfo | None], Form]] = {
+CONVERSIONS: Mapping[str, Callable[[OracleColumn, ZoneInfo | None], Conversion]] = {
     "NUMBER": _number,
-    "FLOAT": _always(Form("{}", NUMBER, "DB_TYPE_VARCHAR", exact_number)),
-    "BINARY_FLOAT": _always(Form("{}", NUMBER, convert=finite)),
-    "BINARY_DOUBLE": _always(Form("{}", NUMBER, convert=finite)),
-    "BOOLEAN": _always(Form("{}", {"type": "boolean"})),
-    "CHAR": _always(Form("{}", TEXT)),
-    "NCHAR": _always(Form("{}", TEXT)),
-    "VARCHAR2": _always(Form("{}", TEXT)),
-    "NVARCHAR2": _always(Form("{}", TEXT)),
-    "CLOB": _always(Form("{}", TEXT, "DB_TYPE_LONG")),
-    "NCLOB": _always(Form("{}", TEXT, "DB_TYPE_LONG_NVARCHAR")),
-    "RAW": _always(Form("{}", HEX, convert=hex_text)),
+    "FLOAT": _always(Conversion("{}", NUMBER, "DB_TYPE_VARCHAR", exact_number)),
+    "BINARY_FLOAT": _always(Conversion("{}", NUMBER, convert=finite)),
+    "BINARY_DOUBLE": _always(Conversion("{}", NUMBER, convert=finite)),
+    "BOOLEAN": _always(Conversion("{}", {"type": "boolean"})),
+    "CHAR": _always(Conversion("{}", TEXT)),
+    "NCHAR": _always(Conversion("{}", TEXT)),
+    "VARCHAR2": _always(Conversion("{}", TEXT)),
+    "NVARCHAR2": _always(Conversion("{}", TEXT)),
+    "CLOB": _always(Conversion("{}", TEXT, "DB_TYPE_LONG")),
+    "NCLOB": _always(Conversion("{}", TEXT, "DB_TYPE_LONG_NVARCHAR")),
+    "RAW": _always(Conversion("{}", HEX, convert=hex_text)),
     "BLOB": _blob,
-    "XMLTYPE": _always(Form("XMLSERIALIZE(CONTENT {} AS CLOB)", TEXT, "DB_TYPE_LONG")),
+    "XMLTYPE": _always(Conversion("XMLSERIALIZE(CONTENT {} AS CLOB)", TEXT, "DB_TYPE_LONG")),
     "JSON": _always(
-        Form("JSON_SERIALIZE({} RETURNING CLOB)", ANY_JSON, "DB_TYPE_LONG", json_value)
+        Conversion("JSON_SERIALIZE({} RETURNING CLOB)", ANY_JSON, "DB_TYPE_LONG", json_value)
     ),
     "DATE": _time,
     "TIMESTAMP": _time,
     "TIMESTAMP WITH TIME ZONE": _time_with_zone,
     "TIMESTAMP WITH LOCAL TIME ZONE": _time_with_local_zone,
-    "INTERVAL DAY TO SECOND": _always(Form("TO_CHAR({})", DURATION, convert=iso_duration)),
-    "INTERVAL YEAR TO MONTH": _always(Form("TO_CHAR({})", DURATION, convert=iso_duration)),
+    "INTERVAL DAY TO SECOND": _always(Conversion("TO_CHAR({})", DURATION, convert=iso_duration)),
+    "INTERVAL YEAR TO MONTH": _always(Conversion("TO_CHAR({})", DURATION, convert=iso_duration)),
 }
 
 
-def form(of: OracleColumn, zone: ZoneInfo | None = None) -> Form | None:
+def conversion(of: OracleColumn, zone: ZoneInfo | None = None) -> Conversion | None:
     """How the column is read, or None when its type is not supported.
 
     Args:
         of: The column.
         zone: The zone of times that are stored without one; they are UTC where it is None.
     """
-    make = FORMS.get(of.kind)
+    make = CONVERSIONS.get(of.kind)
     return None if make is None else make(of, zone)
 
 
-def select_expression(of: OracleColumn, how: Form) -> str:
+def select_expression(of: OracleColumn, how: Conversion) -> str:
     """The column's item of the select list, under the column's own name."""
     bare = column(of.name)
     return bare if how.expression == "{}" else f"{how.expression.format(bare)} {quoted(of.name)}"
@@ -251,7 +251,7 @@ def json_types(schema: Mapping[str, object]) -> list[str]:
     return [str(one) for one in (types if isinstance(types, list) else [types]) if one != "null"]
 
 
-def json_schema(of: OracleColumn, how: Form) -> dict[str, object]:
+def json_schema(of: OracleColumn, how: Conversion) -> dict[str, object]:
     """The schema of the column's values, null included where it can occur."""
     can_be_lost = how.convert is finite or how.schema is TIME
     null = ["null"] if of.nullable or can_be_lost else []

@@ -14,8 +14,8 @@ from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.introduction import Database
 from tap_oracle_txlog.oracle.statements import Selection
 from tap_oracle_txlog.oracle.types import OracleColumn
-from tap_oracle_txlog.timestamps import instant
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest
+from tap_oracle_txlog.rules.timestamps import instant
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 
 HOW = ExtractionSettings(
     page_size=10_000,

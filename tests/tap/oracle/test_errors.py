@@ -19,8 +19,8 @@ from tap_oracle_txlog.errors import (
     SourceUnreachableError,
     TapError,
 )
+from tap_oracle_txlog.oracle.error_table import ERROR_TABLE, RightMissingError
 from tap_oracle_txlog.oracle.errors import WITHOUT_CODE, classify, not_visible
-from tap_oracle_txlog.oracle.meanings import MEANINGS, RightMissingError
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def told_by(error: BaseException) -> TapError:
 
 
 def test_every_code_of_the_table_is_expected_here() -> None:
-    codes = [code for meaning in MEANINGS for code in meaning.codes.split()]
+    codes = [code for entry in ERROR_TABLE for code in entry.codes.split()]
     assert sorted(codes) == sorted(code for code, _ in ROWS)
 
 
@@ -107,10 +107,10 @@ def test_each_code_leads_to_its_action_and_one_line(code: str, kind: type[Except
 
 
 @pytest.mark.parametrize(
-    ("kind", "meaning"), WITHOUT_CODE, ids=lambda value: getattr(value, "__name__", "")
+    ("kind", "entry"), WITHOUT_CODE, ids=lambda value: getattr(value, "__name__", "")
 )
-def test_each_failure_without_a_code_is_explained(kind: type[Exception], meaning: object) -> None:
-    assert meaning in [known for _, known in WITHOUT_CODE]
+def test_each_failure_without_a_code_is_explained(kind: type[Exception], entry: object) -> None:
+    assert entry in [known for _, known in WITHOUT_CODE]
     error = (
         kind("utf-8", b"\xff", 0, 1, "bad") if kind is UnicodeDecodeError else kind(1, "it fails")
     )

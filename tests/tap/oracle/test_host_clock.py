@@ -17,7 +17,7 @@ from tap_oracle_txlog.oracle.host_clock import (
     seconds_of,
     wall_time,
 )
-from tap_oracle_txlog.timestamps import Instant, from_datetime, seconds_between
+from tap_oracle_txlog.rules.timestamps import Instant, from_datetime, seconds_between
 
 ZONES = ["Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 AUTUMN = datetime(2026, 10, 25, 1, tzinfo=UTC)  # the end of summer in Europe

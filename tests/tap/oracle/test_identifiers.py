@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import statements
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
 from tap_oracle_txlog.oracle.statements import Selection
-from tap_oracle_txlog.timestamps import BEGINNING
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,17 @@ import oracledb
 import pytest
 from jsonschema import Draft202012Validator
 
+from tap_oracle_txlog import source_settings
 from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.oracle import settings as oracle_settings
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tap_oracle_txlog.oracle.settings import PROPERTIES, OracleSettings, source_zone
-from tap_oracle_txlog.source import Names
+from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+PROPERTIES = oracle_settings.PROPERTIES | source_settings.PROPERTIES
 SECRET = "s3cr3t-Pa55"
 HOST = {"user": "spc_read", "password": SECRET, "host": "db", "service_name": "ORCL"}
 
@@ -29,7 +32,7 @@ def settings(**config: Any) -> OracleSettings:  # noqa: ANN401 - any setting
 def test_the_default_table_needs_no_setting() -> None:
     made = settings(**HOST)
     assert made.table == TableName("SPC", "TXLOG_EVENTS")
-    assert made.names == Names("TXLOG_EVENTS", "SPC.TXLOG_EVENTS", "EVENT_TIMESTAMP", "ID")
+    assert made.names == TableNames("TXLOG_EVENTS", "SPC.TXLOG_EVENTS", "EVENT_TIMESTAMP", "ID")
     assert made.source_timezone is None
     assert made.where == "db:1521/ORCL"
 
@@ -216,17 +219,6 @@ def test_every_argument_is_one_that_the_driver_knows() -> None:
     parameters = oracledb.ConnectParams(**made.connect_arguments())
     assert (parameters.user, parameters.proxy_user, parameters.edition) == ("spc_read", "app", "e2")
     assert (parameters.program, parameters.disable_oob) == ("tap-oracle-txlog", False)
-
-
-@pytest.mark.parametrize("name", ["Mars/Base", "../etc/passwd", "Europe", "x\0y"])
-def test_a_zone_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="`source_timezone`"):
-        source_zone({"source_timezone": name})
-
-
-@pytest.mark.parametrize("config", [{}, {"source_timezone": ""}, {"source_timezone": None}])
-def test_times_are_utc_where_no_zone_is_set(config: dict[str, Any]) -> None:
-    assert source_zone(config) is None
 
 
 def test_the_zone_of_the_source_is_a_zone() -> None:

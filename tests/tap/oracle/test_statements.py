@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.id_ranges import Run
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
-from tap_oracle_txlog.oracle.types import OracleColumn, form, select_expression
-from tap_oracle_txlog.timestamps import BEGINNING, END, instant
+from tap_oracle_txlog.oracle.types import OracleColumn, conversion, select_expression
+from tap_oracle_txlog.rules.id_ranges import Run
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.timestamps import Instant
+    from tap_oracle_txlog.rules.timestamps import Instant
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = TableName("SPC", "TXLOG_EVENTS")
@@ -41,7 +41,7 @@ def selection(key_type: str = "TIMESTAMP(6)", table: TableName = EVENTS) -> Sele
         OracleColumn("EVENT_TIMESTAMP", key_type, scale=None if key_type == "DATE" else 6),
     ]
     expressions = tuple(
-        select_expression(column, how) for column in described if (how := form(column))
+        select_expression(column, how) for column in described if (how := conversion(column))
     )
     return Selection(table, expressions, "EVENT_TIMESTAMP", described[3].kind, "ID")
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
-from tap_oracle_txlog.keyset import Position
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.types import OracleColumn
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import Instant
 from tap_oracle_txlog.source import TXLOG_COLUMNS
-from tap_oracle_txlog.timestamps import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

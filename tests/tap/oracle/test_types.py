@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.oracle.types import (
-    FORMS,
+    CONVERSIONS,
     OracleColumn,
     base64_text,
+    conversion,
     exact_number,
     finite,
-    form,
     iso_duration,
     json_schema,
     json_value,
@@ -99,7 +99,7 @@ def test_each_type_is_selected_described_and_fetched_as_promised(
     fetch_as: str | None,
 ) -> None:
     column = OracleColumn("C", kind, precision, scale)
-    how = form(column)
+    how = conversion(column)
     assert how is not None
     assert how.expression.format("X") == expression
     assert how.fetch_as == fetch_as
@@ -109,14 +109,14 @@ def test_each_type_is_selected_described_and_fetched_as_promised(
 
 
 def test_the_table_above_covers_every_supported_type() -> None:
-    assert {OracleColumn("C", kind).kind for kind, *_ in TYPES} == set(FORMS)
+    assert {OracleColumn("C", kind).kind for kind, *_ in TYPES} == set(CONVERSIONS)
 
 
 @pytest.mark.parametrize(
     "kind", ["LONG", "LONG RAW", "BFILE", "ROWID", "VECTOR", "SDO_GEOMETRY", "ANYDATA"]
 )
 def test_any_other_type_is_not_read(kind: str) -> None:
-    assert form(OracleColumn("C", kind)) is None
+    assert conversion(OracleColumn("C", kind)) is None
 
 
 def test_only_a_column_that_is_never_null_is_described_so() -> None:
@@ -128,14 +128,14 @@ def test_only_a_column_that_is_never_null_is_described_so() -> None:
         (ratio, ["number", "null"]),
         (time, ["string", "null"]),
     ):
-        how = form(column)
+        how = conversion(column)
         assert how is not None
         assert json_schema(column, how)["type"] == types
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le"])
 def test_json_in_a_blob_is_text_in_whichever_encoding_it_is(encoding: str) -> None:
-    how = form(OracleColumn("C", "BLOB", json="TEXT"))
+    how = conversion(OracleColumn("C", "BLOB", json="TEXT"))
     assert how is not None
     assert how.convert is not None
     assert how.convert('{"a": "é😀"}'.encode(encoding)) == '{"a": "é😀"}'
@@ -144,7 +144,7 @@ def test_json_in_a_blob_is_text_in_whichever_encoding_it_is(encoding: str) -> No
 
 
 def test_json_in_the_form_of_the_database_is_serialized_by_it() -> None:
-    how = form(OracleColumn("C", "BLOB", json="OSON"))
+    how = conversion(OracleColumn("C", "BLOB", json="OSON"))
     assert how is not None
     assert how.expression == "JSON_SERIALIZE({} RETURNING CLOB)"
 
@@ -162,7 +162,7 @@ def test_json_in_the_form_of_the_database_is_serialized_by_it() -> None:
 def test_a_time_before_there_were_zones_is_written_as_rfc_3339_allows(
     zone: str, stored: str, expected: str
 ) -> None:
-    how = form(OracleColumn("C", "TIMESTAMP(9)", scale=9), ZoneInfo(zone))
+    how = conversion(OracleColumn("C", "TIMESTAMP(9)", scale=9), ZoneInfo(zone))
     assert how is not None
     assert how.convert is not None
     assert how.convert(stored) == expected
@@ -175,7 +175,7 @@ def test_a_time_before_there_were_zones_is_written_as_rfc_3339_allows(
 def test_every_time_of_a_zone_is_valid_rfc_3339_and_the_instant_that_it_was(
     at: datetime, zone: str
 ) -> None:
-    how = form(OracleColumn("C", "TIMESTAMP(6)", scale=6), ZoneInfo(zone))
+    how = conversion(OracleColumn("C", "TIMESTAMP(6)", scale=6), ZoneInfo(zone))
     assert how is not None
     assert how.convert is not None
     text = how.convert(at.isoformat(timespec="microseconds"))
@@ -187,8 +187,8 @@ def test_every_time_of_a_zone_is_valid_rfc_3339_and_the_instant_that_it_was(
 
 def test_formats_tell_consumers_what_the_text_is() -> None:
     formats = {}
-    for kind in FORMS:
-        how = form(OracleColumn("C", kind))
+    for kind in CONVERSIONS:
+        how = conversion(OracleColumn("C", kind))
         assert how is not None
         formats[kind] = how.schema.get("format") or how.schema.get("contentEncoding")
     assert {kind for kind, told in formats.items() if told == "date-time"} == {
@@ -299,7 +299,7 @@ VIENNA = ZoneInfo("Europe/Vienna")
 def test_times_of_a_named_zone_get_its_offset(
     kind: str, scale: int | None, text: str, expected: str
 ) -> None:
-    how = form(OracleColumn("C", kind, scale=scale), VIENNA)
+    how = conversion(OracleColumn("C", kind, scale=scale), VIENNA)
     assert how is not None
     assert how.convert is not None
     assert how.convert(text) == expected
@@ -311,11 +311,11 @@ def test_times_of_a_named_zone_get_its_offset(
 )
 def test_the_zone_of_the_source_does_not_touch_times_that_have_one(kind: str) -> None:
     column = OracleColumn("C", kind, scale=6)
-    assert form(column, VIENNA) == form(column)
+    assert conversion(column, VIENNA) == conversion(column)
 
 
-@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("kind", CONVERSIONS)
 def test_an_expression_is_only_sql_around_the_column(kind: str) -> None:
-    how = form(OracleColumn("C", kind))
+    how = conversion(OracleColumn("C", kind))
     assert how is not None
     assert set(re.findall(r"\{.*?\}", how.expression)) in ({"{}"}, {"{0}"})

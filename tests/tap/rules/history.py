@@ -8,13 +8,15 @@ from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tap_oracle_txlog.emitted import MAX_STATE_BYTES
 from tap_oracle_txlog.errors import AccessDeniedError
-from tap_oracle_txlog.keyset import PageDidNotAdvanceError, Position, Progress
-from tap_oracle_txlog.null_keys import NullKeyScan
-from tap_oracle_txlog.scan import Answer, Keys, NotUniqueError, Question, Rows, RowsAt, Scan
-from tap_oracle_txlog.timestamps import BEGINNING, Instant
-from tap_oracle_txlog.watermark import OpenTransactions, Watermark, choose_watermark
+from tap_oracle_txlog.rules.id_sets import MAX_STATE_BYTES
+from tap_oracle_txlog.rules.null_keys import NullKeyScan
+from tap_oracle_txlog.rules.position import NotUniqueError, PageDidNotAdvanceError, Position
+from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.questions import Answer, Keys, Question, Rows, RowsAt
+from tap_oracle_txlog.rules.scan import Scan
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant
+from tap_oracle_txlog.rules.watermark import OpenTransactions, Watermark, choose_watermark
 from tests.tap.rules.world import SECOND, BrokenPromiseError, Output, Transaction, World
 
 if TYPE_CHECKING:

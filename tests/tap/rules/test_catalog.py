@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.catalog import merged
+from tap_oracle_txlog.rules.catalog import merged
 
 TEXT = {"type": ["string", "null"]}
 TIME = {"type": ["string", "null"], "format": "date-time"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.id_ranges import IdRanges
-from tap_oracle_txlog.packing import (
+from tap_oracle_txlog.rules.id_ranges import IdRanges
+from tap_oracle_txlog.rules.packing import (
     pack_numbers,
     pack_others,
     pack_ranges,

@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_oracle_txlog.emitted import Emitted, IdSet
-from tap_oracle_txlog.keyset import Position, Progress
-from tap_oracle_txlog.scan import Answer, Keys, Question, Rows, Scan
-from tap_oracle_txlog.timestamps import Instant, nanoseconds, plus
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, Watermark, choose_watermark
+from tap_oracle_txlog.rules.emitted import Emitted
+from tap_oracle_txlog.rules.id_sets import IdSet
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.questions import Answer, Keys, Question, Rows
+from tap_oracle_txlog.rules.timestamps import Instant, nanoseconds, plus
+from tap_oracle_txlog.rules.watermark import (
+    NoneOpen,
+    NotReadable,
+    Oldest,
+    Watermark,
+    choose_watermark,
+)
 from tests.tap.rules.history import SKEW, Tap, make, play
 from tests.tap.rules.world import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_oracle_txlog.watermark import OpenTransactions
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.scan import Scan
+    from tap_oracle_txlog.rules.watermark import OpenTransactions
 
 HISTORIES = 2_000
 EPOCH_1970 = nanoseconds(Instant("1970-01-01T00:00:00.000000000"))
@@ -145,7 +154,7 @@ class RefreshesTheWatermark(Tap):
     def scan(self, scan: Scan) -> Iterator[None]:
         for _ in super().scan(scan):
             watermark = self.choose(self.world.clock(), self.world.open_transactions())
-            scan._edge = max(watermark.at, scan._edge)
+            scan._tracking.edge = max(watermark.at, scan._tracking.edge)
             yield
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from tap_oracle_txlog.timestamps import BEGINNING, END, minus, plus
+from tap_oracle_txlog.rules.timestamps import BEGINNING, END, minus, plus
 from tests.tap.rules.history import Tap, make, play, report
 from tests.tap.rules.world import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_oracle_txlog.keyset import Progress
+    from tap_oracle_txlog.rules.progress import Progress
 
 FIRST_SEED = int(os.environ.get("MODEL_SEED", "0"))
 BLOCK = 500

@@ -8,14 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.row import row_type
-from tap_oracle_txlog.source import Page
-from tap_oracle_txlog.time_check import TimeCheck, advice, is_of_zones
-from tap_oracle_txlog.timestamps import Instant, instant, minus, plus, render
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.time_check import TimeCheck, advice, is_of_zones
+from tap_oracle_txlog.rules.timestamps import Instant, instant, minus, plus, render
 
 NOON = instant("2026-07-01T12:00:00.000000000")
-ROW = row_type(["ID", "CREATED_AT"])
 
 
 @given(st.integers(-56, 56).filter(bool), st.floats(-19, 19))
@@ -33,11 +30,13 @@ def test_nothing_is_odd_about_a_row_that_is_beside_the_clock_or_long_ago() -> No
         assert advice("AT", behind, skew=2) is None
 
 
-def page(*late: float, at: Instant = NOON, offset: str = "+00:00") -> Page:
-    """Rows whose CREATED_AT is later than their time by so many seconds."""
+def newest(
+    *late: float, at: Instant = NOON, offset: str = "+00:00"
+) -> tuple[list[Position], list[str]]:
+    """Rows, and their CREATED_AT, which is later than their time by so many seconds."""
     stamps = [plus(at, each) if each >= 0 else minus(at, -each) for each in late]
-    rows = [ROW(number, render(each, 6, offset)) for number, each in enumerate(stamps)]
-    return Page([Position(at, number) for number in range(len(late))], rows)
+    positions = [Position(at, number) for number in range(len(late))]
+    return positions, [render(each, 6, offset) for each in stamps]
 
 
 @pytest.mark.parametrize(
@@ -53,24 +52,23 @@ def page(*late: float, at: Instant = NOON, offset: str = "+00:00") -> Page:
 def test_rows_that_are_inserted_later_than_the_window_are_told(
     late: tuple[float, ...], words: str | None
 ) -> None:
-    found = list(TimeCheck(302, 2).warnings(page(*late), NOON, None))
+    found = list(TimeCheck(302, 2).warnings(*newest(*late), NOON, None))
     assert len(found) == (words is not None)
     assert all((words or "") in text for text in found)
 
 
 def test_times_of_a_zone_are_compared_as_its_clock_shows_them() -> None:
-    zoned = page(10, offset="+02:00")
-    assert list(TimeCheck(302, 2).warnings(zoned, NOON, ZoneInfo("Europe/Vienna"))) == []
+    zoned = newest(10, offset="+02:00")
+    assert list(TimeCheck(302, 2).warnings(*zoned, NOON, ZoneInfo("Europe/Vienna"))) == []
 
 
 def test_it_looks_once_and_only_where_there_are_rows() -> None:
     check = TimeCheck(302, 2)
-    assert list(check.warnings(Page([], []), NOON, None)) == []
-    assert len(list(check.warnings(page(400), NOON, None))) == 1
-    assert list(check.warnings(page(400), NOON, None)) == []
+    assert list(check.warnings([], [], NOON, None)) == []
+    assert len(list(check.warnings(*newest(400), NOON, None))) == 1
+    assert list(check.warnings(*newest(400), NOON, None)) == []
 
 
 def test_a_column_of_that_name_that_is_no_time_is_left_alone() -> None:
     for value in (7, None, "yesterday"):
-        odd = Page([Position(NOON, 1)], [ROW(1, value)])
-        assert list(TimeCheck(302, 2).warnings(odd, NOON, None)) == []
+        assert list(TimeCheck(302, 2).warnings([Position(NOON, 1)], [value], NOON, None)) == []

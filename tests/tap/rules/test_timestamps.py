@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.timestamps import (
+from tap_oracle_txlog.rules.timestamps import (
     BEGINNING,
     END,
     Instant,

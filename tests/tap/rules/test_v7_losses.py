@@ -21,8 +21,8 @@ from tests.tap.rules.world import SECOND, Output, World, wall_clock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_oracle_txlog.keyset import Position
-    from tap_oracle_txlog.scan import Rows
+    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.questions import Rows
 
 
 @dataclass

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
-from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.late_rows import LateRows
-from tap_oracle_txlog.timestamps import Instant, from_nanoseconds, nanoseconds, parse
-from tap_oracle_txlog.watermark import (
+from tap_oracle_txlog.rules.late_rows import LateRows
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, nanoseconds, parse
+from tap_oracle_txlog.rules.watermark import (
     LastPass,
     NoneOpen,
     NotReadable,
@@ -23,7 +23,7 @@ from tap_oracle_txlog.watermark import (
 )
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.watermark import OpenTransactions, Strategy, Watermark
+    from tap_oracle_txlog.rules.watermark import OpenTransactions, Strategy, Watermark
 
 CLOCK = parse("2026-11-22T12:00:00")
 NO_RIGHT = NotReadable("ORA-00942 on V$TRANSACTION", "GRANT SELECT ON V_$TRANSACTION")

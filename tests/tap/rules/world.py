@@ -14,16 +14,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from tap_oracle_txlog.keyset import Position
-from tap_oracle_txlog.timestamps import BEGINNING, Instant
-from tap_oracle_txlog.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant
+from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest, OpenTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.id_ranges import Run
-    from tap_oracle_txlog.keyset import RowId
+    from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.position import RowId
 
 Place: TypeAlias = "tuple[RowId, Instant | None]"
 """What a row is told by: its id, and its time, as that may change."""

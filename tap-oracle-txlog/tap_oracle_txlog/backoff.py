@@ -1,0 +1,48 @@
+"""How long to wait before the next attempt. Nobody waits here, and no clock is read."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_oracle_txlog.source_settings import number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Growing waits of ``initial`` to ``cap`` seconds, as many as there are retries.
+
+    ``jitter`` (0 to 1) takes off up to half of each wait, so that jobs which lost the same database
+    do not come back in the same moment.
+    """
+
+    initial: float
+    cap: float
+    factor: float
+    max_retries: int
+    jitter: Callable[[], float] = random.random
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Backoff:
+        """The waits that the settings ask for.
+
+        Raises:
+            ConfigurationError: A setting is no number, or too small.
+        """
+        return cls(
+            initial=number(config, "initial_backoff"),
+            cap=number(config, "max_backoff"),
+            factor=number(config, "backoff_multiplier"),
+            max_retries=int(number(config, "max_retries")),
+        )
+
+    def __iter__(self) -> Iterator[float]:
+        """The seconds to wait before each retry; ends when no retry is left."""
+        longest = self.initial
+        for _ in range(self.max_retries):
+            yield min(longest, self.cap) * (1 - self.jitter() / 2)
+            longest = min(longest * self.factor, self.cap)

@@ -1,0 +1,167 @@
+"""Commands of the tap that are not a sync: --doctor, --list-tables, --sample and --plan-slices.
+
+Only the output goes to stdout, as text or as one JSON object; an error is the usual line on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from tap_oracle_txlog.errors import ConfigurationError, TapError
+from tap_oracle_txlog.settings import parallel_jobs
+from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tap_oracle_txlog.oracle.doctor import Line
+    from tap_oracle_txlog.settings import TapSettings
+
+OPTIONS: Final = (
+    click.Option(
+        ["--plan-slices"],
+        type=click.IntRange(min=1),
+        help="Print start_date and end_date of N disjoint slices, as JSON, for N jobs.",
+    ),
+    click.Option(
+        ["--doctor"], is_flag=True, help="Check login, rights, table, index, clocks and lateness."
+    ),
+    click.Option(
+        ["--strict"], is_flag=True, help="With --doctor: exit with 1 if there is a warning."
+    ),
+    click.Option(["--list-tables"], is_flag=True, help="List what can be read beside `table`."),
+    click.Option(
+        ["--sample"], type=click.IntRange(min=1), help="Write the first N rows to files in --out."
+    ),
+    click.Option(["--out"], type=click.Path(path_type=Path), default=".", help="See --sample."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Answer in JSON."),
+)
+
+MARKS: Final = {"ok": "[OK]", "warning": "[WARN]", "failed": "[FAIL]"}
+SYMBOLS: Final = {"ok": "✓", "warning": "!", "failed": "✗"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """The options on the command line that are not the SDK's own."""
+
+    plan_slices: int | None = None
+    doctor: bool = False
+    strict: bool = False
+    list_tables: bool = False
+    sample: int | None = None
+    out: Path = Path()
+    as_json: bool = False
+
+    @property
+    def name(self) -> str:
+        """Which command it is; empty for a sync."""
+        asked = ("plan_slices", "doctor", "list_tables", "sample")
+        return next((name.replace("_", "-") for name in asked if getattr(self, name)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``result`` is for programs, ``lines`` and ``summary`` are for people."""
+
+    result: object
+    lines: Iterable[str]
+    summary: str
+    exit_code: int = 0
+
+
+@contextmanager
+def errors_as_json(command: Command) -> Iterator[None]:
+    """With --json, print an error as JSON as well. It is raised all the same."""
+    try:
+        yield
+    except TapError as error:
+        if command.as_json:
+            _print_json(command.name, Output(None, (), "", error.exit_code), str(error))
+        raise
+
+
+def run(command: Command, config: Mapping[str, Any], settings: TapSettings) -> int:
+    """Print the output and return the exit code.
+
+    Raises:
+        TapError: The command cannot be carried out.
+    """
+    if command.plan_slices:
+        click.echo(json.dumps(parallel_jobs(settings, command.plan_slices)))
+        return 0
+    found = _output(command, config, settings)
+    if command.as_json:
+        _print_json(command.name, found, None)
+    else:
+        click.echo("\n".join((*found.lines, found.summary)))
+    return found.exit_code
+
+
+def _output(command: Command, config: Mapping[str, Any], settings: TapSettings) -> Output:
+    if config.get("sqlalchemy_url"):
+        reason = f"--{command.name} looks at Oracle, and `sqlalchemy_url` is set"
+        raise ConfigurationError(reason, "Leave it out, or take another environment")
+    from tap_oracle_txlog.oracle.doctor import examine  # noqa: PLC0415
+    from tap_oracle_txlog.oracle.sample import list_tables, write_sample  # noqa: PLC0415
+    from tap_oracle_txlog.oracle.settings import OracleSettings  # noqa: PLC0415
+    from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
+
+    oracle = OracleSettings.from_config(config)
+    if command.doctor:
+        return _diagnosis(list(examine(oracle, settings.extraction)), strict=command.strict)
+    try:
+        with closing(OracleSource(oracle)) as source:
+            if command.sample:
+                files = write_sample(source, command.sample, command.out)
+                return Output({"files": files}, files, f"{len(files)} files written")
+            tables = list_tables(source, oracle.table.owner)
+    except (SourceLostError, PageTooLargeError) as lost:
+        raise lost.error from lost
+    lines = [f"{table['owner']}.{table['name']:<30} {table['kind']}" for table in tables]
+    return Output({"tables": tables}, lines, f"{len(tables)} tables and views")
+
+
+def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:
+    """The findings, and the first thing that has to be put right as the exit code."""
+    count = Counter(line.finding.status for line in report)
+    codes = [line.finding.exit_code for line in report if line.finding.status == "failed"]
+    summary = f"{count['ok']} passed, {count['warning']} warnings, {count['failed']} failed"
+    return Output(
+        {"checks": [{"group": at, "check": name} | asdict(found) for at, name, found in report]},
+        _lines(report),
+        f"{summary}. Mend what failed, and ask again" if codes else summary,
+        min(codes, default=int(strict and count["warning"] > 0)),
+    )
+
+
+def _lines(report: Iterable[Line]) -> Iterator[str]:
+    can_draw = sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8"
+    marks = SYMBOLS if can_draw else MARKS
+    for group, lines in groupby(report, key=lambda line: line.group):
+        head = group
+        for _, check, finding in lines:
+            yield f"{head:<12}{marks[finding.status]:<8}{check:<14}{finding.text}"
+            head = ""
+            if finding.remedy:
+                yield f"{'':<20}-> {finding.remedy}"
+
+
+def _print_json(command: str, found: Output, error: str | None) -> None:
+    document = {
+        "command": command,
+        "ok": found.exit_code == 0,
+        "summary": found.summary,
+        "result": found.result,
+        "error": error,
+    }
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,137 @@
+"""What a run reads, part by part, and the mark in its bookmarks while there is more to read.
+
+A part has a bookmark of its own: the tail that of the stream, a slice of a backfill one among the
+stream's partitions. The mark, ``"reading": true``, tells a target whether the run that wrote a
+STATE came to its end: a tap that was killed, or lost its database for good, leaves it in its last
+one. It says nothing about the rows, and the next run does not heed it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tap_oracle_txlog.errors import DataError, NotCompleteError
+from tap_oracle_txlog.rules.timestamps import parse, plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.slices import Slice
+    from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.rules.watermark import Watermark
+
+READING: Final = "reading"
+
+
+class Part(NamedTuple):
+    """The tail from ``start`` on, or a slice that ends before ``end``.
+
+    ``context`` is the place of its bookmark among the partitions; None is the stream's own.
+    """
+
+    context: dict[str, Any] | None
+    start: Instant
+    end: Instant | None
+
+    def is_read(self, progress: Progress, *, at_end: bool = False) -> bool:
+        """Whether nothing is left to read: of the tail where a pass is ``at_end``, of a slice when
+        all of it is complete.
+        """
+        return at_end if self.end is None else progress.covers(self.end)
+
+
+def parts_of(start: Instant, backfill: Sequence[Slice]) -> list[Part]:
+    """The slices of a backfill, or the tail from ``start`` on where there are none."""
+    if not backfill:
+        return [Part(None, start, None)]
+    return [Part({"start": begin, "end": end}, begin, end) for begin, end in backfill]
+
+
+def clear_marks(state: Mapping[str, Any]) -> None:
+    """Take out the marks of an earlier run: of what it left unread, this one may read something
+    else.
+    """
+    for bookmark in _bookmarks(state):
+        if bookmark.get(READING) is True:
+            del bookmark[READING]
+
+
+def has_time(state: Mapping[str, Any], stream: str, *, in_slices: bool = False) -> bool:
+    """Whether the state says up to when the stream, or one of its slices, is complete."""
+    bookmark = state.get("bookmarks", {}).get(stream, {})
+    places = [bookmark, *bookmark.get("partitions", ())] if in_slices else [bookmark]
+    return any(place.get("replication_key_value") is not None for place in places)
+
+
+def written_time(state: Mapping[str, Any] | None, stream: str) -> str:
+    """The bookmark of ``stream`` in ``state`` as it is written; empty where there is none."""
+    bookmark = ((state or {}).get("bookmarks") or {}).get(stream) or {}
+    return str(bookmark.get("replication_key_value") or "")
+
+
+def is_before(given: str, kept: str, zone: ZoneInfo | None) -> bool:
+    """Whether the bookmark that is given is of an earlier time than the ledger's.
+
+    One that names no time is not compared: it is refused, with its remedy, where it is used.
+    """
+    try:
+        return bool(given and kept) and parse(given, zone) < parse(kept, zone)
+    except ValueError:
+        return False
+
+
+def check_form(state: object) -> None:
+    """See that bookmarks and partitions are where they have to be.
+
+    Raises:
+        DataError: They are not.
+    """
+    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
+    are_objects = isinstance(bookmarks, dict) and all(
+        isinstance(one, dict) and _are_partitions(one.get("partitions", []))
+        for one in bookmarks.values()
+    )
+    if not are_objects:
+        reason = 'the given state is none: it is not of the form {"bookmarks": {"STREAM": {...}}}'
+        raise DataError(reason, "Give the one that the last run has written")
+
+
+def _are_partitions(found: object) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(one, dict) and isinstance(one.get("context"), dict) for one in found
+    )
+
+
+def _bookmarks(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for bookmark in state.get("bookmarks", {}).values():
+        yield bookmark
+        yield from bookmark.get("partitions", ())
+
+
+def not_complete(
+    complete: Instant, end: Instant, watermark: Watermark, window: float
+) -> NotCompleteError:
+    """The end of a backfill that has read all there is, while older rows can still be committed.
+
+    Args:
+        complete: All before it is out for good.
+        end: The end of the backfill.
+        watermark: The one of the last pass.
+        window: By how many seconds a watermark is behind what holds it: look-back and clock skew.
+    """
+    due, held_since = plus(end, window), plus(watermark.at, window)
+    waits = []
+    if due > watermark.clock:
+        waits.append(f"after {due} by the clock of the replication key")
+    if held_since < min(due, watermark.clock):
+        waits.append(f"when {watermark.held_by}, open since {held_since}, has ended")
+    reason = (
+        f"the backfill is complete before {complete} and not up to its end, {end}:"
+        " transactions can still commit rows between the two"
+    )
+    when = " and ".join(waits) or "now"
+    return NotCompleteError(
+        reason, f"Run it again {when}, or set poll_interval_seconds to wait for it"
+    )

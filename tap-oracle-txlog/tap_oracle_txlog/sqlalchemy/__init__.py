@@ -1,0 +1,1 @@
+"""Any database that SQLAlchemy can reach as a source: for demos, tests and tables beside Oracle."""

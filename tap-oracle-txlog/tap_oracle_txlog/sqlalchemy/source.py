@@ -1,0 +1,318 @@
+"""A source for any database that SQLAlchemy reaches: for demos, tests, and tables beside Oracle.
+
+Times are read as the column's own type and carried with nine digits like Oracle's; what the
+database cannot hold is zero. Open transactions are not visible here, so late commits are covered by
+look-back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import decimal
+import logging
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
+from tap_oracle_txlog.row import row_type
+from tap_oracle_txlog.rules.page_size import PageSize
+from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime, parse
+from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
+from tap_oracle_txlog.source import Column, Page
+from tap_oracle_txlog.source_settings import source_zone
+from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
+from tap_oracle_txlog.sqlalchemy.types import (
+    SQLITE_FORM,
+    converter,
+    exact_json,
+    json_schema,
+    python_type,
+    sort_as_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from tap_oracle_txlog.rules.id_ranges import Run
+
+logger = logging.getLogger(__name__)
+
+
+class SqlAlchemySource:
+    """A table behind a SQLAlchemy URL; see ``source.Source``.
+
+    Args:
+        url: The database; never shown, it may carry a password.
+        table: Name of the table, with its schema where it has one.
+        columns: Names to read, None for all.
+        selected: Those of them that are wanted, None for all; the others need not be there.
+        zone: Zone of times that are stored without one, None for UTC.
+
+    Raises:
+        SourceUnreachableError: The database cannot be opened.
+        ConfigurationError: Table or columns are not there.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one setting, by keyword
+        self,
+        url: str,
+        *,
+        table: str,
+        replication_key: str,
+        id_column: str,
+        columns: Sequence[str] | None = None,
+        selected: Collection[str] | None = None,
+        zone: ZoneInfo | None = None,
+    ) -> None:
+        try:
+            self._engine = sa.create_engine(url, **exact_json(url))
+            self._connection = self._engine.connect()
+        except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
+            reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
+            remedy = "Use dialect+driver://… with its driver"
+            raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
+        except sa.exc.SQLAlchemyError as error:
+            reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
+            raise SourceUnreachableError(reason, "Check the URL and the server") from error
+        self._page_size = PageSize()
+        self._by_storage = self._engine.dialect.name == "sqlite"
+        try:
+            self._look_at(table, replication_key, id_column)
+            self._choose(columns, selected, zone)
+        except BaseException:
+            self.close()
+            raise
+        self.key_zone = None if self._statements.key_is_aware else zone
+        self.is_remote = not self._by_storage  # SQLite reads in this process
+
+    def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
+        self._table = self._reflect(table)
+        self._key = self._column(replication_key)
+        if python_type(self._key.type) is not dt.datetime:
+            reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
+            raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
+        self._id = self._column(id_column)
+        self._statements = Statements(self._table, self._key, self._id, by_storage=self._by_storage)
+        if self._by_storage:
+            self._refuse_numbers()
+
+    def _choose(
+        self,
+        columns: Sequence[str] | None,
+        selected: Collection[str] | None,
+        zone: ZoneInfo | None,
+    ) -> None:
+        """Settle which columns are read, and how; those of the position are always among them."""
+        names = {self._column(name).name for name in columns or self._table.columns.keys()}
+        if selected is not None:
+            names &= set(selected)
+        names |= {self._key.name, self._id.name}
+        self._columns = _readable([one for one in self._table.columns if one.name in names])
+        self._converters = [
+            converter(column.type, zone or dt.UTC, times_are_text=self._by_storage)
+            for column in self._columns
+        ]
+        read = [str(column.name) for column in self._columns]  # SQLAlchemy has a type of its own
+        self._row = row_type(read)
+        self._key_place, self._id_place = map(read.index, (self._key.name, self._id.name))
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], selected: Collection[str] | None = None
+    ) -> SqlAlchemySource:
+        """Open the source that a checked config describes."""
+        return cls(
+            config["sqlalchemy_url"],
+            table=config["table"],
+            replication_key=config["replication_key"],
+            id_column=config["id_column"],
+            columns=config.get("columns"),
+            selected=selected,
+            zone=source_zone(config),
+        )
+
+    def columns(self) -> Sequence[Column]:
+        """See ``source.Source``."""
+        schemas = (json_schema(column.type) for column in self._columns)
+        names = (column.name for column in self._columns)
+        return list(starmap(Column, zip(names, schemas, strict=True)))
+
+    def clock(self) -> Instant:
+        """See ``source.Source``."""
+        value = self._connection.execute(clock(self._engine.dialect.name)).scalar_one()
+        return from_datetime(value) if isinstance(value, dt.datetime) else parse(str(value))
+
+    def open_transactions(self) -> OpenTransactions:
+        """See ``source.Source``."""
+        why = f"{self._engine.dialect.name} shows no open transactions to this tap"
+        return NotReadable(
+            why, "Keep transactions shorter than lookback_seconds", right_missing=False
+        )
+
+    def page(
+        self,
+        after: Position,
+        limit: int,
+        *,
+        until: Instant | None = None,
+        known: Sequence[Run] = (),
+    ) -> Page:
+        """See ``source.Source``."""
+        if after.at == BEGINNING:
+            self._warn_of_early_keys()
+        statement = self._statements.page(self._columns, after, limit, until, known)
+        return self._page(*self._read(statement, limit))
+
+    def keys(
+        self, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Sequence[Position]:
+        """See ``source.Source``."""
+        statement = self._statements.keys(after, limit, until)
+        fetched, _ = self._read(statement, limit, is_bounded=False)
+        if not fetched:
+            return []
+        keys, ids = zip(*fetched, strict=True)
+        return Position.of_rows(self._instants(keys), _whole(ids))
+
+    def rows_at(self, positions: Sequence[Position]) -> Page:
+        """See ``source.Source``."""
+        statement = self._statements.rows_at(self._columns, positions)
+        return self._page(*self._read(statement, len(positions) + 1))
+
+    def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
+        """See ``source.Source``."""
+        statement = self._statements.null_key_page(self._columns, after_id, limit)
+        return self._page(*self._read(statement, limit))
+
+    def null_keys(self, limit: int) -> int:
+        """See ``source.Source``."""
+        return self._count(self._statements.null_key_count(limit))
+
+    def close(self) -> None:
+        """See ``source.Source``."""
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            self._connection.close()
+        self._engine.dispose()
+
+    def _count(self, statement: sa.Select[Any]) -> int:
+        with self._explained():
+            count = int(self._connection.execute(statement).scalar_one())
+            self._connection.rollback()
+            return count
+
+    def _read(
+        self, statement: sa.Select[Any], limit: int, *, is_bounded: bool = True
+    ) -> tuple[list[Any], bool]:
+        """Rows in order, and whether they are fewer than there are because they are large."""
+        with self._explained():
+            result = self._connection.execute(statement)
+            try:
+                if is_bounded:
+                    found = self._page_size.bounded(result.fetchmany, limit)
+                else:
+                    found = list(result.fetchall()), False
+            finally:
+                result.close()
+            self._connection.rollback()  # the next page is to see what was committed meanwhile
+            return found
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of the database leave as what they mean."""
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
+            reason = f"cannot read {self._table.fullname} by {self._key.name}: {error_text(error)}"
+            raise_if_lost(error, reason)
+            raise DataError(reason, "Check that its values are of their column's type") from error
+
+    def _page(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
+        """Column by column, which costs half of what it would row by row."""
+        if not fetched:
+            return Page([], [])
+        with self._explained():
+            return self._converted(fetched, is_cut)
+
+    def _converted(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
+        columns = list(zip(*fetched, strict=True))
+        keys, ids = self._instants(columns[self._key_place]), _whole(columns[self._id_place])
+        values = [
+            convert(column) for convert, column in zip(self._converters, columns, strict=True)
+        ]
+        return Page(Position.of_rows(keys, ids), list(map(self._row, *values)), is_cut)
+
+    def _instants(self, keys: Sequence[Any]) -> Sequence[Instant]:
+        if keys[0] is None:  # then it is a page of such rows
+            return [NO_KEY] * len(keys)
+        if not self._by_storage:
+            return list(map(from_datetime, keys))
+        if not sort_as_text(keys):
+            raise self._does_not_sort(next(key for key in keys if not sort_as_text([key])))
+        return [Instant(key.replace(" ", "T") + "000") for key in keys]
+
+    def _refuse_numbers(self) -> None:
+        """SQLite sorts numbers before all text: as times they would be behind no position."""
+        value = self._connection.execute(self._statements.smallest_key()).scalar_one()
+        if not isinstance(value, str | None):
+            raise self._does_not_sort(value)
+
+    def _warn_of_early_keys(self) -> None:
+        """Keys before year 1, and texts that sort before all times, are before the first page."""
+        if count := self._count(self._statements.early_key_count(EARLY_KEYS_COUNTED)):
+            logger.warning(
+                "%d%s rows have a %s that is before year 1 or no time, and are not read."
+                " Give them a time",
+                count,
+                " or more" if count == EARLY_KEYS_COUNTED else "",
+                self._key,
+            )
+
+    def _does_not_sort(self, stored: object) -> DataError:
+        reason = f"{self._key} holds times in a form that does not sort: {stored!r}"
+        return DataError(reason, f"Store them as {SQLITE_FORM}")
+
+    def _reflect(self, name: str) -> sa.Table:
+        schema, _, table = name.rpartition(".")
+        try:
+            return sa.Table(table, sa.MetaData(), schema=schema or None, autoload_with=self._engine)
+        except sa.exc.SQLAlchemyError as error:
+            reason = f"cannot find the table {name} in the database of `sqlalchemy_url`"
+            raise_if_lost(error, f"{reason}: {error_text(error)}")
+            raise ConfigurationError(
+                reason, "Set table (with its schema, if it has one)"
+            ) from error
+
+    def _column(self, name: str) -> sa.Column[Any]:
+        try:
+            return self._table.columns[name]
+        except KeyError as error:
+            reason = f"table {self._table.fullname} has no column {name}"
+            known = ", ".join(self._table.columns.keys())
+            raise ConfigurationError(reason, f"It has {known}") from error
+
+
+NO_KEY = Instant("")
+
+#: Rows that are before every position are counted up to here.
+EARLY_KEYS_COUNTED = 1_000
+
+
+def _readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:
+    """The columns that have a JSON form."""
+    for column in columns:
+        if not json_schema(column.type):
+            logger.warning("column %s of type %s is left out", column, column.type)
+    return [column for column in columns if json_schema(column.type)]
+
+
+def _whole(ids: Sequence[Any]) -> Sequence[Any]:
+    """The ids as the driver has them, but integers where decimals are such."""
+    if decimal.Decimal not in set(map(type, ids)):
+        return ids
+    return [int(one) if one == one.to_integral_value() else one for one in ids]

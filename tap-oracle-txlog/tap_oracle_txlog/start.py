@@ -1,0 +1,65 @@
+"""Where a run starts: from the state that it is given or, where there is none, from the ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_oracle_txlog.rules.parts import has_time, is_before, written_time
+from tap_oracle_txlog.source_settings import source_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_oracle_txlog.source import TableNames
+
+logger = logging.getLogger(__name__)
+
+FULL_REFRESH: Final = "MELTANO_RUN_FULL_REFRESH"
+"""How Meltano is told to ignore the state, where not by an option; plugins see it as well."""
+TRUE: Final = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
+
+
+def state_from_ledger(
+    config: Mapping[str, Any], given: Mapping[str, Any], names: TableNames, *, is_backfill: bool
+) -> dict[str, Any] | None:
+    """The ledger's state, where the given one does not say where to start; otherwise None.
+
+    Warns when the given state is behind the ledger.
+
+    Raises:
+        TapError: The ledger cannot be read.
+    """
+    if os.environ.get(FULL_REFRESH, "").lower() in TRUE:
+        logger.info("%s is set: the ledger is not asked where to start", FULL_REFRESH)
+        return None
+    from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
+
+    kept, origin = previous_state(
+        config,
+        stream=names.stream,
+        replication_key=names.replication_key,
+        is_backfill=is_backfill,
+    )
+    reached, known = written_time(given, names.stream), written_time(kept, names.stream)
+    if has_time(given, names.stream, in_slices=is_backfill):
+        if is_before(reached, known, source_zone(config)):
+            logger.warning(
+                "the given state is complete up to %s, the ledger up to %s: rows between them are "
+                "sent again. Remove the state to start from the ledger",
+                reached,
+                known,
+            )
+        return None
+    if kept is None:
+        logger.info("no state is given, and the ledger has none: starting as without it")
+        return None
+    logger.info(
+        "no state is given: starting from the ledger, complete up to %s (%s). To read from the "
+        "beginning, set state_from_ledger: false, or %s",
+        known or "the end of the slices in it",
+        origin,
+        FULL_REFRESH,
+    )
+    return kept
