@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
+from functools import cached_property
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk import Target, metrics
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.checkpoint import Checkpoints
+from target_nats_jetstream.config import check
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
 from target_nats_jetstream.identity import new_places, pipeline_text
 from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -54,7 +59,7 @@ class TargetNatsJetstream(Target):
 
     name = "target-nats-jetstream"
     default_sink_class = JetStreamSink
-    config_jsonschema = settings.schema()
+    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
     capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
         PluginCapabilities.ABOUT,
         PluginCapabilities.BATCH,
@@ -88,8 +93,7 @@ class TargetNatsJetstream(Target):
             ),
         )
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
-        self._settings = settings.TargetSettings.from_config(self.config)
-        self._places = new_places(pipeline_text(self._ledger_settings().program_name))
+        self._places = new_places(pipeline_text(self._ledger_settings.program_name))
 
     @property
     def delivery(self) -> Delivery:
@@ -107,11 +111,11 @@ class TargetNatsJetstream(Target):
         from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
         from target_nats_jetstream.publisher import Publisher  # noqa: PLC0415
 
-        samples = [self._settings.subject.sample()]
-        ledger = self._ledger_settings()
+        samples = [self._settings.subject_template.sample()]
+        ledger = self._ledger_settings
         return Delivery(
             Publisher(
-                self._nats_settings(),
+                self._nats_settings,
                 samples,
                 pipeline=ledger.program_name,
                 on_progress=self._stop.wake,
@@ -123,15 +127,22 @@ class TargetNatsJetstream(Target):
             ),
             self._stop,
             Report(),
-            batch_size=int(self.config["batch_size"]),
+            batch_size=self._nats_settings.batch_size,
             write_state=write_state,
         )
 
-    def _nats_settings(self) -> NatsSettings:
-        return NatsSettings.from_config(self.config, [self._settings.subject.pattern()])
+    @cached_property
+    def _settings(self) -> settings.TargetSettings:
+        return settings.TargetSettings.from_config(self._config)
 
+    @cached_property
+    def _nats_settings(self) -> NatsSettings:
+        subjects = [self._settings.subject_template.pattern()]
+        return NatsSettings.from_config(self._config, subjects)
+
+    @cached_property
     def _ledger_settings(self) -> LedgerSettings:
-        return LedgerSettings.from_config(self.config)
+        return LedgerSettings.from_config(self._config)
 
     # What a sink needs
 
@@ -147,7 +158,7 @@ class TargetNatsJetstream(Target):
         ours.check_fields(stream, schema["properties"])
         builder = MessageBuilder(
             stream,
-            ours.subject,
+            ours.subject_template,
             keys,
             replication_key=self._replication_key,
             title=str(schema.get("title") or ""),
@@ -155,7 +166,7 @@ class TargetNatsJetstream(Target):
             added={"data_type": ours.data_type} if ours.data_type else {},
             add_trace_id=ours.add_trace_id,
             id_template=ours.id_template,
-            headers=ours.headers,
+            headers=ours.header_templates,
         )
         logger.info("stream %s: %s", stream, builder.rule)
         return builder
@@ -171,7 +182,7 @@ class TargetNatsJetstream(Target):
         Raises:
             DataError: Where it may not be a dead letter.
         """
-        if self.config["on_error"] == "dead_letter":
+        if self._nats_settings.on_error == "dead_letter":
             self.delivery.bury(message, "invalid", why)
             return
         where = f"line {self._reader.line + offset}"
@@ -203,16 +214,30 @@ class TargetNatsJetstream(Target):
         for name in ("load_method", "batch_size_rows"):
             config_jsonschema["properties"].pop(name, None)
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
+        """Leave our settings as the text that they are: the SDK's ``int`` raises without a name."""
+        theirs: dict[str, Any] = {"properties": {}}
+        cls.append_builtin_config(theirs)
+        found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
+        names = {name: f"{cls._env_var_prefix}{name.upper()}" for name in settings.OURS}
+        return found | {name: os.environ[env] for name, env in names.items() if env in os.environ}
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our own words first: the SDK lets unknown names pass and shows the wrong
-        values.
+        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
+        sees its own settings only, and gives them their defaults.
         """
-        self._config = settings.without_blanks(self._config)
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            settings.check(self._config, self.config_jsonschema)
-        return super()._validate_config(raise_errors=raise_errors)
+            check(self._config, self.config_jsonschema, settings.OURS)
+            _ = self._settings, self._nats_settings, self._ledger_settings
+        config = self._config
+        ours = {name: config.pop(name) for name in settings.OURS if name in config}
+        errors = super()._validate_config(raise_errors=raise_errors)
+        self._config |= ours
+        return errors
 
     @override
     def _setup_signal_handlers(self) -> None:
@@ -249,7 +274,7 @@ class TargetNatsJetstream(Target):
         stream = str(message_dict.get("stream"))
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
-        builder = MessageBuilder(stream, self._settings.subject, places=self._places)
+        builder = MessageBuilder(stream, self._settings.subject_template, places=self._places)
         self.refuse(builder.unreadable(msgspec.json.encode(record)), NO_OBJECT)
 
     @override
@@ -335,10 +360,10 @@ class TargetNatsJetstream(Target):
         )
         if status:
             commands.tell_status(
-                target._ledger_settings(), target._nats_settings(), as_json=as_json, max_age=max_age
+                target._ledger_settings, target._nats_settings, as_json=as_json, max_age=max_age
             )
         elif replay_dead_letters:
-            commands.replay(target._nats_settings())
+            commands.replay(target._nats_settings)
         else:
             target.run(file_input)
 
@@ -350,7 +375,7 @@ class TargetNatsJetstream(Target):
         """
         quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
         metrics.get_metrics_logger().addFilter(quiet)
-        if level := self.config.get("log_level"):
+        if level := self._settings.log_level:
             logging.getLogger().setLevel(level)
         with self._stop.installed():
             try:

@@ -53,7 +53,7 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
             span(needed),
             beyond,
         )
-    elif settings.dedupe_tail and not facts.keeps_what_is_read:
+    elif settings.tail and not facts.keeps_what_is_read:
         removes = f"removes what was consumed ({facts.retention})"
         logger.warning(
             "stream %s %s: what is sent again after its duplicate window of %s is stored again",
@@ -65,7 +65,7 @@ def warn_of_duplicates(settings: NatsSettings, facts: StreamFacts) -> None:
 
 def reads_back(settings: NatsSettings, facts: StreamFacts) -> bool:
     """Whether the ids of stored messages are read back: where they can be, and are wanted."""
-    return settings.dedupe_tail > 0 and facts.keeps_what_is_read
+    return settings.tail > 0 and facts.keeps_what_is_read
 
 
 def span(seconds: float) -> str:

@@ -51,7 +51,7 @@ async def recall(
             ``fail``.
         Doubt: The stream could not be read.
     """
-    known = Known(pipeline, past, patience=settings.dedupe_tail)
+    known = Known(pipeline, past, patience=settings.tail)
     if not facts.messages or not reads_back(settings, facts):
         return known
     began = time.monotonic()
@@ -61,7 +61,7 @@ async def recall(
     await search.newest(may_have_own=past.counted_through > 0)
     known.add(sorted(search.messages, key=attrgetter("sequence")))
     logger.log(
-        logging.INFO if math.isinf(settings.dedupe_tail) else logging.DEBUG,
+        logging.INFO if math.isinf(settings.tail) else logging.DEBUG,
         "read back %d messages of %s in %.1f s",
         len(known),
         facts.stream,
@@ -80,7 +80,7 @@ class _Search:
     ) -> None:
         self._where = epoch, facts, settings.stream_subjects
         self._pipeline = pipeline
-        self._tail = settings.dedupe_tail
+        self._tail = settings.tail
         self._first, self._end = max(facts.first_seq, 1), facts.last_seq + 1
         self._own = 0
         self.messages: list[Stored] = []
