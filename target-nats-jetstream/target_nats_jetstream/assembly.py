@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.checkpoint import Checkpoints
 from target_nats_jetstream.identity import new_places, pipeline_text
-from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.message import MessageBuilder
-from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.report import Report
-from target_nats_jetstream.settings import TargetSettings
 from target_nats_jetstream.writer import write_state
 
 if TYPE_CHECKING:
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.delivery import Delivery
     from target_nats_jetstream.message import Message
+    from target_nats_jetstream.settings import AllSettings
     from target_nats_jetstream.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -32,36 +30,20 @@ class Assembly:
     """The parts of one run.
 
     Args:
-        config: All settings, with their defaults.
+        settings: All of them.
         stop: What the run waits by.
-
-    Raises:
-        ConfigurationError: A setting of the target or of the ledger is not usable.
     """
 
-    def __init__(self, config: Mapping[str, Any], stop: Stop) -> None:
-        self._config = config
+    def __init__(self, settings: AllSettings, stop: Stop) -> None:
+        self.settings = settings
         self._stop = stop
-        self.settings = TargetSettings.from_config(config)
-        self._places = new_places(pipeline_text(self.ledger_settings().program_name))
+        self._places = new_places(pipeline_text(settings.ledger.program_name))
         self.made: Delivery | None = None
         """The delivery, once there is one."""
 
-    def nats_settings(self) -> NatsSettings:
-        """The settings of NATS.
-
-        Raises:
-            ConfigurationError: One is not usable, or two contradict each other.
-        """
-        return NatsSettings.from_config(self._config, [self.settings.subject.pattern()])
-
-    def ledger_settings(self) -> LedgerSettings:
-        """The settings of the ledger; raises as ``nats_settings``."""
-        return LedgerSettings.from_config(self._config)
-
     @property
     def delivery(self) -> Delivery:
-        """The way out; raises as ``nats_settings``."""
+        """The way out, made when it is first asked for."""
         if self.made is None:
             self.made = self._delivery()
         return self.made
@@ -71,11 +53,11 @@ class Assembly:
         from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
         from target_nats_jetstream.publisher import Publisher  # noqa: PLC0415
 
-        ours, ledger = self.settings, self.ledger_settings()
+        ours, nats, ledger = self.settings
         return Delivery(
             Publisher(
-                self.nats_settings(),
-                [ours.subject.sample()],
+                nats,
+                [ours.subject_template.sample()],
                 pipeline=ledger.program_name,
                 on_progress=self._stop.wake,
             ),
@@ -85,7 +67,7 @@ class Assembly:
             ),
             self._stop,
             Report(),
-            batch_size=int(self._config["batch_size"]),
+            batch_size=nats.batch_size,
             write_state=write_state,
         )
 
@@ -101,11 +83,11 @@ class Assembly:
         Raises:
             ConfigurationError: The template of the message id names a field that is not there.
         """
-        ours = self.settings
+        ours = self.settings.target
         ours.check_fields(stream, schema["properties"])
         builder = MessageBuilder(
             stream,
-            ours.subject,
+            ours.subject_template,
             keys,
             replication_key=replication_key,
             title=str(schema.get("title") or ""),
@@ -113,11 +95,13 @@ class Assembly:
             added={"data_type": ours.data_type} if ours.data_type else {},
             add_trace_id=ours.add_trace_id,
             id_template=ours.id_template,
-            headers=ours.headers,
+            headers=ours.header_templates,
         )
         logger.info("stream %s: %s", stream, builder.rule)
         return builder
 
     def unreadable(self, stream: str, text: bytes) -> Message:
         """The dead letter of what should have been a record of ``stream``."""
-        return MessageBuilder(stream, self.settings.subject, places=self._places).unreadable(text)
+        return MessageBuilder(
+            stream, self.settings.target.subject_template, places=self._places
+        ).unreadable(text)

@@ -1,29 +1,52 @@
-"""Takes single settings out of a config, for the clients that describe them in ``PROPERTIES``.
+"""Settings as structs: all that is to be said of a setting stands in one field.
 
-Environment variables arrive as text, so numbers and flags may be text as well. Every complaint
-names the setting, never the value: it may be a secret under the wrong name.
+The field has the name, the type, the bounds, the default and the description. From these come the
+JSON schema that ``--about``, Meltano and the documentation show, the value that a client works
+with, and the words for a value that does not fit. Values may be text, as environment variables
+are. No complaint shows a value: it may be a secret under the wrong name.
 """
 
 from __future__ import annotations
 
+import difflib
+import json
 import math
+import re
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, get_type_hints
+
+import msgspec
+from jsonschema import Draft202012Validator
+from typing_extensions import override
 
 from target_nats_jetstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-INTEGER, NUMBER, FLAG = ["integer", "string"], ["number", "string"], ["boolean", "string"]
+#: How a name that is no common word is written.
+_WORDS = {
+    "api": "API",
+    "ca": "CA",
+    "id": "ID",
+    "js": "JetStream",
+    "mariadb": "MariaDB",
+    "nkey": "NKey",
+    "ssl": "TLS",
+    "tls": "TLS",
+    "url": "URL",
+}
 
 
-def described(
-    kind: str | list[str], title: str, description: str, default: object = None, **more: object
-) -> dict[str, Any]:
-    """The JSON schema of a setting, as ``--about``, Meltano and the checks read it."""
-    entry = {"type": kind, "title": title, "description": description, **more}
-    return entry if default is None else {**entry, "default": default}
+def setting(description: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgspec.Meta takes them
+    """The documentation of a setting, and what its value may be."""
+    return msgspec.Meta(description=description, **bounds)
+
+
+def secret(description: str) -> msgspec.Meta:
+    """The documentation of a setting whose value must never be shown."""
+    return msgspec.Meta(description=description, extra_json_schema={"secret": True})
 
 
 def refuse(name: str, what: str, remedy: str) -> NoReturn:
@@ -32,78 +55,167 @@ def refuse(name: str, what: str, remedy: str) -> NoReturn:
     raise ConfigurationError(reason, remedy) from None
 
 
-class Config:
-    """Settings by name; one that is absent or blank has the default of its description.
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one client. A field without description is no setting."""
 
-    Args:
-        config: What the operator has set.
-        properties: The JSON schemas of the settings.
+    never_blank: ClassVar[tuple[str, ...]] = ()
+    """Settings that say whose data it is: empty text is a mistake there, and not the default."""
 
-    Raises (all methods): ConfigurationError, where a value is not usable.
+    @override
+    def __repr__(self) -> str:
+        """Without any value, as some are secret."""
+        return f"{type(self).__name__}(…)"
+
+    @classmethod
+    def properties(cls) -> dict[str, dict[str, Any]]:
+        """The JSON schema of each setting."""
+        return _properties(cls)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Read the settings out of a whole config; what is absent or blank has its default.
+
+        Raises:
+            ConfigurationError: A value does not fit, or two settings contradict each other.
+        """
+        return cls._converted(cls._given(config))
+
+    @classmethod
+    def _given(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What is set; a list may be text with commas, an object JSON text."""
+        for name in cls.never_blank:
+            if config.get(name) == "":
+                refuse(
+                    name,
+                    "is empty",
+                    "Give it a value, or leave it out. Is it a CI secret that is not set?",
+                )
+        kinds = {name: schema["type"] for name, schema in cls.properties().items()}
+        given = {name: config[name] for name in kinds if name in config and config[name] != ""}
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None or "null" in kinds[name]
+        }
+        for name, value in given.items():
+            if isinstance(value, str) and "array" in kinds[name]:
+                given[name] = [part.strip() for part in value.split(",")]
+            elif isinstance(value, str) and "object" in kinds[name]:
+                given[name] = _object(name, value)
+        return given
+
+    @classmethod
+    def _converted(cls, given: Mapping[str, Any]) -> Self:
+        try:
+            found = msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            place = re.search(r"`\$\.(\w+)", str(error))
+            name = place[1] if place else "config"
+            _refuse_value(name, cls.properties().get(name, {}))
+        for name, schema in cls.properties().items():
+            if "number" in schema["type"] and not math.isfinite(float(given.get(name, 0))):
+                _refuse_value(name, schema)
+        return found
+
+
+def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
+    """Put secrets in their places that stand in the files of ``<name>_file``.
+
+    Raises:
+        ConfigurationError: A file cannot be read, or there are a secret and a file.
     """
-
-    def __init__(
-        self, config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        self._config = config
-        self._properties = properties
-
-    def value(self, name: str) -> Any:  # noqa: ANN401 - whatever the config holds
-        """The value as it is set."""
-        value = self._config.get(name)
-        return self._properties[name].get("default") if value is None or value == "" else value
-
-    def text(self, name: str) -> str | None:
-        """The value as text, None where there is none."""
-        value = self.value(name)
-        return None if value is None else str(value)
-
-    def needed(self, name: str) -> str:
-        """The text of a setting that has a default."""
-        return str(self.value(name))
-
-    def choice(self, name: str) -> str:
-        """One of the values that the description lists."""
-        value, allowed = self.needed(name), self._properties[name]["enum"]
-        if value not in allowed:
-            refuse(name, "is not one of its values", f"Choose {' | '.join(allowed)}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        """True or false."""
-        value = self.needed(name).lower()
-        if value not in {"true", "false", "1", "0"}:
-            refuse(name, "is neither true nor false", "Set true or false")
-        return value in {"true", "1"}
-
-    def number(self, name: str, least: float, most: float = math.inf) -> float:
-        """A finite number from ``least`` to ``most``; a whole one where the description says so."""
-        try:
-            value = float(self.value(name))
-        except (TypeError, ValueError):
-            refuse(name, "is no number", "Set a number")
-        whole = self._properties[name]["type"] is INTEGER
-        if not least <= value <= most or math.isinf(value) or (whole and not value.is_integer()):
-            kind = "a whole number, at least" if whole else "at least"
-            refuse(name, "is out of range", f"Set {kind} {least:g}")
-        return value
-
-    def secret(self, name: str) -> str | None:
-        """The secret itself, out of ``<name>`` or the file that ``<name>_file`` names."""
-        value, path = self.text(name), self.text(f"{name}_file")
-        if value and path:
+    for name in names:
+        if (path := given.get(f"{name}_file")) is None:
+            continue
+        if given.get(name):
             refuse(name, f"and `{name}_file` are both set", "Keep one of them")
-        if not path:
-            return value
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            given[name] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             cause = error.strerror if isinstance(error, OSError) else "no text"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
 
-    def file(self, name: str) -> str | None:
-        """The path of a file that is there."""
-        path = self.text(name)
-        if path and not Path(path).is_file():
-            refuse(name, "names no file", "Check the path")
-        return path
+
+def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Iterable[str]) -> None:
+    """Refuse unknown settings, and wrong values of those that are the SDK's.
+
+    Args:
+        config: All that is set.
+        schema: The JSON schema of all settings.
+        ours: Those that a ``Settings`` reads, and checks.
+
+    Raises:
+        ConfigurationError: Names the setting, what is wrong, and the nearest name that is known.
+    """
+    known = schema["properties"]
+    for name in config:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
+            reason = f"unknown setting `{name}`"
+            raise ConfigurationError(reason, remedy)
+    theirs = {name: config[name] for name in config if name not in set(ours)}
+    for error in Draft202012Validator(schema).iter_errors(theirs):
+        name = str(error.absolute_path[0]) if error.absolute_path else "config"
+        _refuse_value(name, known.get(name, {}))
+
+
+@cache
+def _properties(client: type[Settings]) -> dict[str, dict[str, Any]]:
+    schemas = msgspec.json.schema(client)["$defs"][client.__name__]["properties"]
+    hints = get_type_hints(client)
+    return {
+        field.encode_name: _property(field.encode_name, schema, str(hints[field.name]))
+        for field in msgspec.structs.fields(client)
+        if "description" in (schema := schemas[field.encode_name])
+    }
+
+
+def _property(name: str, schema: dict[str, Any], hint: str) -> dict[str, Any]:
+    """The schema in the form that the SDK and Meltano read: one ``type``, and no ``anyOf``."""
+    kinds = schema.pop("anyOf", [schema])
+    types = [kind.get("type", "string") for kind in kinds]
+    if {"array", "object"} & set(types):
+        types.append("string")
+    default = schema.pop("default", None)
+    found: dict[str, Any] = {"title": _title(name)}
+    for kind in kinds:
+        found |= kind
+    found |= {**schema, "type": types[0] if len(types) == 1 else types}
+    if enum := found.pop("enum", None):
+        enum.sort(key=lambda word: hint.index(repr(word)))  # in the order of the declaration
+        if set(types) <= {"string", "null"}:  # of a number or a word not all can be listed
+            found["enum"] = [*enum, None] if "null" in types else enum
+    if isinstance(default, tuple | list):
+        default = ",".join(default)
+    return found if default in (None, {}) else {**found, "default": default}
+
+
+def _title(name: str) -> str:
+    words = [_WORDS.get(word, word) for word in name.split("_")]
+    return " ".join(words)[0].upper() + " ".join(words)[1:]
+
+
+def _object(name: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        refuse(name, "is no object", "Set a mapping or a JSON object")
+
+
+def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
+    """Say what would fit."""
+    types = schema.get("type", [])
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if choices := schema.get("enum"):
+        shown = " | ".join("null" if one is None else str(one) for one in choices)
+        refuse(name, "is not one of its values", f"Choose {shown}")
+    if "boolean" in types:
+        refuse(name, "is neither true nor false", "Set true or false")
+    if {"integer", "number"} & {*([types] if isinstance(types, str) else types)}:
+        kind = "a whole number" if "integer" in types else "a number"
+        bounds = [f"at least {least}"] if least is not None else []
+        bounds += [f"at most {most}"] if most is not None else []
+        refuse(name, "is not a number that fits", f"Set {', '.join((kind, *bounds))}")
+    kinds = " or ".join([types] if isinstance(types, str) else types)
+    refuse(name, "has a value of another kind", f"It takes: {kinds}")

@@ -1,22 +1,20 @@
-"""All settings of the target: their schema, and the check that names what is wrong.
+"""All settings of the target.
 
-Plain JSON schema, so that ``--about``, Meltano and this check read the same table. The clients'
-settings stand beside the clients (``publisher/settings.py``, ``ledger/settings.py``).
+The clients' settings stand beside the clients (``publisher/settings.py``, ``ledger/settings.py``),
+and how settings are read, checked and described in ``config.py``.
 """
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from jsonschema import Draft202012Validator
-
+from target_nats_jetstream.config import Settings, setting
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.ledger import settings as ledger
-from target_nats_jetstream.publisher import settings as publisher
+from target_nats_jetstream.ledger.settings import LedgerSettings
+from target_nats_jetstream.publisher.settings import BackoffSettings, NatsSettings
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 
@@ -27,100 +25,77 @@ logger = logging.getLogger(__name__)
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
-PROPERTIES: dict[str, dict[str, Any]] = {
-    "subject": {
-        "type": "string",
-        "title": "Subject",
-        "description": "Subject of the messages, a template: {stream} is the Singer stream, any "
-        "other {FIELD} a field of the record, made safe for subjects.",
-        "default": "txlog.events",
-    },
-    "data_type": {
-        "type": ["string", "null"],
-        "title": "Data type",
-        "description": "Value of the field data_type that each record gets; null for none.",
-        "default": "TXLOG",
-    },
-    "add_trace_id": {
-        "type": "boolean",
-        "title": "Add trace id",
-        "description": "Whether each record gets a trace_id, a UUID that is a function of the row.",
-        "default": True,
-    },
-    "message_id": {
-        "type": ["string", "null"],
-        "title": "Message id",
-        "description": "Template of the message id, such as {stream}:{ID}:{AT}; by default stream, "
-        "key, replication value and a digest of the record. One id for two different records is an "
-        "error.",
-    },
-    "headers": {
-        "type": ["object", "null"],
-        "title": "Headers",
-        "description": "More headers of each message: templates by name. Each costs about a "
-        "microsecond.",
-    },
-    "checkpoint_records": {
-        "type": "integer",
-        "minimum": 1,
-        "title": "Checkpoint records",
-        "description": "A STATE is passed on at the latest after this many records.",
-        "default": 10_000,
-    },
-    "checkpoint_seconds": {
-        "type": "integer",
-        "minimum": 1,
-        "title": "Checkpoint seconds",
-        "description": "A STATE is passed on at the latest after this many seconds.",
-        "default": 5,
-    },
-    "shutdown_timeout": {
-        "type": "integer",
-        "minimum": 0,
-        "title": "Shutdown timeout",
-        "description": "Seconds that a signal leaves for what is in flight. CI systems kill after "
-        "about ten.",
-        "default": 5,
-    },
-    "log_level": {
-        "type": ["string", "null"],
-        "enum": ["DEBUG", "INFO", "WARNING", "ERROR", None],
-        "title": "Log level",
-        "description": "Level of the log on stderr; TARGET_NATS_JETSTREAM_LOGLEVEL does the same.",
-    },
-}
 
-
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
+class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
     """The settings of the target itself."""
 
-    subject: SubjectTemplate
-    data_type: str | None
-    add_trace_id: bool
-    id_template: Template | None
-    headers: Mapping[str, Template]
-    checkpoint_records: int
-    checkpoint_seconds: int
-    shutdown_timeout: int
+    subject: Annotated[
+        str,
+        setting(
+            "Subject of the messages, a template: {stream} is the Singer stream, any other {FIELD} "
+            "a field of the record, made safe for subjects."
+        ),
+    ] = "txlog.events"
+    data_type: Annotated[
+        str | None,
+        setting("Value of the field data_type that each record gets; null for none."),
+    ] = "TXLOG"
+    add_trace_id: Annotated[
+        bool, setting("Whether each record gets a trace_id, a UUID that is a function of the row.")
+    ] = True
+    message_id: Annotated[
+        str | None,
+        setting(
+            "Template of the message id, such as {stream}:{ID}:{AT}; by default stream, key, "
+            "replication value and a digest of the record. One id for two different records is an "
+            "error."
+        ),
+    ] = None
+    headers: Annotated[
+        dict[str, str | None],
+        setting("More headers of each message: templates by name. Each costs about a microsecond."),
+    ] = {}  # noqa: RUF012 - msgspec makes a new one for each
+    checkpoint_records: Annotated[
+        int, setting("A STATE is passed on at the latest after this many records.", ge=1)
+    ] = 10_000
+    checkpoint_seconds: Annotated[
+        int, setting("A STATE is passed on at the latest after this many seconds.", ge=1)
+    ] = 5
+    shutdown_timeout: Annotated[
+        int,
+        setting(
+            "Seconds that a signal leaves for what is in flight. CI systems kill after about ten.",
+            ge=0,
+        ),
+    ] = 5
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
+        setting("Level of the log on stderr; TARGET_NATS_JETSTREAM_LOGLEVEL does the same."),
+    ] = None
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> TargetSettings:
-        """Read a config that has its defaults.
+    @cached_property
+    def subject_template(self) -> SubjectTemplate:
+        """Of ``subject``."""
+        return SubjectTemplate.parse(self.subject)
 
-        Raises:
-            ConfigurationError: A template cannot be parsed, or a header has no usable name.
-        """
-        return cls(
-            subject=SubjectTemplate.parse(config["subject"]),
-            data_type=config.get("data_type") or None,
-            add_trace_id=config["add_trace_id"],
-            id_template=_template("message_id", config.get("message_id")),
-            headers=_headers(config.get("headers") or {}),
-            checkpoint_records=config["checkpoint_records"],
-            checkpoint_seconds=config["checkpoint_seconds"],
-            shutdown_timeout=config["shutdown_timeout"],
-        )
+    @cached_property
+    def id_template(self) -> Template | None:
+        """Of ``message_id``."""
+        return _template("message_id", self.message_id)
+
+    @cached_property
+    def header_templates(self) -> Mapping[str, Template]:
+        """Of ``headers``, those that are not empty."""
+        found = {name: _template("headers", text) for name, text in self.headers.items()}
+        return {name: template for name, template in found.items() if template is not None}
+
+    def __post_init__(self) -> None:
+        """Refuse templates that cannot be parsed, and names that no header of ours may have."""
+        for name in self.headers:
+            if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("nats-"):
+                reason = f"setting `headers`: {name!r} is no name for a header of ours"
+                raise ConfigurationError(reason, "Use letters, digits and hyphens, and not Nats-…")
+        list(self._templates())
 
     def check_fields(self, stream: str, known: Collection[str]) -> None:
         """See whether the fields that templates name are those of a stream.
@@ -129,91 +104,56 @@ class TargetSettings:
             ConfigurationError: That of the message id names another one: all records would have
                 one id.
         """
-        for setting, template in self._templates():
-            missing = [name for name in template.columns() if name not in known]
+        for name, template in self._templates():
+            missing = [field for field in template.columns() if field not in known]
             if not missing:
                 continue
-            reason = f"setting `{setting}` names {missing[0]}, which stream {stream} does not have"
-            if setting == "message_id":
+            reason = f"setting `{name}` names {missing[0]}, which stream {stream} does not have"
+            if name == "message_id":
                 raise ConfigurationError(
                     reason, f"It has {', '.join(sorted(known)) or 'no fields'}"
                 )
             logger.warning("%s: it is empty there", reason)
 
     def _templates(self) -> Iterator[tuple[str, Template]]:
-        yield "subject", self.subject.template
+        yield "subject", self.subject_template.template
         if self.id_template is not None:
             yield "message_id", self.id_template
-        yield from ((f"headers.{name}", template) for name, template in self.headers.items())
+        yield from ((f"headers.{name}", one) for name, one in self.header_templates.items())
 
 
-def _headers(config: Mapping[str, Any]) -> dict[str, Template]:
-    found = {}
-    for name, text in config.items():
-        if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("nats-"):
-            reason = f"setting `headers`: {name!r} is no name for a header of ours"
-            raise ConfigurationError(reason, "Use letters, digits and hyphens, and not Nats-…")
-        if (template := _template("headers", text)) is not None:
-            found[name] = template
-    return found
-
-
-def _template(setting: str, text: object) -> Template | None:
-    if text is None or text == "":
+def _template(name: str, text: str | None) -> Template | None:
+    if not text:
         return None
     try:
-        return Template.parse(str(text))
+        return Template.parse(text)
     except ValueError as error:
-        reason = f"setting `{setting}`: {error}"
+        reason = f"setting `{name}`: {error}"
         raise ConfigurationError(reason, "Write fields as {NAME}, and {stream}") from error
 
 
-def schema() -> dict[str, Any]:
-    """The JSON schema of all settings of this package, without those that the SDK adds."""
-    return {
-        "type": "object",
-        "properties": {**PROPERTIES, **publisher.PROPERTIES, **ledger.PROPERTIES},
-    }
+class AllSettings(NamedTuple):
+    """The settings of the target and of its two clients."""
+
+    target: TargetSettings
+    nats: NatsSettings
+    ledger: LedgerSettings
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> AllSettings:
+        """Read them all.
+
+        Raises:
+            ConfigurationError: A value does not fit, or two settings contradict each other.
+        """
+        target = TargetSettings.from_config(config)
+        nats = NatsSettings.from_config(config, [target.subject_template.pattern()])
+        return cls(target, nats, LedgerSettings.from_config(config))
 
 
-def without_blanks(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` without null and empty text: so an environment says that a setting is not set.
-
-    Raises:
-        ConfigurationError: A setting is empty whose default would be another pipeline's.
-    """
-    for name in ledger.NEVER_BLANK:
-        if config.get(name) == "":
-            reason = f"setting `{name}` is empty"
-            remedy = "Give it a value, or leave it out. Is it a CI secret that is not set?"
-            raise ConfigurationError(reason, remedy)
-    return {name: value for name, value in config.items() if value is not None and value != ""}
-
-
-def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Refuse a config that has an unknown setting or a value of the wrong kind.
-
-    The value itself is never shown: it may be a secret that was put under the wrong name.
-
-    Raises:
-        ConfigurationError: Names the setting, what is wrong and the nearest known name.
-    """
-    known = schema["properties"]
-    for name in config:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
-            reason = f"unknown setting `{name}`"
-            raise ConfigurationError(reason, remedy)
-    for error in Draft202012Validator(schema).iter_errors(config):
-        name = ".".join(map(str, error.absolute_path)) or "config"
-        reason = f"setting `{name}` has a value that its {error.validator} does not allow"
-        raise ConfigurationError(
-            reason, f"Allowed: {_allowed(error.validator, error.validator_value)}"
-        )
-
-
-def _allowed(rule: object, value: object) -> str:
-    if isinstance(value, list):
-        return " or ".join("null" if item is None else str(item) for item in value)
-    return f"{rule} {value}"
+OURS: Final = {
+    name: schema
+    for client in (TargetSettings, NatsSettings, BackoffSettings, LedgerSettings)
+    for name, schema in client.properties().items()
+}
+"""The JSON schemas of all settings of this package, without those that the SDK adds."""

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk import Target, metrics
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
+from target_nats_jetstream.config import check
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
 from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.sink import NO_OBJECT, JetStreamSink
@@ -46,7 +51,7 @@ class TargetNatsJetstream(Target):
 
     name = "target-nats-jetstream"
     default_sink_class = JetStreamSink
-    config_jsonschema = settings.schema()
+    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
     capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
         PluginCapabilities.ABOUT,
         PluginCapabilities.BATCH,
@@ -79,7 +84,7 @@ class TargetNatsJetstream(Target):
             ),
         )
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
-        self._assembly = Assembly(self.config, self._stop)
+        self._assembly = Assembly(self._settings, self._stop)
 
     # What a sink needs: SinkTarget
 
@@ -96,7 +101,7 @@ class TargetNatsJetstream(Target):
 
     def refuse(self, message: Message, why: str, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says."""
-        if self.config["on_error"] == "dead_letter":
+        if self._settings.nats.on_error == "dead_letter":
             self.delivery.dead_letter(message, "invalid", why)
             return
         where = f"line {self._reader.line + offset}"
@@ -118,6 +123,10 @@ class TargetNatsJetstream(Target):
     def _idle(self) -> float:
         return self.delivery.idle()
 
+    @cached_property
+    def _settings(self) -> settings.AllSettings:
+        return settings.AllSettings.from_config(self._config)
+
     # Hooks of the SDK
 
     @classmethod
@@ -128,16 +137,30 @@ class TargetNatsJetstream(Target):
         for name in ("load_method", "batch_size_rows"):
             config_jsonschema["properties"].pop(name, None)
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
+        """Leave our settings as the text that they are: the SDK's ``int`` raises without a name."""
+        theirs: dict[str, Any] = {"properties": {}}
+        cls.append_builtin_config(theirs)
+        found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
+        names = {name: f"{cls._env_var_prefix}{name.upper()}" for name in settings.OURS}
+        return found | {name: os.environ[env] for name, env in names.items() if env in os.environ}
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our own words first: the SDK lets unknown names pass and shows the wrong
-        values.
+        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
+        sees its own settings only, and gives them their defaults.
         """
-        self._config = settings.without_blanks(self._config)
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            settings.check(self._config, self.config_jsonschema)
-        return super()._validate_config(raise_errors=raise_errors)
+            check(self._config, self.config_jsonschema, settings.OURS)
+            _ = self._settings
+        config = self._config
+        ours = {name: config.pop(name) for name in settings.OURS if name in config}
+        errors = super()._validate_config(raise_errors=raise_errors)
+        self._config |= ours
+        return errors
 
     @override
     def _setup_signal_handlers(self) -> None:
@@ -257,13 +280,11 @@ class TargetNatsJetstream(Target):
             config=config.config if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
-        parts = target._assembly
+        ours = target._settings
         if status:
-            commands.print_status(
-                parts.ledger_settings(), parts.nats_settings(), as_json=as_json, max_age=max_age
-            )
+            commands.print_status(ours.ledger, ours.nats, as_json=as_json, max_age=max_age)
         elif replay_dead_letters:
-            commands.replay(parts.nats_settings())
+            commands.replay(ours.nats)
         else:
             target.run(file_input)
 
@@ -275,14 +296,14 @@ class TargetNatsJetstream(Target):
         """
         quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
         metrics.get_metrics_logger().addFilter(quiet)
-        if level := self.config.get("log_level"):
+        if level := self._settings.target.log_level:
             logging.getLogger().setLevel(level)
         with self._stop.installed():
             try:
                 self.listen(file_input)
             except Stopped as stopped:
                 if (delivery := self._assembly.made) is not None:
-                    seconds = self._assembly.settings.shutdown_timeout
+                    seconds = self._settings.target.shutdown_timeout
                     delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
             except Exception as error:

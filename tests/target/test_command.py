@@ -105,8 +105,19 @@ def test_settings_come_from_the_environment_too(target: Target, tmp_path: Path) 
     assert done.stdout.splitlines()[-1] == json.dumps(state(20)["value"])
 
 
-@pytest.mark.parametrize("name", ["program_name", "ledger_table"])
-def test_a_row_is_not_written_under_a_name_that_was_left_empty(target: Target, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"), [("batch_size", "many"), ("tls_first", "perhaps"), ("max_outage", "nan")]
+)
+def test_a_wrong_value_in_the_environment_is_one_line_without_it(name: str, value: str) -> None:
+    done = run(["--config", "ENV"], **{f"TARGET_NATS_JETSTREAM_{name.upper()}": value})
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "ERROR" in line]
+    assert f"setting `{name}` is n" in line
+    assert value not in line
+
+
+@pytest.mark.parametrize("name", ["program_name", "ledger_table", "servers", "stream"])
+def test_nothing_is_written_under_a_name_that_was_left_empty(target: Target, name: str) -> None:
     run = target.run(*pages(1, 10, 10), **{name: ""})
     assert run.code == 2
     assert f"setting `{name}` is empty" in run.error

@@ -56,7 +56,7 @@ def warn_of_duplicates(settings: NatsSettings, info: StreamInfo) -> None:
             format_duration(needed),
             beyond,
         )
-    elif settings.dedupe_tail and not info.keeps_what_is_read:
+    elif settings.tail and not info.keeps_what_is_read:
         removes = f"removes what was consumed ({info.retention})"
         logger.warning(
             "stream %s %s: what is sent again after its duplicate window of %s is stored again",

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 def reads_back(settings: NatsSettings, info: StreamInfo) -> bool:
     """Whether the ids of stored messages are read back: where they can be, and are wanted."""
-    return settings.dedupe_tail > 0 and info.keeps_what_is_read
+    return settings.tail > 0 and info.keeps_what_is_read
 
 
 async def recall(
@@ -55,7 +55,7 @@ async def recall(
             ``fail``.
         EpochEnded: The stream could not be read.
     """
-    known = Known(pipeline, past, give_up_after=settings.dedupe_tail)
+    known = Known(pipeline, past, give_up_after=settings.tail)
     if not info.messages or not reads_back(settings, info):
         return known
     began = time.monotonic()
@@ -65,7 +65,7 @@ async def recall(
     await search.newest(may_have_own=past.counted_through > 0)
     known.add(sorted(search.messages, key=attrgetter("sequence")))
     logger.log(
-        logging.INFO if math.isinf(settings.dedupe_tail) else logging.DEBUG,
+        logging.INFO if math.isinf(settings.tail) else logging.DEBUG,
         "read back %d messages of %s in %.1f s",
         len(known),
         info.stream,
@@ -84,7 +84,7 @@ class _Search:
     ) -> None:
         self._where = epoch, info, settings.stream_subjects
         self._pipeline = pipeline
-        self._tail = settings.dedupe_tail
+        self._tail = settings.tail
         self._first, self._end = max(info.first_seq, 1), info.last_seq + 1
         self._own = 0
         self.messages: list[Stored] = []

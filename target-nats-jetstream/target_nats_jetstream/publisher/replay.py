@@ -7,11 +7,12 @@ cannot be published stays where it is.
 from __future__ import annotations
 
 import base64
-import dataclasses
 from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
@@ -41,7 +42,7 @@ def replay_dead_letters(settings: NatsSettings) -> int:
     Raises:
         TargetError: NATS failed. Run it again: a letter that was published is not stored again.
     """
-    publisher = Publisher(dataclasses.replace(settings, on_error="fail"), ())
+    publisher = Publisher(msgspec.structs.replace(settings, on_error="fail"), ())
     try:
         limits = Limits(publisher.start())
         publish = partial(_publish, publisher, limits)

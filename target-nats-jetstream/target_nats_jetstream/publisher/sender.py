@@ -87,9 +87,9 @@ class Sender:
         self._last_failure: Failure | None = None
         self._backoff = Backoff(
             settings.connect_timeout,
-            initial=settings.initial_backoff,
-            longest=settings.max_backoff,
-            factor=settings.backoff_multiplier,
+            initial=settings.backoff.initial_backoff,
+            longest=settings.backoff.max_backoff,
+            factor=settings.backoff.backoff_multiplier,
             chance=random.random,
         )
         self.mode = ""

@@ -1,184 +1,229 @@
-"""The settings of everything that has to do with NATS, as one frozen value.
+"""The settings of everything that has to do with NATS.
 
-A ``NatsSettings`` that exists is free of contradictions, holds the secrets themselves (never the
-names of files) and shows none of them in its repr. ``config["..."]`` for NATS is read nowhere else.
+A ``NatsSettings`` that exists is free of contradictions and holds the secrets themselves, never the
+names of files: logins in URLs and files are taken apart when it is made.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from target_nats_jetstream.config import Config, refuse
-from target_nats_jetstream.publisher.properties import PROPERTIES
+from msgspec import Meta
+from typing_extensions import override
+
+from target_nats_jetstream.config import Settings, from_file, refuse, secret, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PROPERTIES", "NatsSettings"]
-
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NANOSECONDS = 10**9
+SECRETS = ("password", "token", "creds", "nkey_seed")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _NKEY_SEED = re.compile(r"SU[A-Z2-7]{56}")
+_PARTS_OF_CREDS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _STREAM_NAME = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class NatsSettings:
-    """How to reach the stream and how to fill it; durations in seconds."""
+class BackoffSettings(Settings, frozen=True, kw_only=True):
+    """The waits between two tries; those of the ledger are the same."""
 
-    servers: tuple[str, ...]
-    stream: str
-    stream_subjects: tuple[str, ...]
-    tls_ca: str | None
-    tls_cert: str | None
-    tls_key: str | None
-    tls_hostname: str | None
-    tls_first: bool
-    inbox_prefix: str
-    api_prefix: str
-    create_stream: str
-    stream_config: Mapping[str, Any]
-    publish_mode: str
-    batch_size: int
-    max_in_flight: int
-    ack_timeout: float
-    connect_timeout: float
-    max_outage: float
-    initial_backoff: float
-    max_backoff: float
-    backoff_multiplier: float
-    dedupe_tail: float
-    on_unknown_past: str
-    on_error: str
-    dead_letter_file: str
-    checkpoint_seconds: float
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    creds: str | None = field(default=None, repr=False)
-    nkey_seed: str | None = field(default=None, repr=False)
+    initial_backoff: Annotated[float, setting("Seconds before the first new try.", ge=0)] = 0.1
+    max_backoff: Annotated[float, setting("Longest wait between two tries, seconds.", ge=0)] = 2
+    backoff_multiplier: Annotated[float, setting("Factor from one wait to the next.", ge=1)] = 2
+
+    def waits(self, count: int) -> tuple[float, ...]:
+        """The first waits, in seconds."""
+        wait, found = self.initial_backoff, list[float]()
+        for _ in range(count):
+            found.append(min(self.max_backoff, wait))
+            wait *= self.backoff_multiplier
+        return tuple(found)
+
+
+class NatsSettings(Settings, frozen=True, kw_only=True):
+    """How to reach the stream and how to fill it; durations in seconds.
+
+    ``stream_subjects`` are the subjects that the messages can have: a stream that is created
+    captures these, unless ``stream_config`` says otherwise.
+    """
+
+    never_blank = ("servers", "stream")
+
+    servers: Annotated[
+        tuple[str, ...],
+        setting("URLs of the NATS servers, as a list or separated by commas. nats:// or tls://."),
+    ] = ("nats://localhost:4222",)
+    user: Annotated[str | None, setting("User name.")] = None
+    password: Annotated[str | None, secret("Password of the user.")] = None
+    password_file: Annotated[str | None, setting("File that holds the password.")] = None
+    token: Annotated[str | None, secret("Authentication token.")] = None
+    token_file: Annotated[str | None, setting("File that holds the token.")] = None
+    creds: Annotated[str | None, secret("Content of a .creds file (JWT and seed).")] = None
+    creds_file: Annotated[str | None, setting("A .creds file (JWT and seed).")] = None
+    nkey_seed: Annotated[str | None, secret("Seed of an NKey user, beginning with SU.")] = None
+    nkey_seed_file: Annotated[str | None, setting("File that holds the NKey seed.")] = None
+    tls_ca: Annotated[
+        str | None, setting("PEM file of the authority that signed the server's certificate.")
+    ] = None
+    tls_cert: Annotated[str | None, setting("PEM file of the client certificate.")] = None
+    tls_key: Annotated[str | None, setting("PEM file of the client certificate's key.")] = None
+    tls_hostname: Annotated[
+        str | None, setting("Name in the server's certificate when it is not in the URL.")
+    ] = None
+    tls_first: Annotated[
+        bool,
+        setting("Shake hands before the server's first line, for servers with handshake_first."),
+    ] = False
+    inbox_prefix: Annotated[
+        str,
+        setting("Subject prefix for answers, for users who may not subscribe to _INBOX.>."),
+    ] = "_INBOX"
+    domain: Annotated[str | None, setting("JetStream domain of the stream.")] = None
+    js_prefix: Annotated[
+        str | None,
+        setting("Prefix of the JetStream API where it is imported under another name."),
+    ] = None
+    stream: Annotated[str, setting("JetStream stream that takes the messages.")] = "TXLOG_STREAM"
+    create_stream: Annotated[
+        Literal["off", "if_missing", "update"],
+        setting(
+            "off: the stream must exist. if_missing: create it. update: create it, or bring an "
+            "existing one to stream_config."
+        ),
+    ] = "off"
+    stream_config: Annotated[
+        dict[str, Any],
+        setting(
+            "Settings of a stream that is created or updated, in JetStream's words: subjects, "
+            "storage, replicas, max_age, max_bytes, max_msgs, max_msg_size, discard, "
+            "duplicate_window, compression, retention, placement, allow_atomic, allow_batched. "
+            "Durations in seconds or like 2m, 24h."
+        ),
+    ] = {}  # noqa: RUF012 - msgspec makes a new one for each
+    publish_mode: Annotated[
+        Literal["auto", "fast", "atomic", "window", "sync"],
+        setting(
+            "auto: the fastest mode that keeps the order. fast: an answer for hundreds of "
+            "messages. atomic: batches that are stored wholly or not at all. window: many messages "
+            "in flight, an answer for each. sync: one by one."
+        ),
+    ] = "auto"
+    batch_size: Annotated[
+        int, setting("Messages in a batch; the servers' limit for atomic ones is 1000.", ge=1)
+    ] = 1000
+    max_in_flight: Annotated[
+        int, setting("Messages without an answer in the modes fast and window.", ge=1)
+    ] = 4000
+    ack_timeout: Annotated[
+        float, setting("Seconds without any answer that end a connection.", ge=0.1)
+    ] = 10
+    connect_timeout: Annotated[
+        float, setting("Seconds in which NATS must be reached at the start.", ge=0.1)
+    ] = 10
+    max_outage: Annotated[
+        float, setting("Seconds without progress after which a run fails.", ge=0)
+    ] = 300
+    dedupe_tail: Annotated[
+        Annotated[int, Meta(ge=0)] | Literal["all"],
+        setting(
+            "How many of the pipeline's newest messages are read back before the first one is "
+            "published, beside all behind the state that the tap starts from, so that none of them "
+            "is stored again; all reads back the whole stream, 0 leaves it to the stream's "
+            "duplicate window."
+        ),
+    ] = 50_000
+    on_unknown_past: Annotated[
+        Literal["warn", "fail"],
+        setting(
+            "What happens when it is not known where the tap starts again, and the stream holds "
+            "more than dedupe_tail reads back: warn goes on and tells the numbers, fail ends the "
+            "run."
+        ),
+    ] = "warn"
+    on_error: Annotated[
+        Literal["fail", "dead_letter"],
+        setting(
+            "What happens to a message that cannot be published: fail stops the run, dead_letter "
+            "puts it into the stream <stream>_DLQ."
+        ),
+    ] = "fail"
+    dead_letter_file: Annotated[
+        str, setting("JSON lines file for dead letters that NATS does not take.")
+    ] = "dead_letters.jsonl"
+    backoff: BackoffSettings = BackoffSettings()
+    stream_subjects: tuple[str, ...] = ()
+    checkpoint_seconds: float = 5
+
+    @property
+    def tail(self) -> float:
+        """Of ``dedupe_tail``: a number of messages, infinity for all."""
+        return float("inf") if self.dedupe_tail == "all" else self.dedupe_tail
+
+    @property
+    def api_prefix(self) -> str:
+        """What the subjects of the JetStream API begin with."""
+        if self.domain:
+            return f"$JS.{self.domain}.API"
+        return (self.js_prefix or "$JS.API").rstrip(".")
 
     @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], stream_subjects: Sequence[str] = ()
-    ) -> NatsSettings:
-        """Read the settings of NATS out of a whole config; what is absent has its default.
+    @override
+    def from_config(cls, config: Mapping[str, Any], stream_subjects: Sequence[str] = ()) -> Self:
+        given = cls._given(config)
+        from_file(given, SECRETS)
+        login: dict[str, str] = {}
+        if "servers" in given:
+            given["servers"], login = _servers(given["servers"])
+        given |= _one_login(given, login)
+        if "stream_config" in given:
+            given["stream_config"] = _stream_config(given["stream_config"])
+        given["backoff"] = BackoffSettings.from_config(config)
+        given["stream_subjects"] = stream_subjects
+        given["checkpoint_seconds"] = config.get("checkpoint_seconds", 5)
+        return cls._converted(given)
 
-        Args:
-            config: All settings of the target; other clients' are ignored.
-            stream_subjects: The subjects that the messages can have; a stream that is created
-                captures these, unless ``stream_config`` says otherwise.
-
-        Raises:
-            ConfigurationError: A value is out of range, a file cannot be read, or two settings
-                contradict each other.
-        """
-        read = Config(config, PROPERTIES)
-        servers, login = _servers(read)
-        own = {name: read.secret(name) for name in ("password", "token", "creds", "nkey_seed")}
-        _check_keys(own)
-        settings = cls(
-            servers=servers,
-            stream=_stream(read),
-            stream_subjects=tuple(stream_subjects),
-            **_one_login({"user": read.text("user"), **own}, login),
-            tls_ca=read.file("tls_ca"),
-            tls_cert=read.file("tls_cert"),
-            tls_key=read.file("tls_key"),
-            tls_hostname=read.text("tls_hostname"),
-            tls_first=read.flag("tls_first"),
-            inbox_prefix=read.needed("inbox_prefix"),
-            api_prefix=_api_prefix(read),
-            create_stream=read.choice("create_stream"),
-            stream_config=_stream_config(read),
-            publish_mode=read.choice("publish_mode"),
-            batch_size=int(read.number("batch_size", 1)),
-            max_in_flight=int(read.number("max_in_flight", 1)),
-            ack_timeout=read.number("ack_timeout", 0.1),
-            connect_timeout=read.number("connect_timeout", 0.1),
-            max_outage=read.number("max_outage", 0),
-            initial_backoff=read.number("initial_backoff", 0.001),
-            max_backoff=read.number("max_backoff", 0.001),
-            backoff_multiplier=read.number("backoff_multiplier", 1),
-            dedupe_tail=_dedupe_tail(read),
-            on_unknown_past=read.choice("on_unknown_past"),
-            on_error=read.choice("on_error"),
-            dead_letter_file=read.needed("dead_letter_file"),
-            checkpoint_seconds=float(config.get("checkpoint_seconds", 5)),
-        )
-        _check_certificate(settings)
-        return settings
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself, or cannot be: nats-py looks into such keys for ever."""
+        if not _STREAM_NAME.fullmatch(self.stream):
+            refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
+        if self.creds and not all(part in self.creds for part in _PARTS_OF_CREDS):
+            refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
+        if self.nkey_seed and not _NKEY_SEED.fullmatch(self.nkey_seed):
+            refuse("nkey_seed", "is no user seed", "Use a seed that begins with SU")
+        if self.domain and self.js_prefix:
+            refuse("domain", "and `js_prefix` are both set", "Keep one of them")
+        for name in ("tls_ca", "tls_cert", "tls_key"):
+            if (path := getattr(self, name)) and not Path(path).is_file():
+                refuse(name, "names no file", "Check the path")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            missing = "tls_key" if self.tls_cert else "tls_cert"
+            refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
 
 
-def _check_certificate(settings: NatsSettings) -> None:
-    if bool(settings.tls_cert) != bool(settings.tls_key):
-        missing = "tls_key" if settings.tls_cert else "tls_cert"
-        refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
-
-
-def _servers(read: Config) -> tuple[tuple[str, ...], dict[str, str]]:
+def _servers(listed: Sequence[object]) -> tuple[list[str], dict[str, str]]:
     """The URLs without user info, and the login that was in them: only URLs are shown."""
-    listed = read.value("servers")
     urls, login = [], {}
-    for text in listed.split(",") if isinstance(listed, str) else listed:
-        url, found = _split_login(text.strip())
+    for text in listed:
+        url, found = _split_login(str(text))
         urls.append(url)
         login.update(found)
-    return tuple(urls), login
+    return urls, login
 
 
-def _stream(read: Config) -> str:
-    name = read.needed("stream")
-    if not _STREAM_NAME.fullmatch(name):
-        refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
-    return name
-
-
-def _dedupe_tail(read: Config) -> float:
-    """A number of messages; infinity for all."""
-    if read.text("dedupe_tail") == "all":
-        return math.inf
-    tail = read.number("dedupe_tail", 0)
-    if not tail.is_integer():
-        refuse("dedupe_tail", "is no number of messages", "Set a whole number, or all")
-    return int(tail)
-
-
-def _api_prefix(read: Config) -> str:
-    domain, prefix = read.text("domain"), read.text("js_prefix")
-    if domain and prefix:
-        refuse("domain", "and `js_prefix` are both set", "Keep one of them")
-    return f"$JS.{domain}.API" if domain else (prefix or "$JS.API").rstrip(".")
-
-
-def _stream_config(read: Config) -> dict[str, Any]:
+def _stream_config(wishes: object) -> dict[str, Any]:
     """The wishes in the words of the JetStream API: seconds become nanoseconds."""
-    value = read.value("stream_config")
-    try:
-        wishes = json.loads(value) if isinstance(value, str) else value or {}
-        wishes = dict(wishes)
-    except (ValueError, TypeError):
+    if not isinstance(wishes, dict):
         refuse("stream_config", "is no object", "Set a mapping or a JSON object")
-    if "replicas" in wishes:
-        wishes["num_replicas"] = wishes.pop("replicas")
-    for name in {"max_age", "duplicate_window"} & wishes.keys():
-        wishes[name] = _nanoseconds(f"stream_config.{name}", wishes[name])
-    return wishes
-
-
-def _check_keys(secrets: Mapping[str, str | None]) -> None:
-    """Refuse what cannot be a key: nats-py searches such credentials for ever."""
-    creds, seed = secrets["creds"], secrets["nkey_seed"]
-    if creds and not ("BEGIN NATS USER JWT" in creds and "BEGIN USER NKEY SEED" in creds):
-        refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
-    if seed and not _NKEY_SEED.fullmatch(seed):
-        refuse("nkey_seed", "is no user seed", "Use a seed that begins with SU")
+    found = dict(wishes)
+    if "replicas" in found:
+        found["num_replicas"] = found.pop("replicas")
+    for name in {"max_age", "duplicate_window"} & found.keys():
+        found[name] = _nanoseconds(f"stream_config.{name}", found[name])
+    return found
 
 
 def _nanoseconds(name: str, value: object) -> int:
@@ -207,9 +252,9 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
     return url, {"user": unquote(parts.username), "password": unquote(parts.password)}
 
 
-def _one_login(own: Mapping[str, str | None], from_url: Mapping[str, str]) -> dict[str, Any]:
+def _one_login(own: Mapping[str, Any], from_url: Mapping[str, str]) -> dict[str, Any]:
     """The login to use: what is set by itself goes before what stands in a URL; never two kinds."""
-    given = {name: value for name, value in own.items() if value} or dict(from_url)
+    given = {name: own[name] for name in ("user", *SECRETS) if own.get(name)} or dict(from_url)
     kinds = [name for name in ("user", "token", "creds", "nkey_seed") if name in given]
     if len(kinds) > 1:
         refuse(kinds[0], f"and `{kinds[1]}` are both set", "Keep one way to log in")

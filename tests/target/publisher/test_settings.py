@@ -8,11 +8,11 @@ import pytest
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher import NatsSettings
-from target_nats_jetstream.publisher.settings import PROPERTIES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+PROPERTIES = NatsSettings.properties()
 SEED = "SU" + "A" * 56
 CREDS = "-BEGIN NATS USER JWT-\nx\n-BEGIN USER NKEY SEED-\ny\n"
 
@@ -38,7 +38,7 @@ def test_every_setting_explains_itself(name: str) -> None:
 def test_numbers_and_flags_may_come_as_text_from_the_environment() -> None:
     texts = {"batch_size": "250", "max_backoff": "1.5", "tls_first": "true", "dedupe_tail": "0"}
     settings = NatsSettings.from_config(texts)
-    assert (settings.batch_size, settings.max_backoff) == (250, 1.5)
+    assert (settings.batch_size, settings.backoff.max_backoff) == (250, 1.5)
     assert (settings.tls_first, settings.dedupe_tail) == (True, 0)
 
 
