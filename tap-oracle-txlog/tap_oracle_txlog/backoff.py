@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from tap_oracle_txlog.source_settings import number
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +23,6 @@ class Backoff:
     factor: float
     max_retries: int
     jitter: Callable[[], float] = random.random
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Backoff:
-        """The waits that the settings ask for.
-
-        Raises:
-            ConfigurationError: A setting is no number, or too small.
-        """
-        return cls(
-            initial=number(config, "initial_backoff"),
-            cap=number(config, "max_backoff"),
-            factor=number(config, "backoff_multiplier"),
-            max_retries=int(number(config, "max_retries")),
-        )
 
     def __iter__(self) -> Iterator[float]:
         """The seconds to wait before each retry; ends when no retry is left."""

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tap_oracle_txlog.errors import ConfigurationError, TapError
-from tap_oracle_txlog.settings import parallel_jobs
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_oracle_txlog.oracle.doctor import Line
-    from tap_oracle_txlog.settings import TapSettings
+    from tap_oracle_txlog.settings import AllSettings
 
 OPTIONS: Final = (
     click.Option(
@@ -90,14 +89,16 @@ def errors_as_json(command: Command) -> Iterator[None]:
         raise
 
 
-def run(command: Command, config: Mapping[str, Any], settings: TapSettings) -> int:
+def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> int:
     """Print the output and return the exit code.
 
     Raises:
         TapError: The command cannot be carried out.
     """
     if command.plan_slices:
-        click.echo(json.dumps(parallel_jobs(settings, command.plan_slices)))
+        click.echo(
+            json.dumps(settings.tap.parallel_jobs(settings.source.zone, command.plan_slices))
+        )
         return 0
     found = _output(command, config, settings)
     if command.as_json:
@@ -107,8 +108,8 @@ def run(command: Command, config: Mapping[str, Any], settings: TapSettings) -> i
     return found.exit_code
 
 
-def _output(command: Command, config: Mapping[str, Any], settings: TapSettings) -> Output:
-    if config.get("sqlalchemy_url"):
+def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) -> Output:
+    if settings.tap.sqlalchemy_url:
         reason = f"--{command.name} looks at Oracle, and `sqlalchemy_url` is set"
         raise ConfigurationError(reason, "Leave it out, or take another environment")
     from tap_oracle_txlog.oracle.doctor import examine  # noqa: PLC0415
@@ -118,13 +119,13 @@ def _output(command: Command, config: Mapping[str, Any], settings: TapSettings) 
 
     oracle = OracleSettings.from_config(config)
     if command.doctor:
-        return _diagnosis(list(examine(oracle, settings.extraction)), strict=command.strict)
+        return _diagnosis(list(examine(oracle, settings.tap.extraction)), strict=command.strict)
     try:
         with closing(OracleSource(oracle)) as source:
             if command.sample:
                 files = write_sample(source, command.sample, command.out)
                 return Output({"files": files}, files, f"{len(files)} files written")
-            tables = list_tables(source, oracle.table.owner)
+            tables = list_tables(source, oracle.table_name.owner)
     except (SourceLostError, PageTooLargeError) as lost:
         raise lost.error from lost
     lines = [f"{table['owner']}.{table['name']:<30} {table['kind']}" for table in tables]
@@ -139,7 +140,7 @@ def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:
     return Output(
         {"checks": [{"group": at, "check": name} | asdict(found) for at, name, found in report]},
         _lines(report),
-        f"{summary}. Mend what failed, and ask again" if codes else summary,
+        f"{summary}. Fix what failed and run it again" if codes else summary,
         min(codes, default=int(strict and count["warning"] > 0)),
     )
 

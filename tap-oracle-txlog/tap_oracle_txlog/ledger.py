@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -25,6 +24,8 @@ from tap_oracle_txlog.rules.timestamps import minus, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_oracle_txlog.settings import LedgerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Kept(NamedTuple):
 
 
 def previous_state(
-    config: Mapping[str, Any], *, stream: str, replication_key: str, is_backfill: bool = False
+    settings: LedgerSettings, *, stream: str, replication_key: str, is_backfill: bool = False
 ) -> Kept:
     """The state that the ledger has of ``program_name``.
 
@@ -71,8 +72,8 @@ def previous_state(
         AccessDeniedError: The ledger's database refuses the login, or the right to read.
         SourceUnreachableError: It does not answer.
     """
-    program = config["program_name"]
-    rows = _rows(config, (program, f"{program}:{stream}"))
+    program = settings.program_name
+    rows = _rows(settings, (program, f"{program}:{stream}"))
     state = _state(rows.get(program, {}).get("SINGER_STATE"))
     if is_backfill or has_time(state, stream):
         return Kept(state or None, f"SINGER_STATE of {program}")
@@ -115,9 +116,9 @@ def _complete(
     return program, None
 
 
-def _rows(config: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _rows(settings: LedgerSettings, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The rows of these names, as far as there are any."""
-    url, table = _url(config), config["ledger_table"]
+    url, table = _url(settings.with_password()), settings.ledger_table
     engine = sa.create_engine(url, connect_args=_arguments(url), hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -162,26 +163,19 @@ def _state(text: str | None) -> dict[str, Any]:
     return state
 
 
-def _url(config: Mapping[str, Any]) -> sa.URL:
-    if text := config.get("ledger_url"):
-        return _as_url(text)
-    if not config.get("mariadb_host"):
+def _url(settings: LedgerSettings) -> sa.URL:
+    if settings.ledger_url:
+        return _as_url(settings.ledger_url)
+    if not settings.mariadb_host:
         reason = "state_from_ledger is set, but neither mariadb_host nor ledger_url"
         raise ConfigurationError(reason, "Set one of them")
-    password = config.get("mariadb_password")
-    if file := config.get("mariadb_password_file"):
-        try:
-            password = Path(file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            reason = f"cannot read mariadb_password_file: {error.strerror}"
-            raise ConfigurationError(reason, "Check its path and rights") from error
     return sa.URL.create(
         _DRIVERS["mysql"],
-        username=config.get("mariadb_user"),
-        password=password,
-        host=config["mariadb_host"],
-        port=config["mariadb_port"],
-        database=config.get("mariadb_database"),
+        username=settings.mariadb_user,
+        password=settings.mariadb_password,
+        host=settings.mariadb_host,
+        port=settings.mariadb_port,
+        database=settings.mariadb_database,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.rules.durations import format_duration
 from tap_oracle_txlog.rules.long_hold import LongHold
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.rules.watermark import NotReadable, Watermark
 
 logger = logging.getLogger(__name__)
-
-CLOCKS_APART_SECONDS: Final = 30.0
-"""So much a clock is set right by now and then, or one of another host is."""
 
 
 class Reports:
@@ -50,9 +47,8 @@ class Reports:
         if (fallen := watermark.fallen_from) is not None:
             self._fallen(fallen)
         if watermark.went_back and not self._is_back:
-            is_much = watermark.went_back > CLOCKS_APART_SECONDS
             logger.log(
-                logging.WARNING if is_much else logging.INFO,
+                logging.WARNING if watermark.went_far_back else logging.INFO,
                 "the database clock is %.0f s behind what it was at the pass before: rows may come"
                 " with times that were complete, and are looked for. Check the clocks of the"
                 " database hosts",

@@ -1,71 +1,76 @@
-"""The settings that apply to every source: what to read, in which time zone, and how to reconnect.
-
-`PROPERTIES` is the only list of their names, defaults and descriptions.
-"""
+"""The settings of every source: what to read, in which time zone, and how to reconnect."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tap_oracle_txlog import properties
-from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.properties import fraction, text, titled, whole
+from tap_oracle_txlog.backoff import Backoff
+from tap_oracle_txlog.config import Settings, refuse, setting
 from tap_oracle_txlog.source import TableNames
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-_COLUMNS = "Columns to read, without it all; replication key and id are always read."
-_ZONE = "Zone of times that are stored without one, as Europe/Vienna; without it, they are UTC."
+class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
+    """What is read, and how often an attempt is repeated."""
 
-PROPERTIES = titled(
-    {
-        "table": text("Table or view, upper case unless in double quotes.", "SPC.TXLOG_EVENTS"),
-        "replication_key": text("Column with the time of a row's insertion.", "EVENT_TIMESTAMP"),
-        "id_column": text("Column that is unique and never NULL; orders rows of one time.", "ID"),
-        "columns": {
-            "type": ["array", "null"],
-            "items": {"type": "string"},
-            "description": _COLUMNS,
-        },
-        "source_timezone": text(_ZONE),
-        "max_retries": whole(
-            "Attempts to come back after the database was lost; 15 last 3 to 5 minutes.", 15, 0
-        ),
-        "initial_backoff": fraction("Seconds before the first of them.", 1, 0),
-        "max_backoff": fraction("Most seconds between two of them.", 30, 0),
-        "backoff_multiplier": fraction("Growth of the wait from each to the next.", 2, 1),
-    }
-)
+    never_blank = ("table",)
 
-value = partial(properties.value, PROPERTIES)
-number = partial(properties.number, PROPERTIES)
-
-
-def table_names(config: Mapping[str, Any]) -> TableNames:
-    """The names of the table and its columns exactly as they are configured."""
-    table = config["table"]
-    return TableNames(
-        stream=table.rpartition(".")[2],
-        table=table,
-        replication_key=config["replication_key"],
-        id_column=config["id_column"],
-        columns=tuple(config.get("columns") or ()),
+    table: Annotated[str, setting("Table or view, upper case unless in double quotes.")] = (
+        "SPC.TXLOG_EVENTS"
     )
+    replication_key: Annotated[str, setting("Column with the time of a row's insertion.")] = (
+        "EVENT_TIMESTAMP"
+    )
+    id_column: Annotated[
+        str, setting("Column that is unique and never NULL; orders rows of one time.")
+    ] = "ID"
+    columns: Annotated[
+        list[str] | None,
+        setting("Columns to read; all if not set. Replication key and id are always read."),
+    ] = None
+    source_timezone: Annotated[
+        str | None,
+        setting("Zone of times that are stored without one, as Europe/Vienna; else they are UTC."),
+    ] = None
+    max_retries: Annotated[
+        int,
+        setting("Attempts to reconnect after the database was lost; 15 last 3 to 5 minutes.", ge=0),
+    ] = 15
+    initial_backoff: Annotated[float, setting("Delay before the first attempt (s).", ge=0)] = 1
+    max_backoff: Annotated[float, setting("Longest delay between attempts (s).", ge=0)] = 30
+    backoff_multiplier: Annotated[
+        float, setting("Growth of the delay from each attempt to the next.", ge=1)
+    ] = 2
 
+    @cached_property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of times that are stored without one; None for UTC.
 
-def source_zone(config: Mapping[str, Any]) -> ZoneInfo | None:
-    """The zone of times that are stored without one; None for UTC.
+        Raises:
+            ConfigurationError: There is no zone of that name.
+        """
+        if self.source_timezone is None:
+            return None
+        try:
+            return ZoneInfo(self.source_timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            what = f"is no time zone: {self.source_timezone!r:.60}"
+            refuse("source_timezone", what, "Use a name such as Europe/Vienna")
 
-    Raises:
-        ConfigurationError: There is no zone of that name.
-    """
-    if (name := value(config, "source_timezone")) is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as cause:
-        reason = f"setting `source_timezone`: {name!r:.60} is no time zone"
-        raise ConfigurationError(reason, "Use a name such as Europe/Vienna") from cause
+    @property
+    def names(self) -> TableNames:
+        """The names of the table and its columns exactly as they are configured."""
+        return TableNames(
+            stream=self.table.rpartition(".")[2],
+            table=self.table,
+            replication_key=self.replication_key,
+            id_column=self.id_column,
+            columns=tuple(self.columns or ()),
+        )
+
+    def waits(self) -> Backoff:
+        """The waits before each attempt to reconnect."""
+        return Backoff(
+            self.initial_backoff, self.max_backoff, self.backoff_multiplier, self.max_retries
+        )

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_oracle_txlog.rules.parts import has_time, is_before, written_time
-from tap_oracle_txlog.source_settings import source_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_oracle_txlog.settings import AllSettings
     from tap_oracle_txlog.source import TableNames
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ TRUE: Final = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
 
 
 def state_from_ledger(
-    config: Mapping[str, Any], given: Mapping[str, Any], names: TableNames, *, is_backfill: bool
+    settings: AllSettings, given: Mapping[str, Any], names: TableNames
 ) -> dict[str, Any] | None:
     """The ledger's state, where the given one does not say where to start; otherwise None.
 
@@ -36,15 +36,17 @@ def state_from_ledger(
         return None
     from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
 
+    zone = settings.source.zone
+    is_backfill = bool(settings.tap.backfill(zone))
     kept, origin = previous_state(
-        config,
+        settings.ledger,
         stream=names.stream,
         replication_key=names.replication_key,
         is_backfill=is_backfill,
     )
     reached, known = written_time(given, names.stream), written_time(kept, names.stream)
     if has_time(given, names.stream, in_slices=is_backfill):
-        if is_before(reached, known, source_zone(config)):
+        if is_before(reached, known, zone):
             logger.warning(
                 "the given state is complete up to %s, the ledger up to %s: rows between them are "
                 "sent again. Remove the state to start from the ledger",

@@ -17,8 +17,6 @@ from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.rules.catalog import merged
 from tap_oracle_txlog.rules.parts import READING, clear_marks, not_complete, parts_of
 from tap_oracle_txlog.rules.progress import Progress
-from tap_oracle_txlog.settings import TapSettings
-from tap_oracle_txlog.source_settings import source_zone
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
+    from zoneinfo import ZoneInfo
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.extraction import Emission, Extraction
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
     from tap_oracle_txlog.stop import Stop
     from tap_oracle_txlog.writer import SingerWriter
@@ -65,6 +65,8 @@ class EventStream(Stream):
         names: TableNames,
         json_schema: Mapping[str, Any],
         *,
+        settings: TapSettings,
+        zone: ZoneInfo | None,
         writer: SingerWriter,
         stop: Stop,
         open_extraction: Callable[[Collection[str], int | None], Extraction],
@@ -74,7 +76,8 @@ class EventStream(Stream):
         self._stop = stop
         self._open_extraction = open_extraction
         self._names = names
-        self._zone = source_zone(tap.config)
+        self._settings = settings
+        self._zone = zone
         self._files = self._batch_files()
         self._name_columns()
 
@@ -177,7 +180,7 @@ class EventStream(Stream):
         """
         if not self.selected:
             return
-        if self._zone is not None and self.config.get("end_date"):
+        if self._zone is not None and self._settings.end_date:
             clear_marks(self.tap_state)
             self.stream_state[READING] = True  # where slices begin depends on the column's type
         else:
@@ -226,8 +229,7 @@ class EventStream(Stream):
                     yield parts[number:], emission
 
     def _parts(self) -> list[Part]:
-        settings = TapSettings.from_config(self.config, self._zone)
-        return parts_of(settings.start, settings.backfill)
+        return parts_of(self._settings.start(self._zone), self._settings.backfill(self._zone))
 
     def _mark_first(self) -> None:
         """Let the mark stand where reading begins, and nowhere else."""

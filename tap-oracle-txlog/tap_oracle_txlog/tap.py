@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import time
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, settings
-from tap_oracle_txlog.backoff import Backoff
+from tap_oracle_txlog.config import check
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
-from tap_oracle_txlog.oracle import settings as oracle_settings
+from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.rules.parts import check_form
 from tap_oracle_txlog.source import TXLOG_COLUMNS
-from tap_oracle_txlog.source_settings import source_zone, table_names
 from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
@@ -40,7 +42,7 @@ class TapOracleTxlog(Tap):
     """Singer tap for an Oracle event table."""
 
     name = "tap-oracle-txlog"
-    config_jsonschema = settings.schema()
+    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
     dynamic_catalog = True  # makes --discover check the settings
     message_writer_class = SingerWriter
     message_writer: SingerWriter
@@ -50,21 +52,24 @@ class TapOracleTxlog(Tap):
         self._idle: Source | None = None
         self._views: TransactionViews | None = None
         super().__init__(**arguments)
-        _ = self.settings  # check them now
 
     @cached_property
-    def settings(self) -> settings.TapSettings:
-        """The settings of the tap itself, beside those of its source."""
-        return settings.TapSettings.from_config(self.config, source_zone(self.config))
+    def settings(self) -> settings.AllSettings:
+        """All settings but those of the connection to Oracle."""
+        return settings.AllSettings.from_config(self._config)
+
+    @cached_property
+    def _oracle(self) -> OracleSettings:
+        return OracleSettings.from_config(self._config)
 
     @cached_property
     def names(self) -> TableNames:
         """What the table and its columns are called: Oracle's as its dictionary has them, others
         as they were typed.
         """
-        if self.config.get("sqlalchemy_url"):
-            return table_names(self.config)
-        return oracle_settings.table_names(self.config)
+        if self.settings.tap.sqlalchemy_url:
+            return self.settings.source.names
+        return OracleSettings.typed(self._config).names
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
@@ -80,6 +85,8 @@ class TapOracleTxlog(Tap):
                 self,
                 self.names,
                 {"type": "object", "properties": properties},
+                settings=self.settings.tap,
+                zone=self.settings.source.zone,
                 writer=self.message_writer,
                 stop=self.stop,
                 open_extraction=self.extraction,
@@ -88,13 +95,13 @@ class TapOracleTxlog(Tap):
 
     @property
     def _names_a_database(self) -> bool:
-        return any(self.config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
+        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
 
     def _look_up_columns(self) -> Sequence[Column]:
         extraction = self.extraction()
         try:
             columns = extraction.columns()
-            if not self.config.get("sqlalchemy_url"):
+            if not self.settings.tap.sqlalchemy_url:
                 self._idle = extraction.hand_over()  # the sync goes on with this connection
             return columns
         finally:
@@ -114,10 +121,10 @@ class TapOracleTxlog(Tap):
             selected: Columns that may be in rows beside key and id; None for all.
             most_rows: Of a page, where that is less than ``page_size``.
         """
-        how = self.settings.extraction
+        how = self.settings.tap.extraction
         if most_rows is not None:
             how = replace(how, page_size=min(most_rows, how.page_size))
-        waits = partial(Backoff.from_config, self.config)
+        waits = self.settings.source.waits
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
 
@@ -131,10 +138,10 @@ class TapOracleTxlog(Tap):
             TapError: It cannot be used as the settings say.
             SourceLostError: It is away; another try may succeed.
         """
-        if self.config.get("sqlalchemy_url"):
+        if url := self.settings.tap.sqlalchemy_url:
             from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource  # noqa: PLC0415
 
-            return SqlAlchemySource.from_config(self.config, selected)
+            return SqlAlchemySource.from_settings(url, self.settings.source, selected)
         from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
         from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
 
@@ -143,7 +150,7 @@ class TapOracleTxlog(Tap):
             idle.select(selected)
             return idle
         self._views = self._views or TransactionViews()
-        return OracleSource.from_config(self.config, selected, self._views)
+        return OracleSource(self._oracle, selected, self._views)
 
     @property
     def _stream(self) -> EventStream:
@@ -152,8 +159,7 @@ class TapOracleTxlog(Tap):
 
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where the given one does not say where to start."""
-        is_backfill = bool(self.settings.backfill)
-        kept = state_from_ledger(self.config, self.state, self.names, is_backfill=is_backfill)
+        kept = state_from_ledger(self.settings, self.state, self.names)
         if kept is not None:
             given = copy.deepcopy(self.state)
             self.load_state(kept)
@@ -186,16 +192,30 @@ class TapOracleTxlog(Tap):
         kept.update((name, value) for name, value in state.items() if name != "bookmarks")
         super().load_state(state)
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
+        """Leave our settings as the text that they are: the SDK's ``int`` raises without a name."""
+        theirs: dict[str, Any] = {"properties": {}}
+        cls.append_builtin_config(theirs)
+        found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
+        names = {name: f"{cls._env_var_prefix}{name.upper()}" for name in settings.OURS}
+        return found | {name: os.environ[env] for name, env in names.items() if env in os.environ}
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our own words first: the SDK lets unknown names pass and shows the wrong
-        values.
+        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
+        sees its own settings only, and gives them their defaults.
         """
-        self._config = settings.without_blanks(self._config)
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            settings.check(self._config, self.config_jsonschema)
-        return super()._validate_config(raise_errors=raise_errors)
+            check(self._config, self.config_jsonschema, settings.OURS)
+            _ = self.settings
+        config = self._config
+        ours = {name: config.pop(name) for name in settings.OURS if name in config}
+        errors = super()._validate_config(raise_errors=raise_errors)
+        self._config |= ours
+        return errors
 
     @override
     def _setup_signal_handlers(self) -> None:
@@ -262,12 +282,12 @@ class TapOracleTxlog(Tap):
             SystemExit: 128 + signal, after a signal.
             TapError: What failed.
         """
-        if level := self.config.get("log_level"):
+        if level := self.settings.tap.log_level:
             logging.getLogger().setLevel(level)
         self.message_writer.widen_pipe()
         with self.stop.installed():
             try:
-                if self.config["state_from_ledger"]:
+                if self.settings.tap.state_from_ledger:
                     self._start_from_ledger()
                 self._stream.announce()
                 self.sync_all()

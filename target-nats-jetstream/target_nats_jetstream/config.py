@@ -82,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def _given(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """What is set; a list may be text with commas, an object JSON text."""
+        """What is set; a list may be JSON text or text with commas, an object JSON text."""
         for name in cls.never_blank:
             if config.get(name) == "":
                 refuse(
@@ -98,10 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if value is not None or "null" in kinds[name]
         }
         for name, value in given.items():
-            if isinstance(value, str) and "array" in kinds[name]:
-                given[name] = [part.strip() for part in value.split(",")]
-            elif isinstance(value, str) and "object" in kinds[name]:
-                given[name] = _object(name, value)
+            if isinstance(value, str) and {"array", "object"} & set(kinds[name]):
+                given[name] = _from_text(name, value, is_list="array" in kinds[name])
         return given
 
     @classmethod
@@ -156,8 +154,7 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Iterable[s
             raise ConfigurationError(reason, remedy)
     theirs = {name: config[name] for name in config if name not in set(ours)}
     for error in Draft202012Validator(schema).iter_errors(theirs):
-        name = str(error.absolute_path[0]) if error.absolute_path else "config"
-        _refuse_value(name, known.get(name, {}))
+        _refuse_value(".".join(map(str, error.absolute_path)) or "config", error.schema)
 
 
 @cache
@@ -196,11 +193,14 @@ def _title(name: str) -> str:
     return " ".join(words)[0].upper() + " ".join(words)[1:]
 
 
-def _object(name: str, text: str) -> object:
+def _from_text(name: str, text: str, *, is_list: bool) -> object:
+    if is_list and not text.startswith("["):
+        return [part.strip() for part in text.split(",")]
     try:
         return json.loads(text)
     except ValueError:
-        refuse(name, "is no object", "Set a mapping or a JSON object")
+        what = "list" if is_list else "object"
+        refuse(name, f"is not a JSON {what}", f"Set a JSON {what}, or one in the config file")
 
 
 def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TAP = ROOT / "tap-oracle-txlog" / "tap_oracle_txlog"
 RULES = TAP / "rules"
-PACKAGES = [TAP]
+TARGET = ROOT / "target-nats-jetstream" / "target_nats_jetstream"
+PACKAGES = [TAP, TARGET]
 
 
 def modules(package: Path) -> dict[str, Path]:

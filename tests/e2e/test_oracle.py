@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_oracle_txlog.rules.timestamps import instant, plus
 from tests.integration.tap_process import login
 from tests.oracle_stand_in.events import event
 from tests.support.meltano import MeltanoProject
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tests.oracle_stand_in.server import StandIn
     from tests.support.nats import NatsServer
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(1800)
 STREAM = "TXLOG_STREAM"
 
 
@@ -56,7 +58,9 @@ def rows(ids: Iterable[int], minute: int) -> list[tuple[Any, ...]]:
 def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
     oracle: StandIn, project: MeltanoProject, nats_server: NatsServer
 ) -> None:
-    oracle.database.clock = lambda: "2026-01-01T12:10:00.000000000"
+    begun = time.monotonic()
+    noon = instant("2026-01-01T12:10:00.000000000")
+    oracle.database.clock = lambda: plus(noon, time.monotonic() - begun)
     table = oracle.database.tables["SPC.TXLOG_EVENTS"]
     late = oracle.database.begin(started="2026-01-01T12:07:58.000000000")
     late.insert(table, *rows(range(900, 910), minute=8))

@@ -38,7 +38,7 @@ def test_a_foreign_target_takes_what_our_tap_gives(tmp_path: Path) -> None:
         [str(BIN / "tap-oracle-txlog"), "--config", "tap.json"],
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     subprocess.run(
@@ -46,7 +46,7 @@ def test_a_foreign_target_takes_what_our_tap_gives(tmp_path: Path) -> None:
         cwd=tmp_path,
         input=tap.stdout,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
@@ -64,7 +64,7 @@ def test_our_target_takes_what_a_foreign_tap_gives(tmp_path: Path, nats_server: 
         input=FOREIGN,
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     stored = nats_server.read_stream("TXLOG_STREAM")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tests.integration.served import RealOracle, StandInDatabase
 from tests.integration.tap_process import Ended, TapProcess, login
@@ -97,7 +98,7 @@ def _opening(to: Mapping[str, Any]) -> Iterator[Open]:
     opened: list[OracleSource] = []
 
     def connect(**config: Any) -> OracleSource:  # noqa: ANN401 - any setting
-        opened.append(OracleSource.from_config({**to, **config}))
+        opened.append(OracleSource(OracleSettings.from_config({**to, **config})))
         return opened[-1]
 
     yield connect

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.oracle_stand_in.server import StandIn
     from tests.support.forking import ForkServer
 
-SECONDS = 60
+SECONDS = 300
 
 
 def login(oracle: StandIn) -> dict[str, Any]:

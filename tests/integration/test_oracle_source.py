@@ -18,7 +18,7 @@ from tap_oracle_txlog.rules.id_ranges import Run
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant, seconds_between
 from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest
-from tap_oracle_txlog.settings import TapSettings, schema
+from tap_oracle_txlog.settings import OURS, TapSettings
 from tests.integration.served import EVENTS
 from tests.integration.types_table import NANO, ROWS, TYPES_MD, Row, written
 from tests.oracle_stand_in.events import event
@@ -295,9 +295,9 @@ def test_a_table_that_is_not_there_says_which_grant_is_missing(open_served: Open
 
 def test_the_doctor_has_an_answer_to_each_of_its_questions(served: Served) -> None:
     table = filled(served, EVENTS, event(1, NANO[:26]), event(2, None))
-    defaults = {name: one.get("default") for name, one in schema()["properties"].items()}
+    defaults = {name: one.get("default") for name, one in OURS.items()}
     config = defaults | served.login | {"table": table}
-    how = TapSettings.from_config(config, None).extraction
+    how = TapSettings.from_config(config).extraction
     found = {line.check: line.finding for line in examine(OracleSettings.from_config(config), how)}
     assert {name: finding.status for name, finding in found.items()} == {
         "login": "ok",

@@ -45,7 +45,7 @@ class Cleaner:
 
     def close(self) -> None:
         """Kill what is left."""
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=150)
 
 
 @cache

@@ -72,7 +72,7 @@ class MariaDb:
     def _install(self, install_db: str) -> None:
         no_password = "--auth-root-authentication-method=normal"
         command = [install_db, *self._common(), no_password, "--skip-test-db"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr + done.stdout
 
     def _common(self) -> list[str]:
@@ -91,7 +91,7 @@ class MariaDb:
                 start_new_session=True,
             )
         self._tell_cleaner(str(self._process.pid))
-        wait_until(self._answers, seconds=60, what=f"MariaDB answers on port {self.port}")
+        wait_until(self._answers, what=f"MariaDB answers on port {self.port}")
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -133,7 +133,7 @@ class MariaDb:
     def _end(self, number: int) -> None:
         if self._process is not None:
             self._signal(number)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=150)
             self._process = None
             self._tell_cleaner("")
 
@@ -153,7 +153,7 @@ class MariaDb:
     def remove(self) -> None:
         """Kill the server and delete its data."""
         self.kill()
-        self._cleaner.communicate(timeout=30)
+        self._cleaner.communicate(timeout=150)
 
 
 @dataclass(frozen=True)

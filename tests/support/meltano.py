@@ -59,7 +59,7 @@ class MeltanoProject:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=500,
             check=False,
         )
 
@@ -120,7 +120,7 @@ class RunningPair:
             ]
             return bool(found)
 
-        wait_until(find, what=f"{name} runs", seconds=60)
+        wait_until(find, what=f"{name} runs")
         return found[0]
 
     def end(self, *, seconds: float = 60) -> int:

@@ -129,7 +129,7 @@ class NatsServer:
                 [self._binary, "-c", str(conf)], stdout=log, stderr=log, start_new_session=True
             )
         cleaner().started(self._process.pid)
-        wait_until(self._answers, seconds=60, what=f"nats-server on port {self.port} listens")
+        wait_until(self._answers, what=f"nats-server on port {self.port} listens")
         return self
 
     def _answers(self) -> bool:
@@ -282,7 +282,7 @@ def cluster(home: Path, *, size: int = 3, jetstream: str = "") -> Iterator[list[
         return False
 
     try:
-        wait_until(has_leader, seconds=30, what="JetStream answers")
+        wait_until(has_leader, what="JetStream answers")
         yield servers
     finally:
         for server in servers:

@@ -84,7 +84,7 @@ class RunningPair:
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until ``condition()`` holds while the target runs; at once when it has ended."""
-        wait_until(lambda: condition() or self.target.poll() is not None, what=what, seconds=40)
+        wait_until(lambda: condition() or self.target.poll() is not None, what=what)
 
     def kill(self) -> None:
         for process in (self.tap, self.target):

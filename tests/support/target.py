@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.nats import NatsServer, Stored
 
 COMMAND = Path(sys.executable).with_name("target-nats-jetstream")
-SECONDS = 30
+SECONDS = 150
 #: In the config and in records; neither may ever be seen in a log.
 PASSWORD, ROW_CONTENT = "PLANTED-PASSWORD", "PLANTED-ROW-CONTENT"
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20, what: str = "") -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 120, what: str = "") -> None:
     """Return as soon as ``condition()`` holds; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.forking import ForkServer
 
 COMMAND = Path(sys.executable).with_name("tap-oracle-txlog")
-SECONDS = 60
+SECONDS = 300
 LOOKS = 20  # that many times the same says that a pipe is full
 
 

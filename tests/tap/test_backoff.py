@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.backoff import Backoff
-from tap_oracle_txlog.source_settings import PROPERTIES
+from tap_oracle_txlog.source_settings import SourceSettings
 
 
 def test_waits_double_up_to_the_cap_and_then_end() -> None:
@@ -26,21 +26,21 @@ def test_jitter_takes_off_up_to_half() -> None:
 
 
 def test_the_settings_keep_the_names_of_version_7_and_its_waits_but_not_its_patience() -> None:
-    defaults = {name: found["default"] for name, found in PROPERTIES.items() if "default" in found}
-    assert Backoff.from_config({}) == Backoff(1.0, 30.0, 2.0, 15)
-    assert {"max_retries", "initial_backoff", "max_backoff", "backoff_multiplier"} <= set(defaults)
+    assert SourceSettings.from_config({}).waits() == Backoff(1.0, 30.0, 2.0, 15)
+    names = SourceSettings.properties().keys()
+    assert {"max_retries", "initial_backoff", "max_backoff", "backoff_multiplier"} <= names
 
 
 @given(st.floats(0, 1))
 def test_by_default_the_waits_outlast_the_restart_of_a_listener(jitter: float) -> None:
     """With three retries they were over after 3.5 to 7 seconds."""
-    waits = dataclasses.replace(Backoff.from_config({}), jitter=lambda: jitter)
+    waits = dataclasses.replace(SourceSettings.from_config({}).waits(), jitter=lambda: jitter)
     assert 150 <= sum(waits) <= 360
 
 
 def test_fractions_may_come_as_text_from_the_environment() -> None:
     config = {"initial_backoff": "0.5", "max_backoff": "2.5", "backoff_multiplier": "1.5"}
-    assert Backoff.from_config(config) == Backoff(0.5, 2.5, 1.5, 15)
+    assert SourceSettings.from_config(config).waits() == Backoff(0.5, 2.5, 1.5, 15)
 
 
 @given(

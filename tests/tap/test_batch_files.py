@@ -290,7 +290,7 @@ def test_other_storage_than_files_is_written_through_the_sdk(
     ("changes", "words"),
     [
         ({"encoding": {"format": "parquet"}}, "parquet.*jsonl"),
-        ({"encoding": {"format": "jsonl", "compression": "zip"}}, "gzip or none"),
+        ({"encoding": {"format": "jsonl", "compression": "zip"}}, r"gzip \| none"),
         ({"batch_size": -1}, "batch_size of -1"),
         ({"storage": None}, "batch_config.*encoding.*storage"),
         ({"storage": {"root": "s3://bucket/events"}}, "batch_config.*s3fs"),

@@ -391,13 +391,13 @@ def bookmark(**members: object) -> dict[str, Any]:
     [
         ({"max_record_per_run": 5}, None, 2, "`max_record_per_run`.*`max_records_per_run`"),
         ({"pasword": SECRET}, None, 2, "`pasword`.*`password`"),
-        ({"page_size": SECRET}, None, 2, "`page_size`.*integer"),
-        ({"page_size": 0}, None, 2, "`page_size`.*minimum 1"),
-        ({"null_key": SECRET}, None, 2, "`null_key`.*warn or fail or emit"),
+        ({"page_size": SECRET}, None, 2, "`page_size`.*whole number"),
+        ({"page_size": 0}, None, 2, "`page_size`.*at least 1"),
+        ({"null_key": SECRET}, None, 2, r"`null_key`.*warn \| fail \| emit"),
         ({"start_date": "soon"}, None, 2, "`start_date`.*soon.*2026-01-31T12:00:00Z"),
         ({"start_date": "2026-02-30"}, None, 2, "`start_date`.*2026-02-30"),
         ({"end_date": "2026-01-01", "start_date": "2026-01-02"}, None, 2, "end_date"),
-        ({"poll_interval_seconds": "often"}, None, 2, "`poll_interval_seconds`.*0.5"),
+        ({"poll_interval_seconds": "often"}, None, 2, "`poll_interval_seconds`.*at least 0"),
         ({"source_timezone": "Mars/Base"}, None, 2, "`source_timezone`.*Mars/Base"),
         ({"replication_key": "WHEN"}, None, 2, "no column WHEN.*It has ID, CASE_ID"),
         ({"table": "NOPE"}, None, 2, "table NOPE"),
@@ -477,7 +477,7 @@ def test_a_file_that_holds_no_json_object_is_refused_by_name(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == code

@@ -35,7 +35,7 @@ def run(arguments: Sequence[str], **env: str) -> subprocess.CompletedProcess[str
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -52,7 +52,7 @@ except SystemExit as ended:
     print("ended with", ended.code, [m for m in ("nats", "sqlalchemy") if m in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
     )
     assert done.stdout.splitlines()[-1] == "ended with 0 []"
     assert len(done.stdout.splitlines()) > 1

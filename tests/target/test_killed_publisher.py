@@ -37,7 +37,7 @@ each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 
 
 @each_mode
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_fifty_kills_lose_repeat_and_reorder_no_row(target: Target, mode: str) -> None:
     kill_until_done(target, rows=100_000, kills=50, forgets=False, publish_mode=mode)
 

@@ -56,7 +56,7 @@ class Pipeline:
 
 @pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 @pytest.mark.parametrize("writers", [2, 3])
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_kills_of_pipelines_that_share_a_subject_lose_and_repeat_nothing(
     target: Target, tmp_path: Path, mode: str, writers: int
 ) -> None:

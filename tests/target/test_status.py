@@ -28,7 +28,7 @@ def ask(target: Target, *arguments: str, **settings: object) -> subprocess.Compl
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -37,12 +37,10 @@ def connect(settings: OracleSettings) -> oracledb.Connection:
         ConfigurationError: Something that the settings need is not installed.
     """
     if settings.thick_mode:
-        oracledb.init_oracle_client(
-            lib_dir=settings.lib_dir, config_dir=settings.address.get("config_dir")
-        )
+        oracledb.init_oracle_client(lib_dir=settings.lib_dir, config_dir=settings.config_dir)
     else:  # not left to the first connect to settle: until that one ends, others would wait
         oracledb.enable_thin_mode()  # type: ignore[no-untyped-call]  # the driver's own
-    _load_provider(settings.address.get("dsn", ""))
+    _load_provider(settings.dsn or "")
     return _in_time(partial(_open, settings), settings.connect_timeout)
 
 
@@ -58,7 +56,7 @@ def _open(settings: OracleSettings) -> oracledb.Connection:
     connection = oracledb.connect(**settings.connect_arguments())
     try:
         connection.module = PROGRAM
-        connection.action = settings.table.label[:32]
+        connection.action = settings.table_name.label[:32]
         connection.client_identifier = PROGRAM
         with connection.cursor() as cursor:
             cursor.execute(SESSION.text)

@@ -7,9 +7,10 @@ the answers. A check that fails in itself is a failed check, and no question tak
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.oracle import dictionary, findings, statements
@@ -47,7 +48,7 @@ def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]
 
     def log_in() -> Finding:
         source = OracleSource(
-            dataclasses.replace(
+            msgspec.structs.replace(
                 settings,
                 connect_timeout=min(settings.connect_timeout, SECONDS),
                 call_timeout=min(settings.call_timeout, SECONDS),

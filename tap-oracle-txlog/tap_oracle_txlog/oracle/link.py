@@ -39,8 +39,8 @@ class Link:
         self._seconds = settings.call_timeout
         self.names = {
             "where": settings.where,
-            "user": settings.user,
-            "table": settings.table.label,
+            "user": settings.user_label,
+            "table": settings.table_name.label,
         }
         with self._explained():
             self._connection = connect(settings)

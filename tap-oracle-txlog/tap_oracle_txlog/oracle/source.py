@@ -15,7 +15,6 @@ from tap_oracle_txlog.oracle import dictionary, late_statements, session, statem
 from tap_oracle_txlog.oracle.errors import RightMissingError
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
-from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.standby import applied
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.transactions import TransactionViews, oldest
@@ -25,10 +24,11 @@ from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.oracle.introduction import Database
+    from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.rules.id_ranges import Run
@@ -67,16 +67,6 @@ class OracleSource:
         self._introduced_now: Moment | None = None
         self.link = Link(settings)
         self._page_size = PageSize(settings.array_size)
-
-    @classmethod
-    def from_config(
-        cls,
-        config: Mapping[str, Any],
-        selected: Collection[str] | None = None,
-        views: TransactionViews | None = None,
-    ) -> OracleSource:
-        """Connect as the configuration says."""
-        return cls(OracleSettings.from_config(config), selected, views)
 
     def select(self, selected: Collection[str] | None) -> None:
         """Read these columns from now on."""
@@ -184,7 +174,7 @@ class OracleSource:
     def key_zone(self) -> ZoneInfo | None:
         """The zone of the replication key's clock; None when that is UTC."""
         has_zone = "TIME ZONE" in self.table.selection.key_type
-        return None if has_zone else self._settings.source_timezone
+        return None if has_zone else self._settings.zone
 
     @property
     def sees_one_node(self) -> bool:
@@ -199,7 +189,7 @@ class OracleSource:
     @property
     def synonym(self) -> str:
         """The name in the settings, where it stands for another one."""
-        named = self._settings.table
+        named = self._settings.table_name
         return "" if self._introduction.table == named else named.label
 
     @property
@@ -215,7 +205,7 @@ class OracleSource:
 
     @cached_property
     def _introduction(self) -> Introduction:
-        found = introduce(self.link, self._settings.table)
+        found = introduce(self.link, self._settings.table_name)
         self._introduced_now = found.moment
         return found
 

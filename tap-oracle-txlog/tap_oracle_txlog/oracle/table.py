@@ -74,7 +74,7 @@ class Table:
         conversions = {
             column.name: how
             for column in wanted.values()
-            if (how := conversion(column, settings.source_timezone)) is not None
+            if (how := conversion(column, settings.zone)) is not None
         }
         if id_.kind == "NUMBER" and id_.scale is None:
             # faster than an exact number; `ids` sees to the rest
@@ -153,7 +153,7 @@ def _missing(
     near = difflib.get_close_matches(name, there, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     known = ", ".join(sorted(there))
-    reason = f"{settings.table.label} at {settings.where} has no column {name} (`{setting}`)"
+    reason = f"{settings.table_name.label} at {settings.where} has no column {name} (`{setting}`)"
     return ConfigurationError(reason, f"{hint}It has {known:.500}")
 
 
@@ -162,8 +162,8 @@ def _one_of(
 ) -> OracleColumn:
     if column.kind not in kinds:
         reason = (
-            f"column {column.name} of {settings.table.label} cannot be the `{setting}`: its type"
-            f" is {column.declared}"
+            f"column {column.name} of {settings.table_name.label} cannot be the `{setting}`: its"
+            f" type is {column.declared}"
         )
         raise ConfigurationError(reason, f"Choose one of {', '.join(sorted(kinds))}")
     return column

@@ -40,7 +40,7 @@ class Tracking:
         self, progress: Progress, watermark: Watermark | None, until: Instant | None
     ) -> None:
         self.progress = progress
-        is_back = watermark is not None and watermark.went_back > 0
+        is_back = watermark is not None and watermark.went_far_back
         self.late = LateRows(None if is_back else progress.last_pass)
         self.moved = 0
         """Rows that were out and are emitted again, as they have got another time since."""

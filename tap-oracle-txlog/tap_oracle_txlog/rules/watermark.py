@@ -32,6 +32,9 @@ MEASURED_WITHIN_SECONDS: Final = 1.0
 JITTER_SECONDS: Final = 2
 """What measuring so, in whole seconds, can differ by although no clock has changed."""
 
+CLOCKS_APART_SECONDS: Final = 30.0
+"""So much a clock is set right by now and then, or one of another host is."""
+
 Strategy = Literal["auto", "watermark", "lookback"]
 
 
@@ -125,6 +128,11 @@ class Watermark:
     def lag(self) -> float:
         """Seconds from the watermark to the database's clock."""
         return seconds_between(self.clock, self.at)
+
+    @property
+    def went_far_back(self) -> bool:
+        """Whether the clock went back by more than clocks are set right by now and then."""
+        return self.went_back > CLOCKS_APART_SECONDS
 
     @property
     def as_last_pass(self) -> LastPass:

@@ -23,7 +23,6 @@ from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime, parse
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import Column, Page
-from tap_oracle_txlog.source_settings import source_zone
 from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
@@ -36,10 +35,11 @@ from tap_oracle_txlog.sqlalchemy.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.source_settings import SourceSettings
 
 logger = logging.getLogger(__name__)
 
@@ -123,18 +123,18 @@ class SqlAlchemySource:
         self._key_place, self._id_place = map(read.index, (self._key.name, self._id.name))
 
     @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], selected: Collection[str] | None = None
+    def from_settings(
+        cls, url: str, settings: SourceSettings, selected: Collection[str] | None = None
     ) -> SqlAlchemySource:
-        """Open the source that a checked config describes."""
+        """Open the source that the settings describe."""
         return cls(
-            config["sqlalchemy_url"],
-            table=config["table"],
-            replication_key=config["replication_key"],
-            id_column=config["id_column"],
-            columns=config.get("columns"),
+            url,
+            table=settings.table,
+            replication_key=settings.replication_key,
+            id_column=settings.id_column,
+            columns=settings.columns,
             selected=selected,
-            zone=source_zone(config),
+            zone=settings.zone,
         )
 
     def columns(self) -> Sequence[Column]:

@@ -58,7 +58,7 @@ def port_of(server: socket.socket) -> int:
 
 def failure(**arguments: Any) -> TapError:  # noqa: ANN401 - any setting
     with pytest.raises((SourceLostError, TapError)) as caught:
-        OracleSource.from_config(arguments)
+        OracleSource(OracleSettings.from_config(arguments))
     error = caught.value
     assert SECRET not in str(error)
     told = error.error if isinstance(error, SourceLostError) else error
@@ -88,12 +88,13 @@ def test_an_attempt_that_was_given_up_goes_on_only_as_long_as_the_listener() -> 
 
 FIRST_CONNECT_OF_A_PROCESS = """
 import sys
+from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 
 def connect(port, seconds):
     at = {"host": "127.0.0.1", "port": int(port), "service_name": "X", "connect_timeout": seconds}
     try:
-        OracleSource.from_config({"user": "u", "password": "p", **at})
+        OracleSource(OracleSettings.from_config({"user": "u", "password": "p", **at}))
     except Exception as error:
         print(error)
 
@@ -109,7 +110,7 @@ def test_an_attempt_that_was_given_up_does_not_hold_up_the_next_one(
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = port_of(closed)
     command = [sys.executable, "-c", FIRST_CONNECT_OF_A_PROCESS, str(port_of(listener)), str(port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=True)
     first, second = done.stdout.splitlines()
     assert "(nothing within 0.1 s)" in first
     assert "(connection refused)" in second

@@ -35,7 +35,7 @@ def table(
 ) -> Table:
     login = {"user": "u", "password": "p", "host": "db", "service_name": "X"}
     settings = OracleSettings.from_config(login | config)
-    return Table.of(settings, settings.table, described, selected)
+    return Table.of(settings, settings.table_name, described, selected)
 
 
 def replaced(column: OracleColumn) -> list[OracleColumn]:

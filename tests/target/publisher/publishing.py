@@ -76,7 +76,7 @@ def publishing(server: NatsServer | NatsSettings | str, **config: object) -> Ite
 def submit(publisher: Publisher, batch: Sequence[Message], *, size: int = 100) -> int:
     """Hand ``batch`` over in pieces of ``size``, as there is room; tells the last number."""
     for start in range(0, len(batch), size):
-        wait_until(lambda: publisher.has_room or publisher.failure is not None, seconds=60)
+        wait_until(lambda: publisher.has_room or publisher.failure is not None)
         publisher.submit(batch[start : start + size])
     return publisher.submitted
 
@@ -129,7 +129,7 @@ def goes_on(publisher: Publisher) -> None:
 
 def reconnects(publisher: Publisher, epochs: int) -> None:
     """Return when there were more than so many connections."""
-    wait_until(lambda: publisher.counts.epochs > epochs, seconds=60, what="a new connection")
+    wait_until(lambda: publisher.counts.epochs > epochs, what="a new connection")
 
 
 def elapse(seconds: float) -> None:

@@ -44,7 +44,7 @@ def leader(servers: list[NatsServer], asked: NatsServer) -> NatsServer:
             names.append(info.get("cluster", {}).get("leader", ""))
         return bool(names and names[-1])
 
-    wait_until(known, seconds=30, what="the stream has a leader")
+    wait_until(known, what="the stream has a leader")
     return servers[int(names[-1].removeprefix("node"))]
 
 

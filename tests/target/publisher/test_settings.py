@@ -46,6 +46,7 @@ def test_numbers_and_flags_may_come_as_text_from_the_environment() -> None:
     ("servers", "expected"),
     [
         ("nats://a:1, tls://b", ("nats://a:1", "tls://b:4222")),
+        ('["nats://a:1", "tls://b"]', ("nats://a:1", "tls://b:4222")),
         (["a", "nats://[::1]:5"], ("nats://a:4222", "nats://[::1]:5")),
         ("nats://u:p@a,nats://u:p@b", ("nats://a:4222", "nats://b:4222")),
     ],

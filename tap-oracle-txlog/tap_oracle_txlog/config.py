@@ -1,0 +1,230 @@
+"""Settings as structs: all that is to be said of a setting stands in one field.
+
+The field has the name, the type, the bounds, the default and the description. From these come the
+JSON schema that ``--about``, Meltano and the documentation show, the value that a client works
+with, and the words for a value that does not fit. Values may be text, as environment variables
+are. No complaint shows a value: it may be a secret under the wrong name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, get_type_hints
+
+import msgspec
+from jsonschema import Draft202012Validator
+from typing_extensions import override
+
+from tap_oracle_txlog.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: How a name that is no common word is written.
+_WORDS = {
+    "api": "API",
+    "ca": "CA",
+    "id": "ID",
+    "js": "JetStream",
+    "mariadb": "MariaDB",
+    "nkey": "NKey",
+    "ssl": "TLS",
+    "tls": "TLS",
+    "url": "URL",
+}
+
+
+def setting(description: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgspec.Meta takes them
+    """The documentation of a setting, and what its value may be."""
+    return msgspec.Meta(description=description, **bounds)
+
+
+def secret(description: str) -> msgspec.Meta:
+    """The documentation of a setting whose value must never be shown."""
+    return msgspec.Meta(description=description, extra_json_schema={"secret": True})
+
+
+def refuse(name: str, what: str, remedy: str) -> NoReturn:
+    """Complain about the setting ``name``."""
+    reason = f"setting `{name}` {what}"
+    raise ConfigurationError(reason, remedy) from None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one client. A field without description is no setting."""
+
+    never_blank: ClassVar[tuple[str, ...]] = ()
+    """Settings that say whose data it is: empty text is a mistake there, and not the default."""
+
+    @override
+    def __repr__(self) -> str:
+        """Without any value, as some are secret."""
+        return f"{type(self).__name__}(…)"
+
+    @classmethod
+    def properties(cls) -> dict[str, dict[str, Any]]:
+        """The JSON schema of each setting."""
+        return _properties(cls)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Read the settings out of a whole config; what is absent or blank has its default.
+
+        Raises:
+            ConfigurationError: A value does not fit, or two settings contradict each other.
+        """
+        return cls.typed(config)
+
+    @classmethod
+    def typed(cls, config: Mapping[str, Any]) -> Self:
+        """Read the settings, whether or not they go together.
+
+        Raises:
+            ConfigurationError: A value does not fit.
+        """
+        return cls._converted(cls._given(config))
+
+    @classmethod
+    def _given(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What is set; a list may be JSON text or text with commas, an object JSON text."""
+        for name in cls.never_blank:
+            if config.get(name) == "":
+                refuse(
+                    name,
+                    "is empty",
+                    "Give it a value, or leave it out. Is it a CI secret that is not set?",
+                )
+        kinds = {name: schema["type"] for name, schema in cls.properties().items()}
+        given = {name: config[name] for name in kinds if name in config and config[name] != ""}
+        given = {
+            name: value
+            for name, value in given.items()
+            if value is not None or "null" in kinds[name]
+        }
+        for name, value in given.items():
+            if isinstance(value, str) and {"array", "object"} & set(kinds[name]):
+                given[name] = _from_text(name, value, is_list="array" in kinds[name])
+        return given
+
+    @classmethod
+    def _converted(cls, given: Mapping[str, Any]) -> Self:
+        try:
+            found = msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            place = re.search(r"`\$\.(\w+)", str(error))
+            name = place[1] if place else "config"
+            _refuse_value(name, cls.properties().get(name, {}))
+        for name, schema in cls.properties().items():
+            if "number" in schema["type"] and not math.isfinite(float(given.get(name, 0))):
+                _refuse_value(name, schema)
+        return found
+
+
+def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
+    """Put secrets in their places that stand in the files of ``<name>_file``.
+
+    Raises:
+        ConfigurationError: A file cannot be read, or there are a secret and a file.
+    """
+    for name in names:
+        if (path := given.get(f"{name}_file")) is None:
+            continue
+        if given.get(name):
+            refuse(name, f"and `{name}_file` are both set", "Keep one of them")
+        try:
+            given[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "no text"
+            refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
+
+
+def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Iterable[str]) -> None:
+    """Refuse unknown settings, and wrong values of those that are the SDK's.
+
+    Args:
+        config: All that is set.
+        schema: The JSON schema of all settings.
+        ours: Those that a ``Settings`` reads, and checks.
+
+    Raises:
+        ConfigurationError: Names the setting, what is wrong, and the nearest name that is known.
+    """
+    known = schema["properties"]
+    for name in config:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
+            reason = f"unknown setting `{name}`"
+            raise ConfigurationError(reason, remedy)
+    theirs = {name: config[name] for name in config if name not in set(ours)}
+    for error in Draft202012Validator(schema).iter_errors(theirs):
+        _refuse_value(".".join(map(str, error.absolute_path)) or "config", error.schema)
+
+
+@cache
+def _properties(client: type[Settings]) -> dict[str, dict[str, Any]]:
+    schemas = msgspec.json.schema(client)["$defs"][client.__name__]["properties"]
+    hints = get_type_hints(client)
+    return {
+        field.encode_name: _property(field.encode_name, schema, str(hints[field.name]))
+        for field in msgspec.structs.fields(client)
+        if "description" in (schema := schemas[field.encode_name])
+    }
+
+
+def _property(name: str, schema: dict[str, Any], hint: str) -> dict[str, Any]:
+    """The schema in the form that the SDK and Meltano read: one ``type``, and no ``anyOf``."""
+    kinds = schema.pop("anyOf", [schema])
+    types = [kind.get("type", "string") for kind in kinds]
+    if {"array", "object"} & set(types):
+        types.append("string")
+    default = schema.pop("default", None)
+    found: dict[str, Any] = {"title": _title(name)}
+    for kind in kinds:
+        found |= kind
+    found |= {**schema, "type": types[0] if len(types) == 1 else types}
+    if enum := found.pop("enum", None):
+        enum.sort(key=lambda word: hint.index(repr(word)))  # in the order of the declaration
+        if set(types) <= {"string", "null"}:  # of a number or a word not all can be listed
+            found["enum"] = [*enum, None] if "null" in types else enum
+    if isinstance(default, tuple | list):
+        default = ",".join(default)
+    return found if default in (None, {}) else {**found, "default": default}
+
+
+def _title(name: str) -> str:
+    words = [_WORDS.get(word, word) for word in name.split("_")]
+    return " ".join(words)[0].upper() + " ".join(words)[1:]
+
+
+def _from_text(name: str, text: str, *, is_list: bool) -> object:
+    if is_list and not text.startswith("["):
+        return [part.strip() for part in text.split(",")]
+    try:
+        return json.loads(text)
+    except ValueError:
+        what = "list" if is_list else "object"
+        refuse(name, f"is not a JSON {what}", f"Set a JSON {what}, or one in the config file")
+
+
+def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
+    """Say what would fit."""
+    types = schema.get("type", [])
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if choices := schema.get("enum"):
+        shown = " | ".join("null" if one is None else str(one) for one in choices)
+        refuse(name, "is not one of its values", f"Choose {shown}")
+    if "boolean" in types:
+        refuse(name, "is neither true nor false", "Set true or false")
+    if {"integer", "number"} & {*([types] if isinstance(types, str) else types)}:
+        kind = "a whole number" if "integer" in types else "a number"
+        bounds = [f"at least {least}"] if least is not None else []
+        bounds += [f"at most {most}"] if most is not None else []
+        refuse(name, "is not a number that fits", f"Set {', '.join((kind, *bounds))}")
+    kinds = " or ".join([types] if isinstance(types, str) else types)
+    refuse(name, "has a value of another kind", f"It takes: {kinds}")
