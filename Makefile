@@ -1,5 +1,5 @@
-# Everything that is done with this repository. Only python3 (3.11 or newer, with venv and pip) and make
-# are needed; the rest is installed into .venv and .venv-meltano, as locked.
+# All commands of this repository. They need only python3 (3.11 or newer, with venv and pip) and make.
+# Everything else is installed into .venv and .venv-meltano, from the lock files.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,21 +10,21 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
-## demo: the whole way on this machine, from a SQLite table to JetStream, compared row by row
+## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
 	@$(BIN)/python -m demo
 
-## test: all tests, on real servers
+## test: run all tests against real servers
 test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.run $(ARGS)
 
-## test-repeat: the tests N times in a row beside two busy loops, and which of them failed
+## test-repeat: run the tests N times next to two busy loops, and list those that failed
 ##   N=10 ARGS="tests/target/publisher -k kill"
 N ?= 10
 test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
-## check: format, lint, types, and meltano.yml by Meltano's own schema
+## check: check format, lint, types, and meltano.yml against Meltano's own schema
 check: .venv/ready .venv-meltano/ready
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/ruff check --quiet $(SOURCES)
@@ -35,56 +35,56 @@ format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-## settings: write the settings of both packages into meltano.yml and the READMEs
+## settings: update the settings of both packages in meltano.yml and the READMEs
 settings: .venv/ready
 	@$(BIN)/python -m tools.settings
 
-## bench: the pair beside what one would take instead, read back from the stream; about 20 minutes
-##   ROWS=100000 ROUNDS=3 is a short one, PROFILE=1 tells where the time goes, SAVE=1 publishes in docs/
+## bench: compare the pair with alternatives, and check the stream afterwards; about 20 minutes
+##   ROWS=100000 ROUNDS=3 makes it short, PROFILE=1 shows where the time goes, SAVE=1 publishes to docs/
 ROWS ?= 1000000
 ROUNDS ?= 2
 bench: setup
 	-@$(MAKE) --no-print-directory .venv-bench/ready
 	@$(BIN)/python -m bench --rows $(ROWS) --rounds $(ROUNDS) $(if $(PROFILE),--profile)
 
-## bench-against: this checkout and another one at once, ratios; OTHER=/folder/of/it
+## bench-against: run this checkout and another one at once, and show the ratios; OTHER=/path/to/it
 bench-against: .venv/ready
 	@$(BIN)/python -m bench.against $(OTHER)
 
-## bench-components: tap, target and publisher alone, in records per CPU second
+## bench-components: measure tap, target and publisher alone, in records per CPU second
 bench-components: .venv/ready
 	@$(BIN)/python -m bench.components
 
-## bench-distance: what each millisecond to the database costs the tap
+## bench-distance: measure what network latency to the database costs the tap
 bench-distance: .venv/ready
 	@$(BIN)/python -m bench.distance
 
-## bench-latency: from commit to stream in follow mode
+## bench-latency: measure the latency from commit to stream in follow mode
 bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
 	@$(BIN)/python -m bench.latency
 
-## bench-follow: what follow mode fetches, sends and costs for one row that is new
+## bench-follow: measure what follow mode fetches, sends and costs per new row
 bench-follow: .venv/ready
 	@$(BIN)/python -m bench.follow
 
-## bench-empty: what a run costs that finds nothing new
+## bench-empty: measure what a run costs that finds nothing new
 bench-empty: setup
 	@$(BIN)/python -m bench.empty
 
-## bench-stages: what each stage costs of one row, by itself
+## bench-stages: measure what each stage costs per row, by itself
 bench-stages: .venv/ready
 	@$(BIN)/python -m bench.stages
 
-## bench-publisher: the publisher beside V7's way of publishing
+## bench-publisher: compare the publisher with V7's way of publishing
 bench-publisher: .venv/ready
 	@$(BIN)/python -m bench.publisher
 
-## bench-read-back: how fast the ids of stored messages are read back
+## bench-read-back: measure how fast the ids of stored messages are read back
 bench-read-back: .venv/ready
 	@$(BIN)/python -m bench.read_back
 
-## simulate: what different ways of polling lose, repeat and delay; HISTORIES=20000 plays so many
-##   random histories of a table against the tap's rules instead
+## simulate: show what polling strategies lose, repeat and delay
+##   HISTORIES=20000 plays that many random histories of a table against the tap's rules instead
 simulate: .venv/ready
 	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG)) $(if $(HISTORIES),--histories $(HISTORIES))
 
@@ -123,7 +123,7 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-nats-2.11/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-## lock: resolve all dependencies anew
+## lock: update all locked dependencies
 UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-annotate --custom-compile-command "make lock" --upgrade
 lock: .venv/ready
