@@ -11,7 +11,7 @@ is not known here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -164,9 +164,8 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         skew: Seconds by which the clocks of the nodes may differ.
         zone: The zone of the replication key column when its clock is not UTC.
         last: What the pass before went by, for clocks that have changed since.
-        other_clock: The time by any clock that is not the database's, when ``clock`` was read; None
-            where that took too long. A clock that goes back is noticed by it also when it has made
-            up for that since.
+        other_clock: What any other clock showed when ``clock`` was read; None if that took too
+            long. It shows that the database's clock went back even if it has caught up since.
 
     Raises:
         AccessDeniedError: ``watermark`` is asked for, and the right to see transactions is missing.
@@ -177,26 +176,41 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         raise _cannot_keep(unreadable)
     blind = strategy == "lookback" or unreadable is not None
     offsets = _offsets(clock, open_transactions, last)
-    oldest, held_by, holder = clock, "the database clock", ""
-    if isinstance(open_transactions, Oldest) and not blind:
-        began = _began(open_transactions, offsets, last)
-        if began < clock:
-            oldest, held_by = began, open_transactions.holder or "an open transaction"
-            holder = open_transactions.identity
-    at = earliest_local(minus(minus(oldest, skew), lookback), zone)
+    held = _held(clock, None if blind else open_transactions, offsets, last)
+    at = earliest_local(minus(minus(held.since, skew), lookback), zone)
     local = earliest_local(clock, zone)
     ahead = last.ahead if last else None
-    if other_clock is not None:
-        ahead = round(seconds_between(clock, other_clock))
+    ahead = ahead if other_clock is None else round(seconds_between(clock, other_clock))
     return Watermark(
         at=at,
         clock=local,
         strategy="lookback" if blind else "watermark",
-        held_by=held_by,
+        held_by=held.by,
         fallen_from=unreadable if strategy == "auto" else None,
         went_back=_went_back(clock, ahead, last, skew),
-        clocks=LastPass(local, at, clock, ahead, holder, oldest if holder else None, *offsets),
+        clocks=LastPass(local, at, clock, ahead, held.identity, held.known_since, *offsets),
     )
+
+
+class _Held(NamedTuple):
+    """What holds the watermark back: nothing before ``since`` (UTC) can still become visible."""
+
+    since: Instant
+    by: str = "the database clock"
+    identity: str = ""
+
+    @property
+    def known_since(self) -> Instant | None:
+        """For a transaction that can be recognised: when it began."""
+        return self.since if self.identity else None
+
+
+def _held(
+    clock: Instant, known: OpenTransactions | None, offsets: _Offsets, last: LastPass | None
+) -> _Held:
+    if isinstance(known, Oldest) and (began := _began(known, offsets, last)) < clock:
+        return _Held(began, known.holder or "an open transaction", known.identity)
+    return _Held(clock)
 
 
 def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None) -> Instant:
