@@ -105,7 +105,7 @@ def measure(rate: int, seconds: int, window: int, folder: Path) -> dict[str, flo
     log = (folder / "err").read_bytes()[mark:].decode()
     pages = [int(one) for one in re.findall(r"page of (\d+) rows", log)]
     keys = [int(one) for one in re.findall(r"(\d+) keys compared", log)]
-    passes = log.count("complete up to")
+    passes = log.count("limited by")
     delays = [seen.at[one] - at for one, at in writer.committed.items()]
     return {
         "rows/new": sum(pages) / (writer.rows - before),

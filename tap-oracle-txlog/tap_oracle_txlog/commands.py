@@ -29,20 +29,28 @@ OPTIONS: Final = (
     click.Option(
         ["--plan-slices"],
         type=click.IntRange(min=1),
-        help="Print start_date and end_date of N disjoint slices, as JSON, for N jobs.",
+        help="Print start_date and end_date for N parallel backfill jobs, as JSON.",
     ),
     click.Option(
-        ["--doctor"], is_flag=True, help="Check login, rights, table, index, clocks and lateness."
+        ["--doctor"],
+        is_flag=True,
+        help="Check login, privileges, table, index, clocks and lateness.",
     ),
     click.Option(
         ["--strict"], is_flag=True, help="With --doctor: exit with 1 if there is a warning."
     ),
-    click.Option(["--list-tables"], is_flag=True, help="List what can be read beside `table`."),
+    click.Option(
+        ["--list-tables"],
+        is_flag=True,
+        help="List the tables and views in the schema of `table`.",
+    ),
     click.Option(
         ["--sample"], type=click.IntRange(min=1), help="Write the first N rows to files in --out."
     ),
-    click.Option(["--out"], type=click.Path(path_type=Path), default=".", help="See --sample."),
-    click.Option(["--json", "as_json"], is_flag=True, help="Answer in JSON."),
+    click.Option(
+        ["--out"], type=click.Path(path_type=Path), default=".", help="Directory for --sample."
+    ),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
 )
 
 MARKS: Final = {"ok": "[OK]", "warning": "[WARN]", "failed": "[FAIL]"}
@@ -110,8 +118,8 @@ def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> i
 
 def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) -> Output:
     if settings.tap.sqlalchemy_url:
-        reason = f"--{command.name} looks at Oracle, and `sqlalchemy_url` is set"
-        raise ConfigurationError(reason, "Leave it out, or take another environment")
+        reason = f"--{command.name} works with Oracle only, but `sqlalchemy_url` is set"
+        raise ConfigurationError(reason, "Remove it, or use another environment")
     from tap_oracle_txlog.oracle.doctor import examine  # noqa: PLC0415
     from tap_oracle_txlog.oracle.sample import list_tables, write_sample  # noqa: PLC0415
     from tap_oracle_txlog.oracle.settings import OracleSettings  # noqa: PLC0415
@@ -136,7 +144,8 @@ def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:
     """The findings, and the first thing that has to be put right as the exit code."""
     count = Counter(line.finding.status for line in report)
     codes = [line.finding.exit_code for line in report if line.finding.status == "failed"]
-    summary = f"{count['ok']} passed, {count['warning']} warnings, {count['failed']} failed"
+    warnings = "1 warning" if count["warning"] == 1 else f"{count['warning']} warnings"
+    summary = f"{count['ok']} passed, {warnings}, {count['failed']} failed"
     return Output(
         {"checks": [{"group": at, "check": name} | asdict(found) for at, name, found in report]},
         _lines(report),

@@ -258,10 +258,10 @@ class Extraction:
         if not (found := self._timed(lambda source: source.null_keys(limit))):
             return
         count = f"{found}{' or more' if found == limit else ''}"
-        reason = f"{count} rows have no replication key and are not read"
+        reason = f"{count} rows with a NULL replication key are not read"
         if self._settings.null_key == "fail":
-            raise DataError(reason, "Give them one, or set null_key: emit or warn")
-        self._reports.announce(logging.WARNING, f"{reason}. Set null_key: emit to get them")
+            raise DataError(reason, "Fill it in, or set null_key: emit or warn")
+        self._reports.announce(logging.WARNING, f"{reason}. Set null_key: emit to send them")
 
     def _watermark(self, source: Source, last: LastPass | None) -> Watermark:
         begun = self._clock()

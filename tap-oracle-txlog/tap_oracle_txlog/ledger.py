@@ -85,7 +85,7 @@ def previous_state(
         "replication_key_value": minus(parse(str(complete)), LOST_FRACTION),
     }
     kept = {**state, "bookmarks": {**state.get("bookmarks", {}), stream: bookmark}}
-    return Kept(kept, f"LAST_SUCCESSFUL_TIME of {name}, less a second")
+    return Kept(kept, f"LAST_SUCCESSFUL_TIME of {name}, minus one second")
 
 
 def _complete(
@@ -105,11 +105,11 @@ def _complete(
     elif not others:
         return program, of_pipeline
     else:
-        why = f"no bookmark of {stream}, and one of {', '.join(others)}"
+        why = f"no bookmark of {stream}, but one of {', '.join(others)}"
     if of_pipeline:
         logger.warning(
-            "SINGER_STATE of %s has %s: LAST_SUCCESSFUL_TIME may be of these, and is not used. "
-            "To start there all the same, set start_date",
+            "SINGER_STATE of %s has %s: LAST_SUCCESSFUL_TIME may belong to these and is not used. "
+            "To start there anyway, set start_date",
             program,
             why,
         )
@@ -158,7 +158,7 @@ def _state(text: str | None) -> dict[str, Any]:
         state: dict[str, Any] = json.loads(text)
         check_form(state)
     except (ValueError, DataError) as error:
-        reason = "SINGER_STATE in the ledger is no state"
+        reason = "SINGER_STATE in the ledger is not a valid state"
         raise ConfigurationError(reason, "Give a state, or set start_date") from error
     return state
 
@@ -186,7 +186,7 @@ def _as_url(text: str) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         url = sa.URL.create("none")
     if url.get_backend_name() not in _DRIVERS:
-        reason = "setting `ledger_url` is no URL of MariaDB, MySQL or SQLite"
+        reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
         remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
         raise ConfigurationError(reason, remedy)
     if "@" in (url.host or ""):  # the rest of a password, which no line may show

@@ -75,7 +75,7 @@ class Reader:
                 if size <= 1 or (halvings := halvings + 1) > HALVINGS:
                     raise too_large.error from too_large
                 self.page_size, self._served = size // 2, 0
-                logger.warning("%s; going on with pages of %d rows", too_large, self.page_size)
+                logger.warning("%s; continuing with pages of %d rows", too_large, self.page_size)
             except SourceLostError as lost:
                 self._drop()
                 if (wait := next(waits, None)) is None:

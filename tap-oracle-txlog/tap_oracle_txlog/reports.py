@@ -49,14 +49,14 @@ class Reports:
         if watermark.went_back and not self._is_back:
             logger.log(
                 logging.WARNING if watermark.went_far_back else logging.INFO,
-                "the database clock is %.0f s behind what it was at the pass before: rows may come"
-                " with times that were complete, and are looked for. Check the clocks of the"
-                " database hosts",
+                "the database clock went back by %.0f s since the previous pass. Rows may still "
+                "arrive before the bookmark, so the tap looks for them again. Check the clocks of "
+                "the database hosts",
                 watermark.went_back,
             )
         self._is_back = watermark.went_back > 0
         logger.info(
-            "complete up to %s at most (%s, %.0f s behind the database clock, held by %s)",
+            "watermark %s (%s, %.0f s behind the database clock, limited by %s)",
             watermark.at,
             watermark.strategy,
             watermark.lag,
@@ -71,8 +71,8 @@ class Reports:
         if scan.moved:
             self.announce(
                 logging.WARNING,
-                "rows that were sent have got another time since (an UPDATE, or a table that was "
-                "emptied and loaded again): they are sent again",
+                "the timestamps of rows already sent have changed (an UPDATE, or a table that was "
+                "emptied and loaded again); these rows are sent again",
             )
         late = scan.late
         if late.rows > late.below:
@@ -80,10 +80,10 @@ class Reports:
         if late.below:
             self.announce(
                 logging.WARNING,
-                f"rows came with times below what an earlier pass called complete, up to "
-                f"{format_duration(late.most_seconds)} late. They are read as long as nothing "
-                "newer is there; others can be missed. If the replication key is not in UTC set "
-                "source_timezone, if rows are loaded late raise lookback_seconds above that",
+                "rows arrived below the watermark of an earlier pass, up to "
+                f"{format_duration(late.most_seconds)} late. They are missed if newer rows are "
+                "already there. Set source_timezone if the replication key is not in UTC; raise "
+                "lookback_seconds above that if rows are loaded late",
                 key="below",
             )
 
@@ -92,8 +92,8 @@ class Reports:
         if count := progress.left_out:
             self.announce(
                 logging.WARNING,
-                f"{count} rows beyond the bookmark are too many for the state: this run knows "
-                "them, the next one sends them again, and the target has to recognise them",
+                f"the state has no room for {count} rows beyond the bookmark; the next run sends "
+                "them again, and the target has to recognise them",
                 key="left out",
             )
 
@@ -106,19 +106,19 @@ class Reports:
     def _fallen(self, fallen: NotReadable) -> None:
         self.announce(
             logging.WARNING if fallen.right_missing else logging.INFO,
-            f"late commits: {fallen.why}, so a transaction that is open for longer than "
+            f"late commits: {fallen.why}, so rows of a transaction that stays open for more than "
             f"{self._lookback:g} s can be missed. {fallen.remedy}",
         )
 
     def _came_late(self, late: LateRows) -> None:
         logger.info(
-            "%d rows came late, at most %.1f s after the pass that could not see them: delivered",
+            "delivered %d late-committed rows (up to %.1f s late)",
             late.rows,
             late.most_seconds,
             extra={"late": late.rows, "late_seconds": late.most_seconds},
         )
         if late.nearly_missed(self._window):
             logger.warning(
-                "a row came only %.1f s before it would have been missed. Raise lookback_seconds",
+                "a late row was only %.1f s away from being missed. Raise lookback_seconds",
                 late.margin_seconds,
             )

@@ -30,7 +30,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     ] = None
     start_date: Annotated[
         str | None,
-        setting("Where the first run begins, included; ignored once a state exists."),
+        setting("Read rows from this time on; ignored once a state exists."),
     ] = None
     end_date: Annotated[
         str | None,
@@ -43,18 +43,18 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             "bookmark of its own: 30m, 1h, 1d."
         ),
     ] = None
-    page_size: Annotated[int, setting("Rows in one query; a STATE follows each page.", ge=1)] = (
-        10_000
-    )
+    page_size: Annotated[int, setting("Rows per query; a STATE follows each page.", ge=1)] = 10_000
     max_records_per_run: Annotated[
         int,
-        setting("End the run after this many rows, with an exact bookmark; 0 is no limit.", ge=0),
+        setting(
+            "End the run after this many rows, with an exact bookmark; 0 means no limit.", ge=0
+        ),
     ] = 0
     late_commit_strategy: Annotated[
         Literal["auto", "watermark", "lookback"],
         setting(
-            "How the tap knows what is complete: watermark asks for the oldest open transaction, "
-            "lookback trusts a time window, auto takes the first that the rights allow."
+            "How the tap decides what is complete: watermark uses the oldest open transaction, "
+            "lookback a fixed time window, auto the first of these that its privileges allow."
         ),
     ] = "auto"
     lookback_seconds: Annotated[
@@ -73,7 +73,9 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     ] = "warn"
     poll_interval_seconds: Annotated[
         float,
-        setting("Keep running and look for new rows at this interval; 0 ends after a pass.", ge=0),
+        setting(
+            "Keep running and look for new rows at this interval; 0 ends after one pass.", ge=0
+        ),
     ] = 0
     state_from_ledger: Annotated[
         bool,
@@ -132,7 +134,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             return tuple(plan(start, end, 1))
         except ValueError as error:
             reason = f"settings `start_date`, `end_date`, `slice_interval`: {error}"
-            remedy = "end_date is the first time that is not wanted"
+            remedy = "end_date is exclusive"
             raise ConfigurationError(reason, remedy) from error
 
     def parallel_jobs(self, zone: ZoneInfo | None, count: int) -> list[dict[str, str]]:

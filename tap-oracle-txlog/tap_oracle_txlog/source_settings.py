@@ -23,7 +23,8 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
         "EVENT_TIMESTAMP"
     )
     id_column: Annotated[
-        str, setting("Column that is unique and never NULL; orders rows of one time.")
+        str,
+        setting("Column that is unique and never NULL. It orders rows with the same timestamp."),
     ] = "ID"
     columns: Annotated[
         list[str] | None,
@@ -31,17 +32,17 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
     ] = None
     source_timezone: Annotated[
         str | None,
-        setting("Zone of times that are stored without one, as Europe/Vienna; else they are UTC."),
+        setting("Time zone of times stored without one, such as Europe/Vienna; UTC if not set."),
     ] = None
     max_retries: Annotated[
         int,
-        setting("Attempts to reconnect after the database was lost; 15 last 3 to 5 minutes.", ge=0),
+        setting(
+            "Attempts to reconnect after the connection is lost; 15 take 3 to 5 minutes.", ge=0
+        ),
     ] = 15
-    initial_backoff: Annotated[float, setting("Delay before the first attempt (s).", ge=0)] = 1
-    max_backoff: Annotated[float, setting("Longest delay between attempts (s).", ge=0)] = 30
-    backoff_multiplier: Annotated[
-        float, setting("Growth of the delay from each attempt to the next.", ge=1)
-    ] = 2
+    initial_backoff: Annotated[float, setting("Seconds before the first retry.", ge=0)] = 1
+    max_backoff: Annotated[float, setting("Longest delay between retries, in seconds.", ge=0)] = 30
+    backoff_multiplier: Annotated[float, setting("Factor by which the delay grows.", ge=1)] = 2
 
     @cached_property
     def zone(self) -> ZoneInfo | None:
@@ -55,7 +56,7 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
         try:
             return ZoneInfo(self.source_timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            what = f"is no time zone: {self.source_timezone!r:.60}"
+            what = f"is not a time zone: {self.source_timezone!r:.60}"
             refuse("source_timezone", what, "Use a name such as Europe/Vienna")
 
     @property

@@ -32,7 +32,7 @@ def state_from_ledger(
         TapError: The ledger cannot be read.
     """
     if os.environ.get(FULL_REFRESH, "").lower() in TRUE:
-        logger.info("%s is set: the ledger is not asked where to start", FULL_REFRESH)
+        logger.info("%s is set: not reading the state from the ledger", FULL_REFRESH)
         return None
     from tap_oracle_txlog.ledger import previous_state  # noqa: PLC0415
 
@@ -55,10 +55,10 @@ def state_from_ledger(
             )
         return None
     if kept is None:
-        logger.info("no state is given, and the ledger has none: starting as without it")
+        logger.info("no state given and none in the ledger; starting without one")
         return None
     logger.info(
-        "no state is given: starting from the ledger, complete up to %s (%s). To read from the "
+        "no state given; starting from the ledger, complete up to %s (%s). To read from the "
         "beginning, set state_from_ledger: false, or %s",
         known or "the end of the slices in it",
         origin,

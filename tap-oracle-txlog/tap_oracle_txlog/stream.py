@@ -106,7 +106,7 @@ class EventStream(Stream):
         if (entry := catalog.get_stream(self.name)) is None or not self.selected:
             remedy = "Select it in the catalog, or run without one"
             logger.warning(
-                "the catalog selects nothing of %s: no row is read. %s", self.name, remedy
+                "the catalog selects no columns of %s, so no rows are read. %s", self.name, remedy
             )
             return
         stored = entry.schema.to_dict()
@@ -114,7 +114,7 @@ class EventStream(Stream):
         properties, differences = merged(table, stored.get("properties") or {})
         if differences:
             logger.warning(
-                "the catalog differs from %s: %s. Reading it as it is; discover the catalog anew",
+                "the catalog differs from %s: %s. Using the table's columns; run discovery again",
                 self._names.table,
                 ", ".join(differences),
             )
@@ -151,7 +151,7 @@ class EventStream(Stream):
             config = super().get_batch_config(self.config)
         except TypeError as error:  # the SDK makes objects of what the config holds
             reason = f"`batch_config` is not complete: {error}"
-            remedy = "It has an encoding with format and compression, and a storage with root"
+            remedy = "It needs an encoding with format and compression, and a storage with root"
             raise ConfigurationError(reason, remedy) from error
         if config is None:
             return None
@@ -246,7 +246,7 @@ class EventStream(Stream):
 
     def _log_start(self, progress: Progress) -> None:
         logger.info(
-            "reading %s from %s on, beyond it %d rows are out already",
+            "reading %s from %s; %d later rows were already emitted",
             self._names.table,
             progress.complete.at,
             progress.emitted.count,

@@ -241,7 +241,11 @@ class TapOracleTxlog(Tap):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "it holds no JSON object"
+            cause = (
+                error.strerror
+                if isinstance(error, OSError)
+                else "it does not contain a JSON object"
+            )
             reason = f"cannot read --config {', '.join(value)}: {cause}"
             raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
 
@@ -294,9 +298,9 @@ class TapOracleTxlog(Tap):
             except Stopped as stopped:
                 raise SystemExit(128 + stopped.signum) from None
             except BrokenPipeError as error:
-                reason = "stdout is closed: the target has ended"
+                reason = "the target closed the pipe"
                 raise TapError(
-                    reason, "See its error; what it did not confirm is sent again"
+                    reason, "See the target's error; unacknowledged rows are sent again"
                 ) from error
             finally:
                 self._close_idle()
@@ -315,6 +319,6 @@ def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        reason = f"{option} {file.name} holds no JSON object"
-        raise DataError(reason, "Give the file that the last run has written")
+        reason = f"{option} {file.name} does not contain a JSON object"
+        raise DataError(reason, "Use the file that the last run wrote")
     return content

@@ -55,7 +55,7 @@ class BatchFiles(NamedTuple):
 
         kind, compression = encoding.get("format"), encoding.get("compression")
         if kind != "jsonl" or compression not in {"gzip", "none", None}:
-            reason = f"BATCH files of format {kind} and compression {compression} are not read"
+            reason = f"BATCH files of format {kind} and compression {compression} are not supported"
             raise DataError(reason, REMEDY)
         paths = [UPath(url) for url in manifest]
         if storage:
@@ -80,14 +80,12 @@ class BatchFiles(NamedTuple):
                 with path.open("rb") as file, _unpacked(file) as unpacked:
                     yield from filter(None, map(bytes.strip, unpacked))
             except ImportError as error:
-                reason = f"no way to the BATCH file {path}: {error}"
+                reason = f"cannot open BATCH file {path}: {error}"
                 raise ConfigurationError(reason, "Install the fsspec package for it") from error
             except (OSError, EOFError, zlib.error) as error:
                 cause = getattr(error, "strerror", None) or error
                 reason = f"BATCH file {path} cannot be read: {cause}"
-                raise DataError(
-                    reason, "Run the tap again; what came before this file is safe"
-                ) from error
+                raise DataError(reason, "Run the tap again; earlier records are safe") from error
 
     def remove(self) -> None:
         """Remove the files, if they are files; one that stays costs space and nothing else."""

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 def options() -> list[click.Parameter]:
     """What the command line has for them."""
     return [
-        click.Option(["--status"], is_flag=True, help="Tell how the pipeline stands."),
-        click.Option(["--json", "as_json"], is_flag=True, help="With --status: as JSON."),
+        click.Option(["--status"], is_flag=True, help="Show pipeline status."),
+        click.Option(["--json", "as_json"], is_flag=True, help="With --status: print JSON."),
         click.Option(
             ["--max-age"],
-            help="With --status: fail when nothing moved for so long (90s, 30m, 2h, 1d).",
+            help=(
+                "With --status: exit 1 if there was no progress within this time (90s, 30m, 2h, "
+                "1d)."
+            ),
         ),
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
@@ -47,7 +50,7 @@ def print_status(
 
     age = None if max_age is None else parse_duration(max_age)
     if not ledger_settings.enabled:
-        reason = "there is no ledger to ask: neither mariadb_host nor ledger_url is set"
+        reason = "there is no ledger: neither mariadb_host nor ledger_url is set"
         raise ConfigurationError(reason, "Set one of them")
     ledger = Ledger(ledger_settings)
     try:

@@ -130,7 +130,7 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
         try:
             given[name] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "no text"
+            cause = error.strerror if isinstance(error, OSError) else "not a text file"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
 
 
@@ -218,4 +218,4 @@ def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
         bounds += [f"at most {most}"] if most is not None else []
         refuse(name, "is not a number that fits", f"Set {', '.join((kind, *bounds))}")
     kinds = " or ".join([types] if isinstance(types, str) else types)
-    refuse(name, "has a value of another kind", f"It takes: {kinds}")
+    refuse(name, "has a value of the wrong kind", f"It takes: {kinds}")

@@ -210,7 +210,7 @@ class Delivery:
         """
         self._settle()
         if why := _unfinished(messages, self._newest_state):
-            raise DataError(why, "See what the tap says; what came before is safe, run it again")
+            raise DataError(why, "See the tap's error and run it again; earlier records are safe")
         self._progress.succeed(self._publisher.acknowledged(self._publisher.submitted))
         self._report.checkpoint(self._progress.complete_up_to)
         self._report.done(self._taken, self._publisher.counts)
@@ -250,7 +250,7 @@ class Delivery:
 def _unfinished(messages: int, state: Mapping[str, object] | None) -> str | None:
     """Why an input did not come to its end, as far as it tells; None where it did."""
     if not messages:
-        return "the input has no message: the tap has ended before it began"
+        return "the input is empty: the tap ended before its first message"
     if state is not None and (streams := bookmarks.unfinished(state)):
-        return f"the tap has ended before it had read {', '.join(streams)} to the end"
+        return f"the tap ended before it finished reading {', '.join(streams)}"
     return None

@@ -173,12 +173,12 @@ class MessageBuilder:
     def rule(self) -> str:
         """What tells two records of the stream from one that is sent again, for people."""
         if self._id_template is not None:
-            return "a record that comes again is known by the id of `message_id`"
+            return "duplicates are detected by the id from `message_id`"
         if self.is_keyed:
-            return "a record that comes again is known by key, replication key and content"
+            return "duplicates are detected by key, replication key and content"
         return (
-            "without key and replication key each record is stored; after a kill, what is sent "
-            "again is known by its place"
+            "without a key and a replication key every record is stored; after a kill, resent "
+            "records are recognised by position"
         )
 
     # Identity

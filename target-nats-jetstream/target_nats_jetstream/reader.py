@@ -180,8 +180,8 @@ class SingerReader(GenericSingerReader[bytes]):
             record = None
         if isinstance(record, dict):
             return record
-        reason = f"a line of a BATCH file is no JSON object: {_shown(line)}"
-        raise DataError(reason, "Look at what the tap writes; what came before this line is safe")
+        reason = f"a line of a BATCH file is not a JSON object: {_shown(line)}"
+        raise DataError(reason, "Check what the tap writes; earlier records are safe")
 
 
 def _stream_of_record(envelope: Envelope) -> str | None:
@@ -190,10 +190,8 @@ def _stream_of_record(envelope: Envelope) -> str | None:
 
 
 def _refuse(number: int, line: bytes | str) -> NoReturn:
-    reason = f"line {number} of the input is no Singer message: {_shown(line)}"
-    raise DataError(
-        reason, "Look at what the tap prints to stdout; what came before this line is safe"
-    )
+    reason = f"line {number} of the input is not a Singer message: {_shown(line)}"
+    raise DataError(reason, "Check what the tap writes to stdout; earlier records are safe")
 
 
 def _shown(line: bytes | str) -> str:
@@ -211,11 +209,11 @@ def explain(error: Exception) -> TargetError:
         case exceptions.MissingKeyPropertiesError():
             reason = "a record lacks a key property of its stream"
         case exceptions.InvalidJSONSchema():
-            reason = f"a SCHEMA is no JSON schema: {error}"
+            reason = f"a SCHEMA is not a JSON schema: {error}"
         case exceptions.InvalidInputLine():
-            reason = "a Singer message lacks a member that the specification demands"
+            reason = "a Singer message lacks a member that the specification requires"
         case _:
             return TargetError(
                 f"unexpected {type(error).__name__}: {error}", "Set log_level DEBUG to see where"
             )
-    return DataError(reason, "Fix the tap; what came before it is safe")
+    return DataError(reason, "Fix the tap; earlier records are safe")

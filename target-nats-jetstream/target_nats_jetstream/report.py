@@ -66,7 +66,7 @@ class Report:
     def ended(self, read: int, counts: PublishCounts) -> None:
         """Print the last line of a run that did not get to the end of its input."""
         logger.info(
-            "ended early: %s; what is not confirmed will be sent again by the next run",
+            "ended early: %s; unacknowledged records are resent by the next run",
             self._summary(read, counts),
             extra=self._fields(read, counts),
         )

@@ -41,7 +41,7 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         setting("Value of the field data_type that each record gets; null for none."),
     ] = "TXLOG"
     add_trace_id: Annotated[
-        bool, setting("Whether each record gets a trace_id, a UUID that is a function of the row.")
+        bool, setting("Whether each record gets a trace_id, a UUID derived from the row.")
     ] = True
     message_id: Annotated[
         str | None,
@@ -53,18 +53,20 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
     ] = None
     headers: Annotated[
         dict[str, str | None],
-        setting("More headers of each message: templates by name. Each costs about a microsecond."),
+        setting(
+            "Additional headers of each message: templates by name. Each costs about a microsecond."
+        ),
     ] = {}  # noqa: RUF012 - msgspec makes a new one for each
     checkpoint_records: Annotated[
-        int, setting("A STATE is passed on at the latest after this many records.", ge=1)
+        int, setting("Pass on a STATE after at most this many records.", ge=1)
     ] = 10_000
     checkpoint_seconds: Annotated[
-        int, setting("A STATE is passed on at the latest after this many seconds.", ge=1)
+        int, setting("Pass on a STATE after at most this many seconds.", ge=1)
     ] = 5
     shutdown_timeout: Annotated[
         int,
         setting(
-            "Seconds that a signal leaves for what is in flight. CI systems kill after about ten.",
+            "Seconds to finish what is in flight after a signal; CI systems kill after about ten.",
             ge=0,
         ),
     ] = 5
@@ -93,7 +95,7 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         """Refuse templates that cannot be parsed, and names that no header of ours may have."""
         for name in self.headers:
             if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("nats-"):
-                reason = f"setting `headers`: {name!r} is no name for a header of ours"
+                reason = f"setting `headers`: {name!r} cannot be used as a header name"
                 raise ConfigurationError(reason, "Use letters, digits and hyphens, and not Nats-…")
         list(self._templates())
 

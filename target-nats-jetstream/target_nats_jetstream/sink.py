@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import Message, MessageBuilder
 
 BLANK = ord(" ")
-NO_OBJECT = "it is no JSON object"
+NO_OBJECT = "it is not a JSON object"
 
 
 class SinkTarget(Protocol):
@@ -86,7 +86,7 @@ class CompiledValidator(BaseJSONSchemaValidator):
         error = next(self._validator.iter_errors(record))
         field = ".".join(map(str, error.instance_path)) or "record"
         rule = "/".join(map(str, error.schema_path[-1:]))
-        return f"field {field} breaks the rule {rule!r} of its schema"
+        return f"field {field} violates {rule!r} in its schema"
 
 
 class JetStreamSink(RecordSink):
@@ -156,7 +156,7 @@ class JetStreamSink(RecordSink):
         try:
             record = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._target.refuse(self._builder.unreadable(text), f"it is no JSON: {error}", offset)
+            self._target.refuse(self._builder.unreadable(text), f"it is not JSON: {error}", offset)
             return
         if not isinstance(record, dict):
             self._target.refuse(self._builder.unreadable(text), NO_OBJECT, offset)

@@ -45,15 +45,17 @@ class Status:
             if row.status == "FAILED":
                 found.append(f"the last run of {row.program_name} failed: {row.error_message}")
             if max_age is not None and self._age(row.updated_at) > max_age:
-                found.append(f"{row.program_name} has not moved since {_text(row.updated_at)}")
+                found.append(
+                    f"{row.program_name} has made no progress since {_text(row.updated_at)}"
+                )
         if self.rows and self.result(self.rows[0]) == DEAD:
             begun = _text(self.rows[0].last_run_time)
             found.append(
-                f"the run of {self.rows[0].program_name} that began at {begun} was killed. "
-                "Start it again: it goes on where it was"
+                f"the run of {self.rows[0].program_name} that started at {begun} was killed. Start "
+                "it again; it continues where it left off"
             )
         if not self.stream.exists:
-            found.append(f"there is no stream {self.stream.name} on this server or account")
+            found.append(f"stream {self.stream.name} does not exist on this server or account")
         return found
 
     def result(self, row: LedgerRow) -> str:
@@ -150,7 +152,7 @@ def parse_duration(text: str) -> timedelta:
     """
     found = re.fullmatch(r"(\d+)([smhd])", text)
     if found is None:
-        reason = f"--max-age {text!r} is no length of time"
+        reason = f"--max-age {text!r} is not a duration"
         raise ConfigurationError(reason, "Write it like 90s, 30m, 2h or 1d")
     names = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     return timedelta(**{names[found[2]]: int(found[1])})

@@ -54,7 +54,7 @@ class SubjectTemplate:
         if not all(map(_LITERAL.fullmatch, subject.template.literals)) or not all(
             subject.pattern().split(".")
         ):
-            reason = f"setting `subject`: {text!r} is no subject template"
+            reason = f"setting `subject`: {text!r} is not a subject template"
             raise ConfigurationError(reason, _REMEDY)
         return subject
 

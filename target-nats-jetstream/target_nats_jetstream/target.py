@@ -230,8 +230,8 @@ class TargetNatsJetstream(Target):
         self._assert_line_requires(message_dict, requires={"value"})
         state = message_dict["value"]
         if not isinstance(state, dict):
-            reason = "the value of a STATE is no object"
-            raise DataError(reason, "Fix the tap; what came before it is safe")
+            reason = "the value of a STATE is not an object"
+            raise DataError(reason, "Fix the tap; earlier records are safe")
         self.delivery.note(state)
 
     @override

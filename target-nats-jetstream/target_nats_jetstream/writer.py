@@ -27,4 +27,4 @@ def write_state(state: Mapping[str, object]) -> None:
     except OSError as error:
         cause = "stdout is closed" if isinstance(error, BrokenPipeError) else error.strerror
         reason = f"cannot write STATE: {cause}"
-        raise TargetError(reason, "What no STATE confirms is sent again by the next run") from error
+        raise TargetError(reason, "The next run sends again what no STATE covers") from error

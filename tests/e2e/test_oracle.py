@@ -76,7 +76,7 @@ def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
     late.commit()
     table.insert(*rows(range(600, 610), minute=10))
     log = project.run()
-    assert "10 rows came late" in log
+    assert "delivered 10 late-committed rows" in log
     assert oracle.password not in log
     new = [*rows(range(900, 910), minute=8), *rows(range(600, 610), minute=10)]
     assert published(nats_server) == expected + [(row[0], row[3]) for row in new]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 NOON = "2026-01-02T12:00:00"
 CHECKS = [
     ("Connection", "login"),
-    ("Rights", "transactions"),
-    ("Rights", "table"),
+    ("Privileges", "transactions"),
+    ("Privileges", "table"),
     ("Table", "columns"),
     ("Table", "id"),
     ("Table", "index"),
@@ -167,7 +167,7 @@ def test_what_keeps_the_doctor_from_asking_at_all_is_in_the_object_too(run_tap: 
 def test_a_sqlalchemy_source_has_no_doctor(run_tap: RunTap) -> None:
     done = run_tap("--doctor", config={"sqlalchemy_url": "sqlite://", "table": "T"})
     assert (done.code, done.stdout) == (2, b"")
-    assert "--doctor looks at Oracle, and `sqlalchemy_url` is set" in done.stderr
+    assert "--doctor works with Oracle only, but `sqlalchemy_url` is set" in done.stderr
 
 
 def test_a_table_without_created_at_is_not_judged_by_it(oracle: StandIn, run_tap: RunTap) -> None:

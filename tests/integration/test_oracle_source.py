@@ -257,8 +257,8 @@ def test_a_type_that_nothing_can_read_is_skipped_with_one_warning(
         assert [column.name for column in source.columns()] == ["ID", "EVENT_TIMESTAMP"]
         assert [list(row) for _, row in walk(source, 10)] == [["ID", "EVENT_TIMESTAMP"]]
     (warning,) = caplog.messages
-    assert warning.startswith(f"column NOTE of {table} is skipped: its type LONG is not supported")
-    assert warning.endswith("set `table` to a view that gives it another type")
+    assert warning.startswith(f"column NOTE of {table} is skipped: type LONG is not supported")
+    assert warning.endswith("set `table` to a view that converts it")
 
 
 @pytest.mark.parametrize("id_", [None, Decimal("1.5")])

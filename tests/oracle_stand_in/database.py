@@ -206,7 +206,7 @@ def _time(text: str, digits: int) -> str:
     """Nine digits for what is kept; more digits than the column has are a mistake of the test."""
     parts = _TIME.fullmatch(text)
     if parts is None or len((parts[2] or "").rstrip("0")) > digits:
-        msg = f"{text} is no time with up to {digits} digits of the second"
+        msg = f"{text} is not a time with up to {digits} digits of the second"
         raise ValueError(msg)
     return f"{parts[1]}.{(parts[2] or '').ljust(9, '0')}{parts[3] or ''}"
 

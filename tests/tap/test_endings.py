@@ -125,7 +125,7 @@ def test_a_target_that_hangs_up_is_one_line_and_exit_code_1(
         running.read_until(b'"STATE"')
         run = running.close_stdout()
     (said,) = run.logged("ERROR")
-    assert said.startswith("stdout is closed: the target has ended")
+    assert said.startswith("the target closed the pipe")
     assert run.code == 1
     assert "Traceback" not in run.stderr
     assert "Exception ignored" not in run.stderr

@@ -319,7 +319,7 @@ def test_a_column_that_is_behind_the_clock_by_a_zone_is_told_once(
         database.insert(second, number)
         new, progress = run(database, progress=progress)
         assert new == found
-        said = [text for text in messages(caplog, logging.WARNING) if "called complete" in text]
+        said = [text for text in messages(caplog, logging.WARNING) if "below the watermark" in text]
         assert len(said) == len(found)
         caplog.clear()
 
@@ -376,7 +376,7 @@ def test_late_rows_are_delivered_and_counted(caplog: pytest.LogCaptureFixture) -
     database.now = at(1_002)
     assert run(database, progress=progress)[0] == [2, 3, 4]
     (said,) = [text for text in messages(caplog, logging.INFO) if "late" in text]
-    assert "2 rows came late, at most 30.0 s" in said
+    assert "delivered 2 late-committed rows (up to 30.0 s late)" in said
     assert messages(caplog, logging.WARNING) == []
 
 
@@ -420,7 +420,7 @@ def test_a_clock_that_goes_back_is_told_once_and_no_row_is_lost_or_repeated(
     database.insert(299, 2)
     rows, progress = run(database, settings, progress)
     assert rows == [2]
-    said = [text for text in messages(caplog, logging.WARNING) if "behind what it was" in text]
+    said = [text for text in messages(caplog, logging.WARNING) if "went back by" in text]
     assert len(said) == 1
     database.insert(301, 3)
     assert run(database, settings, progress)[0] == [3]
@@ -568,7 +568,7 @@ def test_rows_without_a_key_are_announced_with_their_number(
     database = filled(2, without_key=[7, 9])
     assert run(database)[0] == [0, 1]
     (said,) = messages(caplog, logging.WARNING)
-    assert said.startswith("2 rows have no replication key")
+    assert said.startswith("2 rows with a NULL replication key")
     assert "null_key: emit" in said
 
 
@@ -581,7 +581,7 @@ def test_many_rows_without_a_key_are_not_all_counted(caplog: pytest.LogCaptureFi
 def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     database = filled(2, without_key=[7])
     seen: list[Emission] = []
-    with pytest.raises(DataError, match="1 rows have no replication key"):
+    with pytest.raises(DataError, match="1 rows with a NULL replication key"):
         keep(extraction(database, replace(SETTINGS, null_key="fail")).emissions(beginning()), seen)
     assert ids(seen) == [0, 1]
 

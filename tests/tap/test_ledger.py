@@ -136,7 +136,7 @@ def with_rows(ahead: Tap, *rows: tuple[str, str | None, object]) -> Tap:
 
 
 def started(run: Run) -> str:
-    (line,) = (line for line in run.logged("INFO") if line.startswith("no state is given"))
+    (line,) = (line for line in run.logged("INFO") if line.startswith("no state given"))
     return line
 
 
@@ -147,7 +147,7 @@ def test_without_a_bookmark_of_the_stream_it_starts_from_the_time_that_is_comple
     """So `meltano config test`, whose STATE replaced the pipeline's, cost no second load."""
     run = with_rows(ahead, ("PIPELINE", stamp(8), state)).run()
     assert run.ids == [7, 8, 9, 10, 11]
-    assert "00:00:07.000000000 (LAST_SUCCESSFUL_TIME of PIPELINE, less a second)" in started(run)
+    assert "00:00:07.000000000 (LAST_SUCCESSFUL_TIME of PIPELINE, minus one second)" in started(run)
     others = (state or {}).get("bookmarks", {}) if isinstance(state, dict) else {}
     assert set(run.states[0]["bookmarks"]) == {*others, "TXLOG_EVENTS"}
     assert run.logged("WARNING") == []
@@ -160,7 +160,7 @@ def test_the_row_of_the_stream_goes_before_that_of_the_pipeline(
     rows = ("PIPELINE", stamp(4), other), ("PIPELINE:TXLOG_EVENTS", stamp(9), None)
     run = with_rows(ahead, *rows).run()
     assert run.ids == [8, 9, 10, 11]
-    assert "(LAST_SUCCESSFUL_TIME of PIPELINE:TXLOG_EVENTS, less a second)" in started(run)
+    assert "(LAST_SUCCESSFUL_TIME of PIPELINE:TXLOG_EVENTS, minus one second)" in started(run)
 
 
 @pytest.mark.parametrize("in_slices", [False, True])
@@ -177,9 +177,9 @@ def test_a_time_that_may_be_of_another_stream_or_of_a_slice_passes_over_no_row(
     run = with_rows(ahead, ("PIPELINE", stamp(8), state)).run()
     assert run.ids == list(range(12))
     (warning,) = run.logged("WARNING")
-    assert "LAST_SUCCESSFUL_TIME may be of these, and is not used" in warning
+    assert "LAST_SUCCESSFUL_TIME may belong to these and is not used" in warning
     assert stream in warning
-    assert "the ledger has none" in started(run)
+    assert "none in the ledger" in started(run)
 
 
 def test_a_backfill_takes_its_slices_from_the_ledger_and_a_start_from_nowhere(
@@ -218,15 +218,15 @@ def test_a_state_that_is_none_is_an_error_and_no_start(ahead: Tap, text: str) ->
     run = ahead.run()
     assert (run.code, run.messages) == (2, [])
     assert run.logged("ERROR") == [
-        "SINGER_STATE in the ledger is no state. Give a state, or set start_date"
+        "SINGER_STATE in the ledger is not a valid state. Give a state, or set start_date"
     ]
 
 
 @pytest.mark.parametrize(
     ("config", "code", "line"),
     [
-        ({"ledger_url": "no url"}, 2, "`ledger_url` is no URL of MariaDB"),
-        ({"ledger_url": "postgresql://u:s3cr3t@h/d"}, 2, "`ledger_url` is no URL of MariaDB"),
+        ({"ledger_url": "no url"}, 2, "`ledger_url` is not a URL of MariaDB"),
+        ({"ledger_url": "postgresql://u:s3cr3t@h/d"}, 2, "`ledger_url` is not a URL of MariaDB"),
         ({"ledger_url": "mysql://u:p@s3cr3t@127.0.0.1/d"}, 2, "an @ in its password.*%40"),
         ({"ledger_url": "sqlite:///none/x.db"}, 2, "unable to open.*path in ledger_url"),
         ({"ledger_url": "mysql://u:s3cr3t@127.0.0.1:1/d"}, 4, "refused.*mariadb_host"),

@@ -175,7 +175,7 @@ def test_a_line_that_is_no_record_names_itself(target: Target, folder: Path) -> 
     run = target.run(schema(), batch(path.as_uri()))
     assert run.code == 5
     assert "record 2 of the BATCH in line 2 is a record of stream EVENTS that" in run.error
-    assert "it is no JSON object" in run.error
+    assert "it is not a JSON object" in run.error
     assert target.ids() == [1]
 
 

@@ -37,15 +37,18 @@ BEFORE = [schema(), *(event(number) for number in range(1, 8)), state(7), event(
 BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     "no JSON": (
         [f"oops, a line that is long {ROW_CONTENT}"],
-        "line 11 of the input is no Singer message: 'oops",
+        "line 11 of the input is not a Singer message: 'oops",
     ),
-    "half a line": (['{"type": "RECORD", "stream": '], "line 11 of the input is no Singer message"),
-    "no message": (["[]"], "line 11 of the input is no Singer message: '[]'"),
-    "unknown type": (['{"type": "ROW"}'], "line 11 of the input is no Singer message"),
+    "half a line": (
+        ['{"type": "RECORD", "stream": '],
+        "line 11 of the input is not a Singer message",
+    ),
+    "no message": (["[]"], "line 11 of the input is not a Singer message: '[]'"),
+    "unknown type": (['{"type": "ROW"}'], "line 11 of the input is not a Singer message"),
     "RECORD before SCHEMA": ([event(1, "other")], "a RECORD came before the SCHEMA"),
     "invalid record": (
         [record(ID=ROW_CONTENT, AT=None, DATA=None)],
-        "cannot be published: field ID breaks the rule 'type' of its schema",
+        "cannot be published: field ID violates 'type' in its schema",
     ),
     "missing key": ([record(AT=None, DATA=ROW_CONTENT)], "it lacks the key property ID"),
     "missing member": ([{"type": "RECORD", "stream": "EVENTS"}], "lacks a member"),
@@ -55,7 +58,7 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     ),
     "invalid schema": (
         [schema("other", properties={"ID": {"type": "nonsense"}})],
-        "a SCHEMA is no JSON schema",
+        "a SCHEMA is not a JSON schema",
     ),
     "STATE that is no object": ([{"type": "STATE", "value": None}], "STATE"),
     "BATCH without its file": (
@@ -64,7 +67,7 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     ),
     "BATCH of another kind": (
         [batch("file:///nowhere/events.parquet", form="parquet")],
-        "BATCH files of format parquet and compression none are not read",
+        "BATCH files of format parquet and compression none are not supported",
     ),
     "BATCH before SCHEMA": (
         [batch("file:///nowhere/other.jsonl", stream="other")],
@@ -123,7 +126,7 @@ def test_a_failing_target_goes_on_reading_for_a_bounded_while(target: Target) ->
     """So Meltano, blocked on a full pipe, shows our line in place of broken pipes of its own."""
     running = target.start()
     running.feed("oops")
-    running.until_logged("no Singer message")
+    running.until_logged("not a Singer message")
     began = time.monotonic()
     while time.monotonic() < began + 0.5:
         running.feed(*(event(number) for number in range(100)))

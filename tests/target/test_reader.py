@@ -158,7 +158,7 @@ def test_what_comes_before_a_bad_line_is_taken_and_what_comes_after_it_is_not(
 
     received.fast_paths["s"] = take
     good = lines(record(a=1)).rstrip()
-    with pytest.raises(DataError, match=r"^line 4 of the input is no Singer message"):
+    with pytest.raises(DataError, match=r"^line 4 of the input is not a Singer message"):
         received.read(io.BytesIO(b"\n".join([good, b"", good, bad, good])))
     assert len(taken) == 2
 
@@ -244,7 +244,10 @@ RUBBISH = [
 @pytest.mark.parametrize("rubbish", RUBBISH)
 def test_a_line_that_is_no_message_is_named_by_its_number(received: Received, rubbish: str) -> None:
     text = b"\n" + lines(record(a=1)) + rubbish.encode() + b"\n" + lines(record(a=2))
-    with written(text) as file, pytest.raises(DataError, match=r"line 3 of the input is no Singer"):
+    with (
+        written(text) as file,
+        pytest.raises(DataError, match=r"line 3 of the input is not a Singer"),
+    ):
         received.read(file)
     assert received.messages == [record(a=1)]
 

@@ -78,7 +78,7 @@ def test_a_killed_run_is_recognised_and_its_records_are_counted_once(target: Tar
     assert target.ledger()["PIPELINE"]["STATUS"] == "RUNNING"
     run = target.run(*pages(11, 30, 10))
     assert "the last run of PIPELINE" in run.logged("WARNING")[0]
-    assert "was killed; what it had recorded stands: 10 records" in run.logged("WARNING")[0]
+    assert "did not finish; its recorded progress is kept: 10 records" in run.logged("WARNING")[0]
     assert "read=20 published=15 duplicates=5" in run.logged("INFO")[-1]
     assert target.ids() == list(range(1, 31))
     assert target.ledger()["PIPELINE"]["RECORDS_PROCESSED"] == 30

@@ -267,7 +267,7 @@ def test_an_input_that_did_not_come_to_its_end_is_no_success(
     end["value"]["bookmarks"]["EVENTS"].update(ending)
     run = target.run(*([schema(), event(3), end] if ending else []))
     assert run.code == 5
-    why = "had read EVENTS to the end" if ending else "the input has no message"
+    why = "finished reading EVENTS" if ending else "the input is empty"
     assert why in run.error
     row = target.ledger()["PIPELINE"]
     assert (row["STATUS"], row["ERROR_MESSAGE"]) == ("FAILED", run.error)

@@ -177,7 +177,7 @@ def test_at_the_end_of_the_input_while_acknowledgements_are_waited_for(lone_targ
 def test_after_a_failure_whose_input_is_still_read(target: Target) -> None:
     running = target.start()
     running.feed("oops")
-    running.until_logged("no Singer message")
+    running.until_logged("not a Singer message")
     running.signal(TERM)
     assert running.end().code == 5
 

@@ -95,14 +95,14 @@ def test_the_bytes_of_a_record_are_kept() -> None:
 
 GOOD = b'{"ID": 1, "AT": "2026", "DATA": "\\u00e9", "N": 1.50E+3}'
 BAD = [
-    (b"", "it is no JSON"),
-    (b"[]", "it is no JSON object"),
-    (b"1", "it is no JSON object"),
-    (b"null", "it is no JSON object"),
-    (b'{"ID":1', "it is no JSON"),
-    (b'{"ID":1,"AT":"\xff"}', "it is no JSON"),
+    (b"", "it is not JSON"),
+    (b"[]", "it is not a JSON object"),
+    (b"1", "it is not a JSON object"),
+    (b"null", "it is not a JSON object"),
+    (b'{"ID":1', "it is not JSON"),
+    (b'{"ID":1,"AT":"\xff"}', "it is not JSON"),
     (b'{"AT":null}', "it lacks the key property ID"),
-    (b'{"ID":"x","AT":null}', "field ID breaks the rule 'type' of its schema"),
+    (b'{"ID":"x","AT":null}', "field ID violates 'type' in its schema"),
 ]
 
 

@@ -58,7 +58,7 @@ def test_a_run_that_is_too_long_ago_is_told(target: Target) -> None:
     assert target.run(*pages(1, 10, 10)).code == 0
     said = ask(target, "--status", "--json", "--max-age", "0s")
     assert said.returncode == 1
-    assert "has not moved since" in json.loads(said.stdout)["problems"][0]
+    assert "has made no progress since" in json.loads(said.stdout)["problems"][0]
 
 
 def test_a_pipeline_that_never_ran_is_not_well(target: Target) -> None:
@@ -82,7 +82,7 @@ def test_a_run_at_work_is_running_and_a_killed_one_is_dead(target: Target) -> No
     dead = ask(target, "--status")
     assert dead.returncode == 1
     assert "DEAD" in dead.stdout
-    assert "! the run of PIPELINE that began at " in dead.stdout
+    assert "! the run of PIPELINE that started at " in dead.stdout
     found = json.loads(ask(target, "--status", "--json").stdout)
     assert (found["pipelines"][0]["status"], found["ok"]) == ("DEAD", False)
 
@@ -95,7 +95,7 @@ def test_a_stream_that_is_not_there_is_told(target: Target) -> None:
     said = ask(target, "--status", stream="NOSUCH")
     assert said.returncode == 1
     assert "NOSUCH: missing; 0 dead letters" in said.stdout
-    assert "! there is no stream NOSUCH" in said.stdout
+    assert "! stream NOSUCH does not exist" in said.stdout
 
 
 def test_dead_letters_are_counted_wherever_they_are(target: Target) -> None:

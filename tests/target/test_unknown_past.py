@@ -32,8 +32,8 @@ def test_a_load_from_the_start_tells_how_much_may_come_twice(loaded: Target, led
     settings = {} if ledger else {"ledger_url": None}
     run = loaded.run(FROM_THE_START, *pages(1, 300, 100), dedupe_tail=100, **settings)
     assert run.code == 0
-    (warning,) = (line for line in run.logged("WARNING") if "recognised if they are sent" in line)
-    told = re.search(r"holds 300 messages, and only the newest (\d+) are recognised", warning)
+    (warning,) = (line for line in run.logged("WARNING") if "checked for duplicates" in line)
+    told = re.search(r"holds 300 messages, but only the newest (\d+) are checked", warning)
     assert told is not None
     read_back = int(told[1])
     assert 100 <= read_back < 200  # the tail, and what was read with it

@@ -66,9 +66,9 @@ def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]
 
 
 def _after_login(source: OracleSource, how: ExtractionSettings) -> Iterator[Line]:
-    yield Line("Rights", "transactions", _made(partial(_transactions, source, how)))
+    yield Line("Privileges", "transactions", _made(partial(_transactions, source, how)))
     right = _made(partial(_right, source))
-    yield Line("Rights", "table", right)
+    yield Line("Privileges", "table", right)
     if right.status == "ok":
         for group, name, check in _checks(source, source.table.selection, how):
             yield Line(group, name, _made(check))
@@ -128,7 +128,7 @@ def _plan(source: OracleSource, selection: Selection, how: ExtractionSettings) -
     try:
         steps = source.link.plan(page)
     except TapError as error:
-        text = f"the plan of a page cannot be told: {error.reason}"
+        text = f"the plan of a page cannot be read: {error.reason}"
         return warning(text, "Have a DBA look at the plan of the page in V$SQL_PLAN")
     return findings.plan(selection, steps, how.page_size)
 

@@ -78,7 +78,7 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     lost(
         "ORA-02392 ORA-02394 ORA-02397 ORA-02399",
-        "Oracle at {where} closed the session of {user}, which had had its share",
+        "Oracle at {where} closed the session of {user}, which exceeded a resource limit",
         "Raise CONNECT_TIME, CPU_PER_SESSION and the like in the profile of {user}",
     ),
     lost(
@@ -96,13 +96,13 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     lost(
         "ORA-00051 ORA-00054 ORA-02049 ORA-04020 ORA-04021 ORA-10173 ORA-12801 ORA-12805"
         " ORA-12827 ORA-12842 ORA-12850 ORA-27102 ORA-30006",
-        "Oracle at {where} had not what it needs for a query just then",
+        "Oracle at {where} was short of a resource for the query",
         "If it happens again, ask for the alert log of that time",
     ),
     lost(
         "ORA-01000 ORA-01002 ORA-01003 ORA-04061 ORA-04062 ORA-04065 ORA-04068 ORA-08176 ORA-08177",
-        "a query of {table} at {where} has to be executed anew",
-        "If it happens again, have {table} looked at: something changes it all the time",
+        "a query of {table} at {where} must be executed again",
+        "If it happens again, have {table} checked: something keeps changing it",
     ),
     lost(
         "ORA-01410 ORA-08103",
@@ -127,7 +127,7 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     _too_large(
         "ORA-01555 ORA-22924",
-        "reading {table} at {where} took longer than the undo is kept",
+        "reading {table} at {where} took longer than undo is retained",
         "Lower `page_size`, or raise UNDO_RETENTION",
     ),
     _too_large(
@@ -137,18 +137,18 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     _too_large(
         "ORA-00040 ORA-02393 ORA-02395",
-        "reading {table} at {where} took more than a query of {user} may have",
+        "reading {table} at {where} used more than a query of {user} is allowed",
         "Create the index that --doctor proposes, or raise the limit of the resource plan",
     ),
     _too_large(
         "ORA-01652 ORA-04030 ORA-04031 ORA-04036",
-        "Oracle at {where} has not enough memory for a page of {table}",
+        "Oracle at {where} does not have enough memory for a page of {table}",
         "Lower `page_size`, or create the index that --doctor proposes",
     ),
     _denied(
         "ORA-01017",
         "Oracle refuses the login of {user} at {where}",
-        "Check `user` and `password`; not tried again, to spare the account",
+        "Check `user` and `password`; not tried again, so that the account is not locked",
     ),
     _denied(
         "ORA-28000 ORA-28051 ORA-28052",
@@ -161,8 +161,8 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     _denied("ORA-01045", "{user} may not log in at {where}", "GRANT CREATE SESSION TO {user}"),
     _denied(
         "ORA-28040 DPY-3015",
-        "the password of {user} at {where} is kept in a form that is too old for the driver",
-        "Have it set anew (12C verifier), or set `thick_mode`",
+        "the password of {user} at {where} is stored in a form that is too old for the driver",
+        "Have it set again (12C verifier), or set `thick_mode`",
     ),
     _denied(
         "ORA-28150",
@@ -172,7 +172,7 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     _denied(
         "ORA-28112 ORA-28113",
         "a security policy on {table} at {where} fails for {user}",
-        "Have the policy (DBMS_RLS) looked at",
+        "Have the policy (DBMS_RLS) checked",
     ),
     ErrorEntry(
         "ORA-00942 ORA-01031 ORA-01039 ORA-41900",
@@ -182,28 +182,28 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     misconfigured(
         "ORA-00904",
-        "a column of {table} at {where} is not there, or not for {user}",
-        "Check `columns`, `replication_key` and `id_column`, and discover the catalog anew",
+        "a column of {table} at {where} does not exist, or {user} may not see it",
+        "Check `columns`, `replication_key` and `id_column`, and run discovery again",
     ),
     misconfigured(
         "ORA-00932",
-        "a column of {table} at {where} has another type than it had",
-        "Run it again; discover the catalog anew where one is stored",
+        "the type of a column of {table} at {where} has changed",
+        "Run it again; if a catalog is stored, run discovery again",
     ),
     misconfigured(
         "ORA-04063 ORA-04064",
         "the view {table} at {where} has errors",
-        "Have it compiled anew, with what it calls",
+        "Have it recompiled, with its dependencies",
     ),
     misconfigured(
         "ORA-02019 ORA-02085",
         "{table} at {where} is a view over a database link that cannot be used",
-        "Have the link looked at, or read from the database that it leads to",
+        "Have the link checked, or read from the database that it leads to",
     ),
     misconfigured(
         "DPY-3001 DPY-3012 DPY-3040 ORA-12649 ORA-12650 ORA-12660",
-        "Oracle at {where} asks for something that only the Oracle Client can do, most often"
-        " Native Network Encryption",
+        "Oracle at {where} requires something that only the Oracle Client supports, usually Native "
+        "Network Encryption",
         "Set `thick_mode` (and `lib_dir`), or use TLS",
     ),
     misconfigured(
@@ -211,17 +211,17 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     misconfigured(
         "ORA-12154 ORA-12162 DPY-4000 DPY-4026 DPY-4027",
-        "the alias {where} is in no tnsnames.ora",
+        "the alias {where} is not in any tnsnames.ora",
         "Check `dsn`, and set `config_dir` to the directory of that file",
     ),
     misconfigured(
         "ORA-12533 ORA-12538 DPY-2049 DPY-4017 DPY-4018 DPY-4021 DPY-3029",
-        "`dsn` is no alias, Easy Connect string or connect descriptor",
+        "`dsn` is not an alias, Easy Connect string or connect descriptor",
         "Write it as host:port/service_name",
     ),
     misconfigured(
         "ORA-12504",
-        "the listener of {where} was told no service",
+        "no service name was sent to the listener of {where}",
         "Set `service_name` (or `sid`), or write it into `dsn`",
     ),
     misconfigured(
@@ -236,14 +236,14 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     misconfigured(
         "DPY-2018 ORA-28759",
-        "no wallet that can be used is in `wallet_location`",
+        "`wallet_location` contains no usable wallet",
         "Put ewallet.pem there; ewallet.p12 and cwallet.sso are for `thick_mode`",
     ),
     misconfigured("DPY-2029", "`https_proxy` needs TLS", "Set `protocol` to tcps"),
     misconfigured("DPY-4001 ORA-01005", "no password is set for {user}", "Set `password`"),
     misconfigured(
         "DPY-6002 DPY-6006 DPY-6008 DPY-6009 ORA-28860 ORA-28868 ORA-29002 ORA-29003 ORA-29024",
-        "the certificate of Oracle at {where} is not the one that is expected",
+        "the certificate of Oracle at {where} is not the expected one",
         "Check `host` and `wallet_location`, or `ssl_server_dn_match`",
     ),
     misconfigured(

@@ -53,7 +53,9 @@ WITHOUT_CODE: tuple[tuple[type[Exception], ErrorEntry], ...] = (
     (
         ssl.SSLError,
         misconfigured(
-            "", "Oracle at {where} does not speak TLS with us", "Check `protocol`, `port`, wallet"
+            "",
+            "the TLS handshake with Oracle at {where} failed",
+            "Check `protocol`, `port`, wallet",
         ),
     ),
     (OSError, lost("", "cannot reach Oracle at {where}", "Check `host`, `port` and firewall")),

@@ -88,9 +88,14 @@ def transactions(
         return failed(text, found.remedy, error)
     held = "no transaction is open"
     if isinstance(found, Oldest):
-        held = f"the oldest transaction is open since {found.at[:19]} UTC ({found.holder or '?'})"
+        held = (
+            f"the oldest transaction has been open since {found.at[:19]} UTC "
+            f"({found.holder or '?'})"
+        )
     if one_node:
-        return warning(f"late commits by watermark, but of one node of a cluster; {held}", grant)
+        return warning(
+            f"late commits by watermark, but for one node of a cluster only; {held}", grant
+        )
     return passed(f"late commits by watermark; {held}")
 
 
@@ -98,7 +103,7 @@ def columns(read: Iterable[OracleColumn], unsupported: Iterable[OracleColumn]) -
     """What is read, and what cannot be."""
     if left_out := _declared(unsupported):
         text = f"{_declared(read)}; left out: {left_out}"
-        return warning(text, "To have it, set `table` to a view that gives it another type")
+        return warning(text, "To read it, set `table` to a view that converts it")
     return passed(_declared(read))
 
 
@@ -107,7 +112,7 @@ def unique_id(selection: Selection, keys: Iterable[tuple[str, str, str]]) -> Fin
     id_ = selection.id
     if [id_] in _by_name((name, column) for name, _, column in keys).values():
         return passed(f"{id_} is a key")
-    text = f"no key says that {id_} is unique: a second row of the same time and id stops the run"
+    text = f"no key says that {id_} is unique: a second row with the same time and id stops the run"
     return warning(text, f"ALTER TABLE {selection.table.quoted} ADD UNIQUE ({quoted(id_)})")
 
 
@@ -148,7 +153,8 @@ def index(
     name = dataclasses.replace(table, name=f"IX_{table.name[:100]}_TAIL").quoted
     online = " ONLINE" if "Enterprise" in (product or "") else ""
     return warning(
-        f"{'; '.join(flaws) or f'none is on ({key}, {id_})'}: each page reads and sorts the table",
+        f"{'; '.join(flaws) or f'no index on ({key}, {id_})'}: each page reads and sorts the whole "
+        "table",
         f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){online}",
     )
 
@@ -161,9 +167,9 @@ def _flaw(on: Sequence[IndexedColumn]) -> str:
     if first.visibility == "INVISIBLE":
         return "INVISIBLE"
     if first.descend != second.descend:
-        return "descending in one of them"
+        return "descending in only one of the columns"
     if first.partitioned and (first.partitioned, first.alignment) != ("RANGE", "PREFIXED"):
-        return f"partitioned by other than {first.name}, so that its rows are in no order"
+        return f"partitioned other than by ranges of {first.name}, so its rows are in no order"
     return ""
 
 
@@ -177,12 +183,11 @@ def plan(selection: Selection, steps: Sequence[tuple[str, str, str, int]], rows:
     for name, cardinality in whole:
         if cardinality > SMALL * rows:
             return warning(
-                f"each page of {rows:,} rows reads all of {name} (some {cardinality:,} rows)",
-                "Create the index that is proposed here, or have the statistics of the table"
-                " gathered",
+                f"each page of {rows:,} rows reads all of {name} (about {cardinality:,} rows)",
+                "Create the index proposed here, or have the statistics of the table gathered",
             )
     used = ", ".join(name for operation, _, name, _ in steps if operation == "INDEX" and name)
-    how = f"by {used}" if used else f"by {selection.table.label}, which is small"
+    how = f"from {used}" if used else f"from {selection.table.label}, which is small"
     return passed(f"a page is read {how}")
 
 
@@ -200,9 +205,9 @@ def null_keys(selection: Selection, count: int, how: ExtractionSettings, early: 
         case "emit":
             return passed(f"{text}; they are read by their id, as null_key says")
         case "fail":
-            return failed(f"{text}, and null_key is fail", "Give them one", DataError)
+            return failed(f"{text}, and null_key is fail", "Fill it in", DataError)
         case "warn":
-            return warning(f"{text} and are not read", "Set null_key: emit to get them")
+            return warning(f"{text} and are not read", "Set null_key: emit to send them")
 
 
 def clock(selection: Selection, now: Instant, newest: str | None, skew: float) -> Finding:
@@ -215,16 +220,18 @@ def clock(selection: Selection, now: Instant, newest: str | None, skew: float) -
     text = f"{format_duration(max(behind, 0))} ahead of the newest {selection.key}"
     if behind < LONG_SECONDS:
         return passed(text)
-    return warning(text, "Check `table` and `replication_key`: nothing was written for so long")
+    return warning(
+        text, "Check `table` and `replication_key`: no row has been written for that long"
+    )
 
 
 def host(offset: int, zone: object | None, key_type: str) -> Finding:
     """The zone of the host beside that of the settings: SYSDATE stamps rows with the host's."""
     shown = f"{'-' if offset < 0 else '+'}{abs(offset) // 3600:02}:{abs(offset) // 60 % 60:02}"
     if "ZONE" in key_type or not offset or zone is not None:
-        return passed(f"the host of the database is at {shown}, the key in {zone or 'UTC'}")
+        return passed(f"the database host is at {shown}, the replication key in {zone or 'UTC'}")
     return warning(
-        f"the host of the database is at {shown}, and the key is taken for UTC",
+        f"the database host is at {shown}, but the replication key is assumed to be in UTC",
         "Set `source_timezone` to the zone of the host if SYSDATE or SYSTIMESTAMP stamps the rows",
     )
 
@@ -235,7 +242,7 @@ def lateness(
     """Whether rows are stamped longer before they are inserted than the tap waits for them."""
     shortest, longest = between
     if longest is None or shortest is None:
-        return passed("no row tells yet")
+        return passed("no rows to compare yet")
     if shifted := between_zones(shortest, longest):
         return warning(
             f"{INSERTED} is {shifted} {selection.key} in the newest {rows:,} rows",
@@ -250,7 +257,7 @@ def lateness(
     enough = f"Set lookback_seconds to {math.ceil(longest * 1.5)}, unless they were loaded later"
     if longest <= window:
         return warning(text, enough)
-    return failed(f"{text}: what comes later than that is missed", enough, DataError)
+    return failed(f"{text}: rows that come later than that are missed", enough, DataError)
 
 
 def _declared(described: Iterable[OracleColumn]) -> str:

@@ -34,7 +34,7 @@ def identifier(text: str, *, setting: str) -> str:
         or len(name.encode("utf-8", "replace")) > LONGEST_NAME_BYTES
         or not (in_quotes or _PLAIN.fullmatch(name))
     ):
-        reason = f"setting `{setting}` holds {text!r:.80}, which is no name of Oracle"
+        reason = f"setting `{setting}` holds {text!r:.80}, which is not an Oracle name"
         remedy = (
             "Use letters, digits, _, $ and #; a name with other characters or in lower case goes"
             f" into double quotes. At most {LONGEST_NAME_BYTES} bytes, no quote, no semicolon"
@@ -61,7 +61,9 @@ class TableName:
         parts = _PARTS.fullmatch(text.strip())
         if parts is None:
             reason = f"setting `{setting}` holds {text!r:.80}, which is not of the form owner.table"
-            raise ConfigurationError(reason, "Give it as SPC.TXLOG_EVENTS, without a database link")
+            raise ConfigurationError(
+                reason, "Write it as SPC.TXLOG_EVENTS, without a database link"
+            )
         first, second = parts.groups()
         if second is None:
             return cls(None, identifier(first, setting=setting))

@@ -44,7 +44,7 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
 
     user: Annotated[
         str | None,
-        setting("Database user; not needed where a wallet or the client brings the login."),
+        setting("Database user; not needed where a wallet or the client provides the login."),
     ] = None
     password: Annotated[str | None, secret("Password of `user`.")] = None
     password_file: Annotated[
@@ -102,15 +102,15 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     ] = 30
     call_timeout: Annotated[float, setting("Seconds that one round trip may take.", ge=0.01)] = 300
     expire_time: Annotated[
-        int, setting("Minutes between probes of an idle connection; 0 is none.", ge=0)
+        int, setting("Minutes between probes of an idle connection; 0 means none.", ge=0)
     ] = 2
     disable_oob: Annotated[
         bool,
-        setting("Set it where connecting hangs, as behind some firewalls and in some containers."),
+        setting("Set this if connecting hangs, as behind some firewalls and in some containers."),
     ] = False
-    sdu: Annotated[int, setting("Bytes of a network packet, at most.", ge=512)] = 65535
+    sdu: Annotated[int, setting("Maximum bytes per network packet.", ge=512)] = 65535
     array_size: Annotated[
-        int, setting("Rows in one round trip, at most; fewer where rows are large.", ge=1)
+        int, setting("Maximum rows per round trip; fewer if rows are large.", ge=1)
     ] = 5000
 
     @classmethod

@@ -77,8 +77,8 @@ class OracleSource:
         """The selected columns in table order; says which cannot be read."""
         for column in self.table.unsupported:
             logger.warning(
-                "column %s of %s is skipped: its type %s is not supported. To have it, set `table`"
-                " to a view that gives it another type",
+                "column %s of %s is skipped: type %s is not supported. To read it, set `table` to "
+                "a view that converts it",
                 column.name,
                 self.table.selection.table.label,
                 column.declared,

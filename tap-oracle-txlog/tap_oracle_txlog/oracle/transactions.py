@@ -71,8 +71,8 @@ class TransactionViews:
         self._aside[number] = self._clock() + ASIDE_SECONDS
         views, _ = self._left[number]
         self.warn_once(
-            f"late commits: {views} cannot be read now ({error}). Asking for less, and for all"
-            f" again in {ASIDE_SECONDS // 60} min"
+            f"late commits: {views} cannot be read ({error}). Using less detailed views for "
+            f"{ASIDE_SECONDS // 60} min"
         )
 
     def warn_of_limits(self, found: OpenTransactions, grant: str) -> None:
@@ -104,7 +104,7 @@ def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> 
     if answering is not None and int(answering) < int(nodes or 0):
         return NotReadable(
             f"only {answering} of {nodes} nodes of the cluster answer for GV$TRANSACTION",
-            "Look at PARALLEL_MAX_SERVERS, and at the nodes that do not answer",
+            "Check PARALLEL_MAX_SERVERS, and the nodes that do not answer",
             right_missing=False,
         )
     if started is None:
@@ -118,7 +118,7 @@ def oldest(row: Sequence[str | int | None], now: Moment, connected: Instant) -> 
     if ahead > CLOCKS_APART_SECONDS:
         return NotReadable(
             f"a transaction of V$TRANSACTION starts {ahead:.0f} s in the future",
-            "Have the clocks of the database hosts set",
+            "Have the clocks of the database hosts synchronised",
             right_missing=False,
         )
     return Oldest(at, _holder(sid, user), identity=str(xid or ""))

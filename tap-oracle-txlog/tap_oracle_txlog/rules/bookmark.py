@@ -96,7 +96,10 @@ def read(written: Mapping[str, object], *, replication_key: str, table: str) -> 
             )
             raise DataError(reason, f"Set {member} back to {found}, or {_RESET}")
     if bookmark.v > VERSION:
-        reason = f"cannot use the bookmark of {table}: its version {bookmark.v} is not known here"
+        reason = (
+            f"cannot use the bookmark of {table}: its version {bookmark.v} is not known to this "
+            "release"
+        )
         raise DataError(reason, f"Update tap-oracle-txlog, or {_RESET}")
     return bookmark
 

@@ -35,6 +35,6 @@ def parse_duration(text: str) -> int:
             int(n or 0) * unit for n, unit in zip(iso.groups(), _UNITS.values(), strict=True)
         )
     if seconds == 0:
-        msg = f"{text!r} is not a length of time such as 30m, 1h, 1d or PT1H"
+        msg = f"{text!r} is not a duration such as 30m, 1h, 1d or PT1H"
         raise ValueError(msg)
     return seconds

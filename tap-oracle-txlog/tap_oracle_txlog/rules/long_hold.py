@@ -37,6 +37,7 @@ class LongHold:
             return ""
         self._said = hours
         return (
-            f"a transaction has held the bookmark for {format_duration(held)}"
-            f" ({watermark.held_by}), and what came since is read again in each pass. Have it ended"
+            f"a transaction has held the bookmark back for {format_duration(held)} "
+            f"({watermark.held_by}); each pass reads all rows since then again. Ask its owner to "
+            "end it"
         )

@@ -70,7 +70,7 @@ def unpack_others(text: str) -> list[str]:
     try:
         return msgspec.json.decode(_unpack(text), type=list[str])
     except msgspec.MsgspecError as cause:
-        msg = "the ids that are no integers cannot be read"
+        msg = "the ids that are not integers cannot be read"
         raise ValueError(msg) from cause
 
 

@@ -94,8 +94,8 @@ def check_form(state: object) -> None:
         for one in bookmarks.values()
     )
     if not are_objects:
-        reason = 'the given state is none: it is not of the form {"bookmarks": {"STREAM": {...}}}'
-        raise DataError(reason, "Give the one that the last run has written")
+        reason = 'the given state is not valid: expected {"bookmarks": {"STREAM": {...}}}'
+        raise DataError(reason, "Use the state that the last run wrote")
 
 
 def _are_partitions(found: object) -> bool:
@@ -128,8 +128,8 @@ def not_complete(
     if held_since < min(due, watermark.clock):
         waits.append(f"when {watermark.held_by}, open since {held_since}, has ended")
     reason = (
-        f"the backfill is complete before {complete} and not up to its end, {end}:"
-        " transactions can still commit rows between the two"
+        f"the backfill is complete up to {complete}, but not up to its end {end}: transactions can "
+        "still commit rows in between"
     )
     when = " and ".join(waits) or "now"
     return NotCompleteError(

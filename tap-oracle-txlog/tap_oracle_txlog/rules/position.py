@@ -61,8 +61,8 @@ class PageDidNotAdvanceError(DataError):
 
     def __init__(self, after: Position, page: Sequence[Position]) -> None:
         reason = (
-            f"cannot read on behind {_shown(after)}: the page from {_shown(page[0])}"
-            f" to {_shown(page[-1])} does not move strictly forward"
+            f"cannot continue after {_shown(after)}: the page from {_shown(page[0])} to "
+            f"{_shown(page[-1])} does not move strictly forward"
         )
         super().__init__(reason, _REMEDY)
 

@@ -139,7 +139,7 @@ def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progr
     segments = tuple(map(Segment.of_stretch, written.emitted))
     ordered = [at for one in segments for at in (one.since, one.before)]
     if ordered != sorted(ordered):
-        msg = "its stretches of time are not in order"
+        msg = "its time intervals are not in order"
         raise ValueError(msg)
     return replace(
         fresh,

@@ -50,7 +50,7 @@ def advice(key: str, behind: float, *, skew: float) -> tuple[str, str] | None:
     text = f"the newest {key} is {format_duration(abs(behind))} {side}"
     if is_of_zones(behind):
         return (
-            f"{text} the clock of the database, as times of another zone are",
+            f"{text} the clock of the database, as if it were in another time zone",
             "Set `source_timezone` to the zone of that column, unless nothing was written since",
         )
     return f"{text} the clock of the database", "Set `source_timezone` if it is not in UTC"

@@ -179,7 +179,7 @@ def _offset_seconds(offset: str) -> int:
 
 def _span(seconds: float) -> float:
     if not seconds >= 0:
-        msg = f"a span of {seconds} seconds is not one"
+        msg = f"{seconds} seconds is not a valid span"
         raise ValueError(msg)
     return seconds
 

@@ -266,8 +266,8 @@ class SqlAlchemySource:
         """Keys before year 1, and texts that sort before all times, are before the first page."""
         if count := self._count(self._statements.early_key_count(EARLY_KEYS_COUNTED)):
             logger.warning(
-                "%d%s rows have a %s that is before year 1 or no time, and are not read."
-                " Give them a time",
+                "%d%s rows have a %s that is before year 1 or not a time, and are not read. "
+                "Correct it",
                 count,
                 " or more" if count == EARLY_KEYS_COUNTED else "",
                 self._key,

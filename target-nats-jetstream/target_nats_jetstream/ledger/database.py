@@ -131,7 +131,7 @@ class Database:
     def _hold_lock(self, connection: sa.Connection) -> None:
         if owner := self._lock.take(connection):
             program = self._settings.program_name
-            reason = f"another run of {program} writes {self.where} ({owner})"
+            reason = f"another run of {program} is active on {self.where} ({owner})"
             remedy = "Wait for it to end, or give this pipeline a `program_name` of its own"
             raise RowInUseError(reason, remedy)
 
@@ -187,7 +187,7 @@ def _url(settings: LedgerSettings) -> sa.URL:
         url = sa.URL.create("none")
     driver = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
     if url.get_backend_name() not in driver:
-        reason = "setting `ledger_url` is no URL of MariaDB, MySQL or SQLite"
+        reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
         remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
         raise ConfigurationError(reason, remedy)
     return url.set(drivername=driver[url.get_backend_name()])

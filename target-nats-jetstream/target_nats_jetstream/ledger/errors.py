@@ -30,12 +30,13 @@ class ErrorKind(NamedTuple):
 _AWAY: Final = ErrorKind(UnreachableError, "Start the server, or check its host, port and disk")
 _LOGIN: Final = ErrorKind(
     AccessDeniedError,
-    "Check `mariadb_user` and `mariadb_password`; it is not tried again, to spare the account",
+    "Check `mariadb_user` and `mariadb_password`; not tried again, so that the account is not "
+    "locked",
 )
 _HOST: Final = ErrorKind(AccessDeniedError, "Allow the user to come from this host")
 _RIGHT: Final = ErrorKind(
     AccessDeniedError,
-    "Grant the user SELECT, INSERT and UPDATE on the table, and CREATE if it has to be made",
+    "Grant the user SELECT, INSERT and UPDATE on the table, and CREATE if it has to be created",
 )
 _TLS: Final = ErrorKind(
     ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"
@@ -43,7 +44,7 @@ _TLS: Final = ErrorKind(
 
 _SETUP: Final = ErrorKind(
     ConfigurationError,
-    "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` make the table",
+    "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` create the table",
 )
 _FILE: Final = ErrorKind(ConfigurationError, "Check the path in `ledger_url` and its rights")
 _OTHER: Final = ErrorKind(TargetError, "Check the table and the server's log")

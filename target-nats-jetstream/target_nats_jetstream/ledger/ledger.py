@@ -135,7 +135,7 @@ class Ledger:
                 partial(self._in_own_row, partial(self._end, values)), patiently=False
             )
         except TargetError as error:
-            logger.warning("%s. The row does not tell how the run ended", error.reason)
+            logger.warning("%s. The final status could not be written", error.reason)
 
     def close(self) -> None:
         """Release the connection and with it the lock; idempotent."""
@@ -161,14 +161,16 @@ class Ledger:
             )
         except UnreachableError as error:
             if not self._settings.warn_only:
-                kept = "Under `ledger_on_error: fail` the state stays where it is"
+                kept = "Because of `ledger_on_error: fail`, no further STATE is passed on"
                 raise UnreachableError(error.reason, f"{kept}. {error.remedy}") from error
             if not self._away:
-                logger.warning("%s. Going on without it (`ledger_on_error: warn`)", error.reason)
+                logger.warning(
+                    "%s. Continuing without the ledger (`ledger_on_error: warn`)", error.reason
+                )
             self._away = True
             return
         if self._away:
-            logger.info("%s is written again", self.where)
+            logger.info("%s is available again", self.where)
         self._away = False
 
     def _in_own_row(self, work: Callable[[sa.Connection], None], connection: sa.Connection) -> None:
@@ -189,7 +191,7 @@ class Ledger:
         self._rows_before = self._table.rows(connection)
         if (last := self._previous) is not None:
             for name in last.damaged:
-                self._table.warn_once(f"{name} holds what nobody can read, and is begun anew")
+                self._table.warn_once(f"{name} cannot be parsed and is started afresh")
             self._states.begin_from(last)
 
     def _open(self, connection: sa.Connection) -> None:
@@ -209,8 +211,8 @@ class Ledger:
     def _report_killed(self, connection: sa.Connection, last: LedgerRow) -> None:
         """Report that the last run was killed; its other rows must not say that it goes on."""
         logger.warning(
-            "the last run of %s, begun at %s, was killed; what it had recorded stands: "
-            "%d records, complete up to %s",
+            "the last run of %s, started at %s, did not finish; its recorded progress is kept: %d "
+            "records, complete up to %s",
             self._program,
             last.last_run_time,
             last.records_processed,
@@ -263,7 +265,7 @@ class Ledger:
             return
         before, now = (", ".join(streams) for streams in found)
         self._table.warn_once(
-            f"the row {self._program} is that of {before}, and this run sends {now}. If these are "
+            f"the row {self._program} belongs to {before}, but this run sends {now}. If these are "
             "two pipelines, give each a `program_name` of its own"
         )
 

@@ -115,7 +115,7 @@ def _open(path: Path, flags: int) -> int:
         return os.open(path, flags, 0o666)
     except OSError as error:
         reason = f"cannot lock {path}: {error.strerror}"
-        raise ConfigurationError(reason, "Allow to write beside the database file") from error
+        raise ConfigurationError(reason, "Allow writing next to the database file") from error
 
 
 def _locked(file: int, kind: int) -> bool:

@@ -62,8 +62,8 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
     host: Annotated[
         str | None,
         setting(
-            "Host of the MariaDB or MySQL server that has the ledger. With neither this nor "
-            "ledger_url no ledger is kept."
+            "Host of the MariaDB or MySQL server that has the ledger. Without this and ledger_url, "
+            "no ledger is kept."
         ),
     ] = None
     port: Annotated[int, setting("Port of the MariaDB server.", ge=1, le=65_535)] = 3306
@@ -75,13 +75,13 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         bool, setting("Refuse a connection without TLS. Implied by any of the files below.")
     ] = False
     ssl_ca: Annotated[
-        str | None, setting("PEM file of the authorities to trust; else the system's.")
+        str | None, setting("PEM file of the authorities to trust; the system's if not set.")
     ] = None
     ssl_cert: Annotated[str | None, setting("PEM file of the client certificate.")] = None
     ssl_key: Annotated[str | None, setting("PEM file of the client certificate's key.")] = None
     ssl_verify: Annotated[
         bool,
-        setting("Check the server's certificate and its name. Turn it off for a test only."),
+        setting("Check the server's certificate and its name. Turn this off for tests only."),
     ] = True
     url: Annotated[
         str | None,
@@ -91,23 +91,23 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         ),
     ] = None
     table: Annotated[
-        str, setting("Table of the ledger. One that exists is used as it is and never altered.")
+        str, setting("Table of the ledger. An existing one is used as it is and never altered.")
     ] = "ETL_PRMREC"
-    create_table: Annotated[bool, setting("Create the table when it is missing.")] = True
+    create_table: Annotated[bool, setting("Create the table if it is missing.")] = True
     on_error: Annotated[
         Literal["fail", "warn"],
         setting(
-            "What happens when the ledger's database stays away: fail ends the run before STATE "
-            "goes out, warn goes on and catches up when it is back."
+            "What to do if the ledger's database stays unavailable: fail ends the run before it "
+            "passes on a STATE, warn continues and catches up when it is back."
         ),
     ] = "fail"
     timeout: Annotated[
-        float, setting("Seconds for a connect or an answer of the database.", ge=0.1)
+        float, setting("Seconds to wait for a connection or an answer from the database.", ge=0.1)
     ] = 10
     max_retries: Annotated[
         int,
         setting(
-            "How often the ledger's database is tried again, at the pace of the backoff settings.",
+            "How often to retry the ledger's database, with the delays of the backoff settings.",
             ge=0,
             le=10_000,
         ),
@@ -144,13 +144,13 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         """Refuse what contradicts itself."""
         if not _TABLE_NAME.fullmatch(self.table):
             refuse(
-                "ledger_table", "is no plain name", "The database belongs into `mariadb_database`"
+                "ledger_table", "is not a plain name", "Put the database into `mariadb_database`"
             )
         if self.url and self.host:
             refuse("ledger_url", "and `mariadb_host` are both set", "Keep one of them")
         for name, value in (("mariadb_database", self.database), ("mariadb_user", self.user)):
             if self.host and not value:
-                refuse(name, "is missing beside `mariadb_host`", f"Set `{name}`")
+                refuse(name, "is missing, but `mariadb_host` is set", f"Set `{name}`")
         if bool(self.ssl_cert) != bool(self.ssl_key):
             missing = "mariadb_ssl_key" if self.ssl_cert else "mariadb_ssl_cert"
             refuse(missing, "is missing: a client certificate has two files", f"Set `{missing}`")

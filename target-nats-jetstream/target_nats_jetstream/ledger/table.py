@@ -53,7 +53,7 @@ class LedgerTable:
             self.shape = self._database.shape(connection)
         name, where = self.shape.columns.get("PROGRAM_NAME"), self._database.where
         if name is None:
-            reason = f"there is no {where}, or it has no column PROGRAM_NAME"
+            reason = f"{where} does not exist or has no column PROGRAM_NAME"
             raise ConfigurationError(reason, "Create it, or set `ledger_create_table: true`")
         if name.fit(self._program) != self._program:
             reason = f"`program_name` does not fit into the column PROGRAM_NAME of {where}"
@@ -120,7 +120,7 @@ class LedgerTable:
         fitted = self.shape.fit({**values, "UPDATED_AT": self._now()})
         changed = {name for name in fitted.keys() & values.keys() if fitted[name] != values[name]}
         if "RECORDS_PROCESSED" in changed:
-            self.warn_once("RECORDS_PROCESSED is at its largest value and counts no further")
+            self.warn_once("RECORDS_PROCESSED has reached its largest value and no longer counts")
         for name in changed & {"SINGER_STATE", "STATE_SEQUENCES"}:
             fitted[name] = None  # half a state is none
             self.warn_once(f"{name} is too small for the state, which is left out")

@@ -97,7 +97,7 @@ class DeadLetters:
         except EpochEnded as ended:
             self._epoch.check()
             why = verdict_on(ended.failure, stream=stream_name(self._stream)).why
-            logger.warning("dead letters go to %s: NATS does not take them (%s)", self._file, why)
+            logger.warning("dead letters go to %s: NATS does not accept them (%s)", self._file, why)
             self._usable = False
             return False
         return bool(json.loads(answer).get("stream") == stream_name(self._stream))
@@ -170,7 +170,7 @@ def count_in(file: Path) -> int:
         return 0
     except OSError as error:
         reason = f"cannot read the dead letters in {file}: {error.strerror}"
-        raise ConfigurationError(reason, "Allow to read `dead_letter_file`") from error
+        raise ConfigurationError(reason, "Make `dead_letter_file` readable") from error
 
 
 def from_line(text: str) -> Message:

@@ -170,9 +170,9 @@ def verdict_on(  # noqa: PLR0911 - one case, one answer
             remedy = "Restore the stream, or run again from an older state"
             return Verdict(Action.RESEND, reason, TargetError(reason, remedy))
         case Shared():
-            return Verdict(Action.FALL_BACK, "others write to the stream, too")
+            return Verdict(Action.FALL_BACK, "others are writing to the stream")
         case Slow(rate):
-            why = f"fewer than {rate:,} messages a second are stored one by one"
+            why = f"the server stores fewer than {rate:,} messages per second"
             return Verdict(Action.FALL_BACK, why)
         case Tight(position):
             return Verdict(Action.SINGLY, f"message {position} leaves no room for batch headers")
@@ -208,5 +208,5 @@ def _verdict_on_refusal(refusal: Refused, stream: str, messages: int, *, again: 
             remedy = "Change the stream's configuration, then run again"
             return Verdict(action, why, ConfigurationError(reason, remedy))
         case _:
-            remedy = "See to the stream. What is not acknowledged is sent by the next run"
+            remedy = "Check the stream. The next run resends unacknowledged messages"
             return Verdict(action, why, TargetError(reason, remedy))

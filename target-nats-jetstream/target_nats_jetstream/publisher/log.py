@@ -49,8 +49,8 @@ def warn_of_duplicates(settings: NatsSettings, info: StreamInfo) -> None:
     beyond = "by reading back the newest messages" if reads_back(settings, info) else "not at all"
     if info.duplicate_window < needed:
         logger.warning(
-            "stream %s recognises duplicates for %s, a restart may need %s: "
-            "what is sent again later is recognised %s",
+            "the duplicate window of stream %s is %s, but a restart may need %s; older duplicates "
+            "are detected %s",
             info.stream,
             format_duration(info.duplicate_window),
             format_duration(needed),
@@ -59,7 +59,7 @@ def warn_of_duplicates(settings: NatsSettings, info: StreamInfo) -> None:
     elif settings.tail and not info.keeps_what_is_read:
         removes = f"removes what was consumed ({info.retention})"
         logger.warning(
-            "stream %s %s: what is sent again after its duplicate window of %s is stored again",
+            "stream %s %s: records resent after its duplicate window of %s are stored again",
             info.stream,
             "stores messages under other subjects" if info.transformed else removes,
             format_duration(info.duplicate_window),

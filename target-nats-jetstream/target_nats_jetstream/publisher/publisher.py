@@ -211,9 +211,7 @@ class Publisher:
         except (Exception, asyncio.CancelledError) as error:
             logger.debug("the publisher failed", exc_info=True)
             reason = f"the publisher failed: {type(error).__name__}: {error}"
-            self._end(
-                TargetError(reason, "Run again; nothing that is not acknowledged is marked as done")
-            )
+            self._end(TargetError(reason, "Run again; nothing unacknowledged is marked as done"))
         finally:
             self._loop.run_until_complete(self._loop.cut())
             self._loop.close()

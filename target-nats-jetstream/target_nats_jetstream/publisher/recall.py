@@ -127,13 +127,13 @@ class _Search:
 
 def _report_unknown_past(settings: NatsSettings, info: StreamInfo, past: Past, known: int) -> None:
     reason = (
-        f"stream {info.stream} holds {info.messages:,} messages, and only the newest {known:,} "
-        f"are recognised if they are sent again, because {past.why_unknown}"
+        f"stream {info.stream} holds {info.messages:,} messages, but only the newest {known:,} are "
+        f"checked for duplicates, because {past.why_unknown}"
     )
     if settings.on_unknown_past == "fail":
         remedy = "Start the tap from its last state, or set `dedupe_tail: all`"
         raise ConfigurationError(reason, f"{remedy}, or `on_unknown_past: warn`")
-    logger.warning("%s. Set `dedupe_tail: all` to recognise all of them", reason)
+    logger.warning("%s. Set `dedupe_tail: all` to check all of them", reason)
 
 
 async def digest_of(epoch: Epoch, stream: str, suspect: Suspect) -> str:

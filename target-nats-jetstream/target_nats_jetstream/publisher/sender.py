@@ -283,5 +283,5 @@ class Sender:
         servers = ", ".join(self._settings.servers)
         return UnreachableError(
             f"cannot reach NATS at {servers}: {verdict.why}, {tried}",
-            "Start the server or set `servers`. What is not acknowledged is sent by the next run",
+            "Start the server or set `servers`. The next run resends unacknowledged messages",
         )

@@ -31,9 +31,9 @@ _STREAM_NAME = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 class BackoffSettings(Settings, frozen=True, kw_only=True):
     """The waits between two tries; those of the ledger are the same."""
 
-    initial_backoff: Annotated[float, setting("Seconds before the first new try.", ge=0)] = 0.1
-    max_backoff: Annotated[float, setting("Longest wait between two tries, seconds.", ge=0)] = 2
-    backoff_multiplier: Annotated[float, setting("Factor from one wait to the next.", ge=1)] = 2
+    initial_backoff: Annotated[float, setting("Seconds before the first retry.", ge=0)] = 0.1
+    max_backoff: Annotated[float, setting("Longest delay between retries, in seconds.", ge=0)] = 2
+    backoff_multiplier: Annotated[float, setting("Factor by which the delay grows.", ge=1)] = 2
 
     def waits(self, count: int) -> tuple[float, ...]:
         """The first waits, in seconds."""
@@ -107,52 +107,50 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     publish_mode: Annotated[
         Literal["auto", "fast", "atomic", "window", "sync"],
         setting(
-            "auto: the fastest mode that keeps the order. fast: an answer for hundreds of "
-            "messages. atomic: batches that are stored wholly or not at all. window: many messages "
-            "in flight, an answer for each. sync: one by one."
+            "auto: the fastest mode that keeps the order. fast: one answer for hundreds of "
+            "messages. atomic: batches that are stored as a whole or not at all. window: many "
+            "messages in flight, an answer for each. sync: one by one."
         ),
     ] = "auto"
     batch_size: Annotated[
         int, setting("Messages in a batch; the servers' limit for atomic ones is 1000.", ge=1)
     ] = 1000
     max_in_flight: Annotated[
-        int, setting("Messages without an answer in the modes fast and window.", ge=1)
+        int, setting("Maximum unacknowledged messages in the modes fast and window.", ge=1)
     ] = 4000
     ack_timeout: Annotated[
-        float, setting("Seconds without any answer that end a connection.", ge=0.1)
+        float, setting("Seconds without an answer before a connection is closed.", ge=0.1)
     ] = 10
-    connect_timeout: Annotated[
-        float, setting("Seconds in which NATS must be reached at the start.", ge=0.1)
-    ] = 10
+    connect_timeout: Annotated[float, setting("Seconds to wait for NATS at the start.", ge=0.1)] = (
+        10
+    )
     max_outage: Annotated[
         float, setting("Seconds without progress after which a run fails.", ge=0)
     ] = 300
     dedupe_tail: Annotated[
         Annotated[int, Meta(ge=0)] | Literal["all"],
         setting(
-            "How many of the pipeline's newest messages are read back before the first one is "
-            "published, beside all behind the state that the tap starts from, so that none of them "
-            "is stored again; all reads back the whole stream, 0 leaves it to the stream's "
-            "duplicate window."
+            "Newest messages of this pipeline to read back before publishing, besides everything "
+            "after the state that the tap starts from, so that none is stored twice. all reads the "
+            "whole stream; 0 relies on the stream's duplicate window."
         ),
     ] = 50_000
     on_unknown_past: Annotated[
         Literal["warn", "fail"],
         setting(
-            "What happens when it is not known where the tap starts again, and the stream holds "
-            "more than dedupe_tail reads back: warn goes on and tells the numbers, fail ends the "
-            "run."
+            "What to do if it is unknown where the tap starts, and the stream holds more than "
+            "dedupe_tail reads back: warn logs the numbers and continues, fail ends the run."
         ),
     ] = "warn"
     on_error: Annotated[
         Literal["fail", "dead_letter"],
         setting(
-            "What happens to a message that cannot be published: fail stops the run, dead_letter "
+            "What to do with a message that cannot be published: fail ends the run, dead_letter "
             "puts it into the stream <stream>_DLQ."
         ),
     ] = "fail"
     dead_letter_file: Annotated[
-        str, setting("JSON lines file for dead letters that NATS does not take.")
+        str, setting("JSON lines file for dead letters that NATS does not accept.")
     ] = "dead_letters.jsonl"
     backoff: BackoffSettings = BackoffSettings()
     stream_subjects: tuple[str, ...] = ()
@@ -189,16 +187,16 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what contradicts itself, or cannot be: nats-py looks into such keys for ever."""
         if not _STREAM_NAME.fullmatch(self.stream):
-            refuse("stream", "is no stream name", "Use a name without blanks and . * > / \\")
+            refuse("stream", "is not a stream name", "Use a name without blanks and . * > / \\")
         if self.creds and not all(part in self.creds for part in _PARTS_OF_CREDS):
             refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
         if self.nkey_seed and not _NKEY_SEED.fullmatch(self.nkey_seed):
-            refuse("nkey_seed", "is no user seed", "Use a seed that begins with SU")
+            refuse("nkey_seed", "is not a user seed", "Use a seed that begins with SU")
         if self.domain and self.js_prefix:
             refuse("domain", "and `js_prefix` are both set", "Keep one of them")
         for name in ("tls_ca", "tls_cert", "tls_key"):
             if (path := getattr(self, name)) and not Path(path).is_file():
-                refuse(name, "names no file", "Check the path")
+                refuse(name, "does not name a file", "Check the path")
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "tls_key" if self.tls_cert else "tls_cert"
             refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
@@ -217,7 +215,7 @@ def _servers(listed: Sequence[object]) -> tuple[list[str], dict[str, str]]:
 def _stream_config(wishes: object) -> dict[str, Any]:
     """The wishes in the words of the JetStream API: seconds become nanoseconds."""
     if not isinstance(wishes, dict):
-        refuse("stream_config", "is no object", "Set a mapping or a JSON object")
+        refuse("stream_config", "is not an object", "Set a mapping or a JSON object")
     found = dict(wishes)
     if "replicas" in found:
         found["num_replicas"] = found.pop("replicas")
@@ -229,7 +227,7 @@ def _stream_config(wishes: object) -> dict[str, Any]:
 def _nanoseconds(name: str, value: object) -> int:
     found = _DURATION.fullmatch(str(value))
     if not found:
-        refuse(name, "is no duration", "Set seconds, or a number with ms, s, m, h or d")
+        refuse(name, "is not a duration", "Set seconds, or a number with ms, s, m, h or d")
     return round(float(found[1]) * SECONDS_PER_UNIT[found[2] or "s"] * NANOSECONDS)
 
 
@@ -242,7 +240,9 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
         host, port = None, 0
     if not host or parts.scheme not in {"nats", "tls"}:
         refuse(
-            "servers", "holds something that is no URL", "Use nats://host:4222 or tls://host:4222"
+            "servers",
+            "contains something that is not a URL",
+            "Use nats://host:4222 or tls://host:4222",
         )
     url = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     if parts.username is None:

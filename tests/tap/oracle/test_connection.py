@@ -141,11 +141,11 @@ def test_a_peer_that_is_no_listener_is_unreachable(listener: socket.socket) -> N
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"dsn": "NOBODY"}, "in no tnsnames.ora"),
-        ({"dsn": "NOBODY", "config_dir": "/nonexistent"}, "in no tnsnames.ora"),
-        ({"dsn": "(DESCRIPTION=("}, "no alias, Easy Connect string"),
+        ({"dsn": "NOBODY"}, "not in any tnsnames.ora"),
+        ({"dsn": "NOBODY", "config_dir": "/nonexistent"}, "not in any tnsnames.ora"),
+        ({"dsn": "(DESCRIPTION=("}, "not an alias, Easy Connect string"),
         ({"dsn": "config-file:///nonexistent.json"}, "configuration store"),
-        ({"dsn": "config-nobody://x"}, "no alias, Easy Connect string"),
+        ({"dsn": "config-nobody://x"}, "not an alias, Easy Connect string"),
         ({"dsn": "127.0.0.1:1/X", "https_proxy": "p"}, "`https_proxy` needs TLS"),
         (
             {"dsn": "127.0.0.1:1/X", "thick_mode": True, "lib_dir": "/nonexistent"},

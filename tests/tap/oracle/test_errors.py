@@ -139,7 +139,7 @@ def refused(code: int) -> oracledb.Error:
             3,
             (
                 "Oracle refuses the login of SPC_READ at db:1521/ORCL (ORA-01017). Check `user` and"
-                " `password`; not tried again, to spare the account"
+                " `password`; not tried again, so that the account is not locked"
             ),
         ),
         (

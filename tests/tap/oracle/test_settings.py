@@ -83,7 +83,7 @@ def test_every_setting_is_described_and_typed() -> None:
         ({"columns": ["a", "b c"]}, "setting `columns` holds 'b c'"),
         (
             {"source_timezone": "Mars/Olympus"},
-            "no time zone: 'Mars/Olympus'",
+            "not a time zone: 'Mars/Olympus'",
         ),
     ],
 )

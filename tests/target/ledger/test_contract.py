@@ -142,9 +142,10 @@ def test_a_killed_run_is_recognised_by_the_next_one(
     assert previous is not None
     assert previous.status == "RUNNING"
     (line,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert line.startswith("the last run of P, begun at ")
+    assert line.startswith("the last run of P, started at ")
     assert line.endswith(
-        "was killed; what it had recorded stands: 3 records, complete up to 2026-01-02 03:04:05"
+        "did not finish; its recorded progress is kept: 3 records, complete up to"
+        " 2026-01-02 03:04:05"
     )
 
 
@@ -303,7 +304,7 @@ def test_a_missing_table_is_not_created_against_the_will_of_its_owner(
     ledger = open_ledger(place, ledger_create_table=False)
 
     with pytest.raises(
-        ConfigurationError, match=r"there is no ETL_PRMREC at .*ledger_create_table"
+        ConfigurationError, match=r"ETL_PRMREC at .* does not exist .*ledger_create_table"
     ):
         ledger.begin()
     assert ledger.standing().rows == []

@@ -73,7 +73,7 @@ class TestWhatAColumnHolds:
 
         assert cell(mariadb, "RECORDS_PROCESSED") == 2147483647
         (line,) = warnings(caplog)
-        assert line.endswith("RECORDS_PROCESSED is at its largest value and counts no further")
+        assert line.endswith("RECORDS_PROCESSED has reached its largest value and no longer counts")
 
     def test_a_count_beyond_int_goes_on_in_a_table_of_our_own(
         self, mariadb: MariaDbDatabase, open_ledger: OpenLedger
@@ -204,8 +204,9 @@ class TestServerAway:
 
         where = f"ETL_PRMREC at 127.0.0.1:{mariadb.port}/{mariadb.database}"
         assert str(caught.value).startswith(f"cannot write {where}: ")
-        assert "(4 tries). Under `ledger_on_error: fail` the state stays where it is." in str(
-            caught.value
+        assert (
+            "(4 tries). Because of `ledger_on_error: fail`, no further STATE is passed on."
+            in str(caught.value)
         )
         assert caught.value.exit_code == 4
         assert waits == [1, 2, 3]
@@ -244,7 +245,7 @@ class TestServerAway:
         assert waits == [0.1, 0.2], "a ledger known to be away is tried once, without waiting"
         assert cell(mariadb, "RECORDS_PROCESSED") == 30
         (line,) = warnings(caplog)
-        assert line.endswith("Going on without it (`ledger_on_error: warn`)")
+        assert line.endswith("Continuing without the ledger (`ledger_on_error: warn`)")
 
     def test_under_warn_a_run_that_began_without_its_server_has_a_row_at_the_end(
         self, mariadb: MariaDbDatabase, open_ledger: OpenLedger

@@ -162,9 +162,9 @@ class TestTheEnd:
     ) -> None:
         ledger = open_ledger(place, program_name="P")
         ledger.check()
-        ledger.fail("the input has no message")
+        ledger.fail("the input is empty")
 
-        assert told(place) == [("P", "FAILED", "the input has no message", 0)]
+        assert told(place) == [("P", "FAILED", "the input is empty", 0)]
 
     def test_a_run_that_was_only_checked_and_closed_leaves_no_trace(
         self, place: Place, open_ledger: OpenLedger
@@ -227,7 +227,9 @@ class TestTwoRunsAtOnce:
         first = open_ledger(place, program_name="P")
         first.begin()
         second = open_ledger(place, program_name="P", max_retries=2, ledger_on_error="warn")
-        with pytest.raises(RowInUseError, match=r"another run of P writes ETL_PRMREC .*\(.* \d+\)"):
+        with pytest.raises(
+            RowInUseError, match=r"another run of P is active on ETL_PRMREC .*\(.* \d+\)"
+        ):
             second.begin()
         second.fail("refused")
         assert warnings(caplog) == [], "it does not even try to write the row of the first"
@@ -284,7 +286,7 @@ class TestTwoRunsAtOnce:
         lock.mkdir()
 
         with pytest.raises(
-            ConfigurationError, match=r"cannot lock .*\.lock: .*beside the database"
+            ConfigurationError, match=r"cannot lock .*\.lock: .*next to the database"
         ):
             open_ledger(place).begin()
 
@@ -345,9 +347,9 @@ class TestOtherStreams:
             ledger.close()
 
         (line, killed) = warnings(caplog)[::-1]
-        assert "was killed" in killed
+        assert "did not finish" in killed
         assert line.endswith(
-            "the row P is that of A, C, and this run sends B. If these are two pipelines, give "
+            "the row P belongs to A, C, but this run sends B. If these are two pipelines, give "
             "each a `program_name` of its own"
         )
 

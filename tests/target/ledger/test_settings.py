@@ -62,7 +62,7 @@ def test_no_retries_are_no_waits() -> None:
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"mariadb_database": ""}, "`mariadb_database` is missing beside `mariadb_host`"),
+        ({"mariadb_database": ""}, "`mariadb_database` is missing, but `mariadb_host` is set"),
         ({"mariadb_user": None}, "`mariadb_user` is missing"),
         ({"ledger_url": "sqlite:///x"}, "`ledger_url` and `mariadb_host` are both set"),
         ({"mariadb_port": "s3cret"}, "`mariadb_port` is not a number that fits"),
@@ -74,8 +74,8 @@ def test_no_retries_are_no_waits() -> None:
         ({"ledger_timeout": 0}, "`ledger_timeout` is not a number that fits"),
         ({"ledger_on_error": "s3cret"}, "`ledger_on_error` is not one of its values"),
         ({"ledger_create_table": "s3cret"}, "`ledger_create_table` is neither true nor false"),
-        ({"ledger_table": "etl.PRM"}, "`ledger_table` is no plain name"),
-        ({"ledger_table": "a`; DROP TABLE b"}, "`ledger_table` is no plain name"),
+        ({"ledger_table": "etl.PRM"}, "`ledger_table` is not a plain name"),
+        ({"ledger_table": "a`; DROP TABLE b"}, "`ledger_table` is not a plain name"),
         ({"mariadb_ssl_cert": "c.pem"}, "`mariadb_ssl_key` is missing"),
         ({"mariadb_ssl_key": "k.pem"}, "`mariadb_ssl_cert` is missing"),
         ({"mariadb_password_file": "/no/such"}, "`mariadb_password_file` cannot be read: No such"),
@@ -97,7 +97,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
 
 @pytest.mark.parametrize("url", ["s3cret", "postgresql://u:s3cret@h/d", "mysql://u:s3cret@h:x/d"])
 def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="`ledger_url` is no URL of") as caught:
+    with pytest.raises(ConfigurationError, match="`ledger_url` is not a URL of") as caught:
         Ledger(LedgerSettings.from_config({"ledger_url": url}))
 
     assert "s3cret" not in str(caught.value)

@@ -183,7 +183,7 @@ def test_a_damaged_column_is_told_and_begun_anew(
     row = run(open_ledger(place), bookmarks(A="2026-01-02"), first=90)
 
     (line,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert line.endswith(f"{column} holds what nobody can read, and is begun anew")
+    assert line.endswith(f"{column} cannot be parsed and is started afresh")
     assert row.sequences.find(row.state) == 90
 
 

@@ -136,7 +136,7 @@ def test_letters_go_to_the_file_when_nats_does_not_take_them(
         assert publisher.counts.dead_letters == 3
     assert ids(server) == ids_of(messages(10))
     assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ids_of(bad)
-    (why,) = re.findall(r"NATS does not take them \((.*)\)", caplog.text)
+    (why,) = re.findall(r"NATS does not accept them \((.*)\)", caplog.text)
     assert why.startswith(("nobody answers on dlq.", "no answer to "))
 
 

@@ -143,7 +143,7 @@ async def _check_tls(server: str, *, certificate: bool) -> None:
     if not info.get("tls_required"):
         reason = f"NATS at {server} offers no TLS"
         raise ConfigurationError(
-            reason, "Take the tls_* settings and tls:// away, or turn on TLS there"
+            reason, "Remove the tls_* settings and tls://, or turn on TLS there"
         )
     if info.get("tls_verify") and not certificate:
         reason = f"NATS at {server} demands a client certificate"

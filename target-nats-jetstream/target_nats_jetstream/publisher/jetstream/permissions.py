@@ -44,8 +44,8 @@ class Permissions:
         subject = next((name for name in self.spellings if name.lower() == lowered), lowered)
         whom = f" for user {settings.user}" if settings.user else ""
         if operation == "subscription":
-            remedy = f"Allow to subscribe to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
+            remedy = f"Allow subscribing to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
         else:
             ours = (*settings.stream_subjects, f"{settings.api_prefix}.>")
-            remedy = f"Allow to publish to {' and '.join(f'`{name}`' for name in ours)}"
+            remedy = f"Allow publishing to {' and '.join(f'`{name}`' for name in ours)}"
         return AccessDeniedError(f"NATS refuses {operation} to {subject}{whom}", remedy)

@@ -43,7 +43,7 @@ def choose_mode(
     if info.window_keeps_order:
         return ModeChoice("window", why)
     return ModeChoice(
-        "sync", f"{why}; and only one message in flight keeps the order in this stream"
+        "sync", f"{why}; and only one message in flight keeps the order on this stream"
     )
 
 
@@ -63,7 +63,7 @@ def _unavailable(mode: str, info: StreamInfo, refused: Mapping[str, str]) -> str
         "atomic": (ATOMIC_SINCE, "allow_atomic", info.allow_atomic),
     }[mode]
     if mode in refused:
-        return f"mode {mode} did not do, {refused[mode]}"
+        return f"mode {mode} was abandoned: {refused[mode]}"
     if info.version < since:
         return f"mode {mode} needs nats-server {'.'.join(map(str, since))}"
     if not allowed:
