@@ -115,12 +115,16 @@ class Scan:
                 begun = Position.before(segment.before)
                 if is_passed:
                     self._tracking.settle(segment.before)
+        else:  # a stretch whose rows have all moved is gone, with what would have been its gap
+            if only_passed:
+                yield from self._gap(begun, self._tracking.edge)
         if not only_passed and begun.at <= self.progress.frontier.at:
             yield from self._pages(begun, just_after(self.progress.frontier.at), ())
 
     def _gap(self, begun: Position, until: Instant) -> Steps:
-        """Look between two stretches, where the next one lies behind the watermark. A row with the
-        id of one in that stretch is excluded from the late pages, so nothing else finds it.
+        """Look behind the last stretch that was compared, up to the next one or the frontier. A row
+        with the id of one that is remembered there is excluded from the late pages, so nothing else
+        finds it.
         """
         until = min(until, just_after(self.progress.frontier.at))
         start = max(begun, self._tracking.memory, key=in_order)

@@ -218,6 +218,19 @@ def test_a_row_that_was_moved_from_the_future_into_a_gap_is_sent_again() -> None
     assert following.progress.complete == Position.before(at(60))
 
 
+def test_where_a_stretch_turns_out_to_be_empty_the_gap_before_it_is_looked_at() -> None:
+    scan = a_scan(5)
+    take(scan, rows((1, 1), (50, 3), (50, 4)))
+    following = a_scan(100, scan.progress)
+    take(following, [])
+    take(following, rows((1, 1), (5, 4)))
+    take(following, [])  # both rows have left the stretch of the 50th second
+    take(following, rows((1, 1), (5, 4)))
+    assert take(following, rows((5, 4))) == [True]
+    take(following, rows((30, 3)))
+    assert take(following, rows((30, 3))) == [True]
+
+
 def test_a_far_future_row_is_sent_once_and_the_frontier_does_not_follow_it() -> None:
     scan = a_scan(5)
     far = row(1_000_000, 2)
