@@ -9,7 +9,7 @@ from tap_oracle_txlog.rules.durations import format_duration
 from tap_oracle_txlog.rules.long_hold import LongHold
 
 if TYPE_CHECKING:
-    from tap_oracle_txlog.rules.late_rows import LateRows
+    from tap_oracle_txlog.rules.late_count import LateCount
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.scan import Scan
     from tap_oracle_txlog.rules.watermark import NotReadable, Watermark
@@ -28,7 +28,7 @@ class Reports:
         self._lookback = lookback
         self._window = lookback + skew
         self._announced: set[str] = set()
-        self._late: LateRows | None = None
+        self._late: LateCount | None = None
         self._late_before = 0
         self._is_back = False
         self._hold = LongHold()
@@ -110,7 +110,7 @@ class Reports:
             f"{self._lookback:g} s can be missed. {fallen.remedy}",
         )
 
-    def _came_late(self, late: LateRows) -> None:
+    def _came_late(self, late: LateCount) -> None:
         logger.info(
             "delivered %d late-committed rows (up to %.1f s late)",
             late.rows,

@@ -128,7 +128,7 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
         if given.get(name):
             refuse(name, f"and `{name}_file` are both set", "Keep one of them")
         try:
-            given[name] = Path(path).read_text(encoding="utf-8").strip()
+            given[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             cause = error.strerror if isinstance(error, OSError) else "not a text file"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")

@@ -149,7 +149,8 @@ class AllSettings(NamedTuple):
             ConfigurationError: A value does not fit, or two settings contradict each other.
         """
         target = TargetSettings.from_config(config)
-        nats = NatsSettings.from_config(config, [target.subject_template.pattern()])
+        subjects = [target.subject_template.pattern()]
+        nats = NatsSettings.from_config(config, subjects, target.checkpoint_seconds)
         return cls(target, nats, LedgerSettings.from_config(config))
 
 

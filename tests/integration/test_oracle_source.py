@@ -326,7 +326,7 @@ def test_what_can_be_read_beside_the_table_is_listed(served: Served, open_served
 # --- late rows -----------------------------------------------------------------------------------
 
 
-def test_late_rows_are_asked_for_without_those_that_are_out(
+def test_late_count_are_asked_for_without_those_that_are_out(
     served: Served, open_served: Open
 ) -> None:
     rows = [event(id_, f"2026-01-01T00:00:0{id_ // 10}.5") for id_ in range(60)]

@@ -366,7 +366,7 @@ def test_with_polling_a_span_is_read_until_all_of_it_is_complete() -> None:
 # Rows that come late
 
 
-def test_late_rows_are_delivered_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_late_count_are_delivered_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     database = Database(now=at(1_000))
     database.insert(990, 1)
@@ -508,7 +508,7 @@ def test_ids_without_any_order_are_compared_by_their_keys() -> None:
 @pytest.mark.parametrize("page_size", [1, 2, 7, 1_000])
 @pytest.mark.parametrize("fitting", [2, 3, None])
 @pytest.mark.parametrize("capped", [False, True])
-def test_late_rows_are_all_fetched_however_few_come_at_a_time(
+def test_late_count_are_all_fetched_however_few_come_at_a_time(
     page_size: int, fitting: int | None, capped: bool
 ) -> None:
     """They are large, pages have become small in a bad hour, or a run ends at its limit."""
@@ -528,7 +528,7 @@ def test_late_rows_are_all_fetched_however_few_come_at_a_time(
     assert found == late
 
 
-def test_late_rows_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every_poll() -> None:
+def test_late_count_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_every_poll() -> None:
     database = filled(3, now=at(2))
     now = [0.0]
 

@@ -94,6 +94,11 @@ def test_wrong_use_is_one_line_and_exit_2(
     assert PASSWORD not in line
 
 
+def test_a_number_that_is_left_empty_has_its_default(target: Target) -> None:
+    run = target.run(*pages(1, 10, 10), checkpoint_seconds="", max_outage=None)
+    assert run.code == 0, run.log
+
+
 def test_settings_come_from_the_environment_too(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "in.singer"
     path.write_text(text_of(pages(1, 20, 10)))

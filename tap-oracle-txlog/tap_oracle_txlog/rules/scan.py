@@ -1,4 +1,4 @@
-"""One pass: what is asked of the table, in which order, and which of the rows are new.
+"""One pass: late rows first, then moved ones, then those that are new.
 
 First come the rows that were late: those up to the frontier that are not remembered. Then the
 stretches of time that the watermark has passed are compared with the keys that stand in the table,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.late_rows import LateRows
+    from tap_oracle_txlog.rules.late_count import LateCount
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.questions import Question
     from tap_oracle_txlog.rules.timestamps import Instant
@@ -71,7 +71,7 @@ class Scan:
         return self._tracking.progress
 
     @property
-    def late(self) -> LateRows:
+    def late(self) -> LateCount:
         """The rows so far that the last pass could not see."""
         return self._tracking.late
 
@@ -215,8 +215,9 @@ class Scan:
                 if (yield from self._are_twins((one, wanted[one.id]))):
                     return
             kept = self._tracking.keep(found, standing)
-            self._tracking.same.update(one for one in kept if one.id in wanted)
-            self._tracking.moved += sum(one in found for one in wanted) - len(self._tracking.same)
+            same = {one for one in kept if one.id in wanted}
+            self._tracking.same |= same
+            self._tracking.moved += sum(one in found for one in wanted) - len(same)
 
     def _fetch(self, positions: Sequence[Position]) -> Steps:
         """The rows at places where one stands that is not out."""

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.rules.emitted import Emitted, on_grid
-from tap_oracle_txlog.rules.late_rows import LateRows
+from tap_oracle_txlog.rules.late_count import LateCount
 from tap_oracle_txlog.rules.position import Position, in_order
 from tap_oracle_txlog.rules.timestamps import END, minus, plus
 
@@ -41,7 +41,7 @@ class Tracking:
     ) -> None:
         self.progress = progress
         is_back = watermark is not None and watermark.went_far_back
-        self.late = LateRows(None if is_back else progress.last_pass)
+        self.late = LateCount(None if is_back else progress.last_pass)
         self.moved = 0
         """Rows that were out and are emitted again, as they have got another time since."""
         self.same: set[Position] = set()

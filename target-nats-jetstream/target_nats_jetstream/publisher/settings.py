@@ -154,7 +154,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     ] = "dead_letters.jsonl"
     backoff: BackoffSettings = BackoffSettings()
     stream_subjects: tuple[str, ...] = ()
-    checkpoint_seconds: float = 5
+    checkpoint_seconds: float = 0
 
     @property
     def tail(self) -> float:
@@ -170,7 +170,12 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
 
     @classmethod
     @override
-    def from_config(cls, config: Mapping[str, Any], stream_subjects: Sequence[str] = ()) -> Self:
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        stream_subjects: Sequence[str] = (),
+        checkpoint_seconds: float = 0,
+    ) -> Self:
         given = cls._given(config)
         from_file(given, SECRETS)
         login: dict[str, str] = {}
@@ -181,7 +186,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
             given["stream_config"] = _stream_config(given["stream_config"])
         given["backoff"] = BackoffSettings.from_config(config)
         given["stream_subjects"] = stream_subjects
-        given["checkpoint_seconds"] = config.get("checkpoint_seconds", 5)
+        given["checkpoint_seconds"] = checkpoint_seconds
         return cls._converted(given)
 
     def __post_init__(self) -> None:

@@ -118,7 +118,7 @@ def test_a_look_at_what_is_new_makes_nothing_complete() -> None:
     assert look.progress.frontier == row(7, 3)
 
 
-def test_late_rows_of_any_age_are_not_sent_again_by_the_comparison() -> None:
+def test_late_count_of_any_age_are_not_sent_again_by_the_comparison() -> None:
     look = Scan(progress(), None)
     take(look, rows((1, 1)))
     scan = a_scan(10_000, look.progress)

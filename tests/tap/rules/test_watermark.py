@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
-from tap_oracle_txlog.rules.late_rows import LateRows
+from tap_oracle_txlog.rules.late_count import LateCount
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, nanoseconds, parse
 from tap_oracle_txlog.rules.watermark import (
@@ -115,7 +115,7 @@ def page(*times: str) -> list[Position]:
 
 
 def test_rows_that_the_last_pass_should_have_seen_are_counted_as_late() -> None:
-    late = LateRows(LAST)
+    late = LateCount(LAST)
     late.count(page("11:58:30", "11:59:00", "12:00:00"))
     late.count(page("12:00:01"))
     late.count([])
@@ -123,13 +123,13 @@ def test_rows_that_the_last_pass_should_have_seen_are_counted_as_late() -> None:
 
 
 def test_rows_below_the_watermark_of_the_last_pass_are_counted_apart() -> None:
-    late = LateRows(LAST)
+    late = LateCount(LAST)
     late.count(page("11:00:00", "11:54:59", "11:59:00"))
     assert (late.rows, late.below, late.most_seconds, late.margin_seconds) == (3, 2, 3_600, 240)
 
 
 def test_no_row_is_late_before_a_pass_has_been_finished() -> None:
-    late = LateRows(None)
+    late = LateCount(None)
     late.count(page("11:57:00"))
     assert late.rows == 0
     assert not late.nearly_missed(300)
@@ -139,7 +139,7 @@ def test_no_row_is_late_before_a_pass_has_been_finished() -> None:
 def test_a_row_that_used_up_four_fifths_of_the_window_is_worth_a_warning(
     at: str, *, warns: bool
 ) -> None:
-    late = LateRows(LAST)
+    late = LateCount(LAST)
     late.count(page(at))
     assert late.nearly_missed(300) is warns
 

@@ -21,7 +21,7 @@ _NEAR: Final = 0.2
 
 
 @dataclass(slots=True)
-class LateRows:
+class LateCount:
     """Counts the rows that the last finished pass could not see although their time was before it.
 
     A row that came within a fifth of the window of being passed over says that the next one may be.
