@@ -74,11 +74,11 @@ def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
     assert published(nats_server) == expected
 
     late.commit()
-    table.insert(*rows(range(600, 610), minute=10))
+    table.insert(*rows(range(600, 610), minute=30))
     log = project.run()
     assert "delivered 10 late-committed rows" in log
     assert oracle.password not in log
-    new = [*rows(range(900, 910), minute=8), *rows(range(600, 610), minute=10)]
+    new = [*rows(range(900, 910), minute=8), *rows(range(600, 610), minute=30)]
     assert published(nats_server) == expected + [(row[0], row[3]) for row in new]
 
 
