@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FULL_REFRESH: Final = "MELTANO_RUN_FULL_REFRESH"
-"""How Meltano is told to ignore the state, where not by an option; plugins see it as well."""
+"""Set to make Meltano ignore the state, like its option --full-refresh; plugins see it, too."""
 TRUE: Final = ("1", "true", "t", "yes", "y", "on")  # as Meltano reads it
 
 
 def state_from_ledger(
     settings: AllSettings, given: Mapping[str, Any], names: TableNames
 ) -> dict[str, Any] | None:
-    """The ledger's state, where the given one does not say where to start; otherwise None.
+    """The ledger's state, if the given one does not say where to start; otherwise None.
 
     Warns when the given state is behind the ledger.
 

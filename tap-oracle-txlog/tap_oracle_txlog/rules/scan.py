@@ -255,7 +255,7 @@ class Scan:
     def _are_twins(
         self, pair: tuple[Position, Position] | None
     ) -> Generator[Question, Answer, bool]:
-        """Whether the places of two rows with one id have to be looked at anew, as only one of them
+        """Whether the places of two rows with one id must be looked at again, as only one of them
         stands there by now.
 
         Raises:

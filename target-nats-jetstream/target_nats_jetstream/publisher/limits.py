@@ -84,7 +84,7 @@ class Limits:
         self._known_subjects: set[str] = set()
 
     def all_fit(self, messages: Sequence[Message]) -> bool:
-        """Whether all are as nearly all messages are; where not, ``violation`` has to look at each.
+        """Whether all are as nearly all messages are; if not, ``violation`` has to look at each.
 
         Together, because a call for each message costs more than what is looked at.
         """

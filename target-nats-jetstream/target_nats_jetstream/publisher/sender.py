@@ -168,7 +168,7 @@ class Sender:
         return epoch.ended_by
 
     async def _prepare(self, epoch: Epoch) -> StreamInfo:
-        """Read anew how the stream is, and reconcile what the last epoch left in doubt."""
+        """Read the stream's state again, and reconcile what the last epoch left in doubt."""
         settings, intake = self._settings, self._intake
         epoch.permissions.spellings.update(self._subjects)
         if not self._started:

@@ -176,6 +176,17 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         stream_subjects: Sequence[str] = (),
         checkpoint_seconds: float = 0,
     ) -> Self:
+        """Read the settings of NATS out of a whole config; what is absent has its default.
+
+        Args:
+            config: All settings of the target; other clients' are ignored.
+            stream_subjects: The subjects that the messages can have.
+            checkpoint_seconds: How old the state of a killed run can be.
+
+        Raises:
+            ConfigurationError: A value does not fit, a file cannot be read, or two settings
+                contradict each other.
+        """
         given = cls._given(config)
         from_file(given, SECRETS)
         login: dict[str, str] = {}

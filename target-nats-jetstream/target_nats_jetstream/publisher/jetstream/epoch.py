@@ -1,7 +1,7 @@
 """One connection, from the login to the first failure; after that it can only be closed.
 
 A lost connection, a silence and a refusal are the same thing here: the epoch is over, and what was
-stored is decided from what the next epoch reads anew.
+stored is decided from what the next epoch reads back.
 """
 
 from __future__ import annotations

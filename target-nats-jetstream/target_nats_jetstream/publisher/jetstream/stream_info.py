@@ -1,6 +1,6 @@
 """What a stream's server says of it, and what follows from that alone. Pure.
 
-It is read anew on every connection: a version number alone does not tell what a stream allows, and
+It is read on every connection: a version number alone does not say what a stream allows, and
 servers before 2.12 ignore fields that they do not know.
 """
 
