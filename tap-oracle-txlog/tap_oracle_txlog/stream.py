@@ -13,17 +13,16 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.rules.catalog import merged
-from tap_oracle_txlog.rules.parts import READING, clear_marks, not_complete, parts_of
-from tap_oracle_txlog.rules.progress import Progress
+from tap_oracle_txlog.rules.parts import not_complete
 
 if TYPE_CHECKING:
     from collections.abc import (
         Callable,
         Collection,
         Generator,
-        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.extraction import Emission, Extraction
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
     from tap_oracle_txlog.stop import Stop
@@ -76,8 +76,7 @@ class EventStream(Stream):
         self._stop = stop
         self._open_extraction = open_extraction
         self._names = names
-        self._settings = settings
-        self._zone = zone
+        self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
         self._files = self._batch_files()
         self._name_columns()
 
@@ -178,13 +177,9 @@ class EventStream(Stream):
         Raises:
             DataError: The bookmark of a slice cannot be used.
         """
-        if not self.selected:
-            return
-        if self._zone is not None and self._settings.end_date:
-            clear_marks(self.tap_state)
-            self.stream_state[READING] = True  # where slices begin depends on the column's type
-        else:
-            self._mark_first()
+        if self.selected:
+            self._bookmarks.announce()
+            self.state_manager.is_flushed = False
 
     @override
     def _sync_records(
@@ -202,13 +197,14 @@ class EventStream(Stream):
         extraction = self._extraction()
         with self.get_record_counter() as counter, self.get_sync_timer():
             try:
-                self._zone = extraction.key_zone  # connects
-                self._mark_first()
-                self._write_state_message()
+                self._bookmarks.zone = extraction.key_zone  # connects
+                self._bookmarks.mark_first()
+                self._write_state()
                 for parts, emission in self._emissions(extraction):
                     with self._stop.held_back():
                         self._write_page(emission.rows)
-                        self._bookmark(parts, emission, is_capped=extraction.is_capped)
+                        self._bookmarks.update(parts, emission, is_capped=extraction.is_capped)
+                        self._write_state()
                     counter.increment(len(emission.rows))
                     self._check_max_record_limit(extraction.emitted)
             finally:
@@ -217,32 +213,20 @@ class EventStream(Stream):
 
     def _emissions(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission]]:
         """Each emission, and the parts of the run from the one that it belongs to on."""
-        self._zone = extraction.key_zone
-        parts = self._parts()
+        self._bookmarks.zone = extraction.key_zone
+        parts = self._bookmarks.parts
         for number, part in enumerate(parts):
             if extraction.is_capped:
                 return
-            progress = self._progress(part)
+            progress = self._bookmarks.progress(part)
             if not part.is_read(progress):
                 self._log_start(progress)
                 for emission in extraction.emissions(progress, until=part.end):
                     yield parts[number:], emission
 
-    def _parts(self) -> list[Part]:
-        return parts_of(self._settings.start(self._zone), self._settings.backfill(self._zone))
-
-    def _mark_first(self) -> None:
-        """Let the mark stand where reading begins, and nowhere else."""
-        clear_marks(self.tap_state)
-        self._mark_next(self._parts())
+    def _write_state(self) -> None:
         self.state_manager.is_flushed = False
-
-    def _mark_next(self, parts: Iterable[Part]) -> None:
-        if (part := next(self._unread(parts), None)) is not None:
-            self.get_context_state(part.context)[READING] = True
-
-    def _unread(self, parts: Iterable[Part]) -> Iterator[Part]:
-        return (part for part in parts if not part.is_read(self._progress(part)))
+        self._write_state_message()
 
     def _log_start(self, progress: Progress) -> None:
         logger.info(
@@ -260,12 +244,12 @@ class EventStream(Stream):
         """
         read, late = extraction.emitted, extraction.late
         logger.info("done: read=%d late=%d", read, late, extra={"rows": read, "late": late})
-        parts, watermark = self._parts(), extraction.watermark
-        part = next(self._unread(parts), None)
+        parts, watermark = self._bookmarks.parts, extraction.watermark
+        part = self._bookmarks.first_unread(parts)
         if part is None or watermark is None or extraction.is_capped:
             return
         if (end := parts[-1].end) is not None:
-            complete = self._progress(part).complete_before
+            complete = self._bookmarks.progress(part).complete_before
             raise not_complete(complete, end, watermark, extraction.window)
 
     def _extraction(self) -> Extraction:
@@ -275,15 +259,6 @@ class EventStream(Stream):
         """What the SCHEMA names; nothing else is fetched."""
         names = self.schema["properties"]
         return {name for name in names if self.mask.get(("properties", name), True)}
-
-    def _progress(self, part: Part) -> Progress:
-        return Progress.from_bookmark(
-            self.get_context_state(part.context),
-            start=part.start,
-            replication_key=self._names.replication_key,
-            table=self._names.table,
-            zone=self._zone,
-        )
 
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
@@ -310,22 +285,6 @@ class EventStream(Stream):
             for message in self._generate_record_messages(row.record()):
                 mapped.setdefault(message.stream, []).append(message.record)
         return mapped
-
-    def _bookmark(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
-        """Write the bookmark of the first of ``parts``, and the mark if there is more to read."""
-        part, *following = parts
-        state = self.get_context_state(part.context)
-        kept = {name: state[name] for name in ("context", "partitions") if name in state}
-        state.clear()
-        state.update(kept, **emission.progress.to_bookmark())
-        if is_capped:
-            clear_marks(self.tap_state)
-        elif part.is_read(emission.progress, at_end=emission.ends_pass):
-            self._mark_next(following)
-        else:
-            state[READING] = True
-        self.state_manager.is_flushed = False
-        self._write_state_message()
 
     def _is_plain(self) -> bool:
         """Whether rows go out as they are: no stream map, no flattening."""

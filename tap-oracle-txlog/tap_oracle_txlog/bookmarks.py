@@ -1,0 +1,110 @@
+"""The bookmarks of a run in the tap's state: one for each part, and the mark of what is unread.
+
+What a part is, and what the mark tells a target, is in ``rules.parts``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_oracle_txlog.rules.parts import READING, clear_marks, parts_of
+from tap_oracle_txlog.rules.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from tap_oracle_txlog.extraction import Emission
+    from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.settings import TapSettings
+    from tap_oracle_txlog.source import TableNames
+
+
+class Bookmarks:
+    """Where each part of a run stands.
+
+    Args:
+        state: The tap's whole state.
+        of_context: The bookmark of a partition within it, or of the stream for None; it is made
+            where there is none.
+        zone: The time zone of a replication key that has none of its own, as far as it is known
+            without the database. Assign the real one as ``zone`` once connected.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Any],
+        of_context: Callable[[dict[str, Any] | None], dict[str, Any]],
+        names: TableNames,
+        settings: TapSettings,
+        zone: ZoneInfo | None,
+    ) -> None:
+        self._state = state
+        self._of_context = of_context
+        self._names = names
+        self._settings = settings
+        self.zone = zone
+
+    @property
+    def parts(self) -> list[Part]:
+        """What the run reads, in this order."""
+        return parts_of(self._settings.start(self.zone), self._settings.backfill(self.zone))
+
+    def first_unread(self, parts: Iterable[Part]) -> Part | None:
+        """The first of ``parts`` that is not read to its end."""
+        return next((part for part in parts if not part.is_read(self.progress(part))), None)
+
+    def progress(self, part: Part) -> Progress:
+        """What is out of a part.
+
+        Raises:
+            DataError: Its bookmark cannot be used.
+        """
+        return Progress.from_bookmark(
+            self._of_context(part.context),
+            start=part.start,
+            replication_key=self._names.replication_key,
+            table=self._names.table,
+            zone=self.zone,
+        )
+
+    def announce(self) -> None:
+        """Mark what is going to be read, as far as that is known without the database.
+
+        Raises:
+            DataError: The bookmark of a slice cannot be used.
+        """
+        if self.zone is not None and self._settings.end_date:
+            clear_marks(self._state)
+            self._of_context(None)[READING] = True  # slices begin as the column's type has it
+        else:
+            self.mark_first()
+
+    def mark_first(self) -> None:
+        """Let the mark stand where reading begins, and nowhere else; raises as ``announce``."""
+        clear_marks(self._state)
+        self._mark_next(self.parts)
+
+    def update(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
+        """Set the bookmark of the first of ``parts``, and the mark if there is more to read.
+
+        Args:
+            parts: The part that the emission belongs to, and those that follow it.
+            emission: What is out now.
+            is_capped: Whether the run has had all the rows that it may have.
+        """
+        part, *following = parts
+        bookmark = self._of_context(part.context)
+        kept = {name: bookmark[name] for name in ("context", "partitions") if name in bookmark}
+        bookmark.clear()
+        bookmark |= kept | emission.progress.to_bookmark()
+        if is_capped:
+            clear_marks(self._state)
+        elif part.is_read(emission.progress, at_end=emission.ends_pass):
+            self._mark_next(following)
+        else:
+            bookmark[READING] = True
+
+    def _mark_next(self, parts: Iterable[Part]) -> None:
+        if (part := self.first_unread(parts)) is not None:
+            self._of_context(part.context)[READING] = True
