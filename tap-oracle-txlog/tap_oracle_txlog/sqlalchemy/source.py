@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.errors import ConfigurationError, DataError, SourceUnreachableError
+from tap_oracle_txlog.errors import ConfigurationError, DataError
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.rules.page_size import PageSize
 from tap_oracle_txlog.rules.position import Position
@@ -24,11 +24,11 @@ from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime,
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import Column, Page
 from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.reflection import column, connect, readable, reflect
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
     SQLITE_FORM,
     converter,
-    exact_json,
     json_schema,
     python_type,
     sort_as_text,
@@ -70,16 +70,8 @@ class SqlAlchemySource:
         selected: Collection[str] | None = None,
         zone: ZoneInfo | None = None,
     ) -> None:
-        try:
-            self._engine = sa.create_engine(url, **exact_json(url))
-            self._connection = self._engine.connect()
-        except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
-            reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
-            remedy = "Use dialect+driver://… with its driver"
-            raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
-        except sa.exc.SQLAlchemyError as error:
-            reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
-            raise SourceUnreachableError(reason, "Check the URL and the server") from error
+        self._connection = connect(url)
+        self._engine = self._connection.engine
         self._page_size = PageSize()
         self._by_storage = self._engine.dialect.name == "sqlite"
         try:
@@ -92,12 +84,12 @@ class SqlAlchemySource:
         self.is_remote = not self._by_storage  # SQLite reads in this process
 
     def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
-        self._table = self._reflect(table)
-        self._key = self._column(replication_key)
+        self._table = reflect(self._engine, table)
+        self._key = column(self._table, replication_key)
         if python_type(self._key.type) is not dt.datetime:
             reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
             raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
-        self._id = self._column(id_column)
+        self._id = column(self._table, id_column)
         self._statements = Statements(self._table, self._key, self._id, by_storage=self._by_storage)
         if self._by_storage:
             self._refuse_numbers()
@@ -109,16 +101,16 @@ class SqlAlchemySource:
         zone: ZoneInfo | None,
     ) -> None:
         """Settle which columns are read, and how; those of the position are always among them."""
-        names = {self._column(name).name for name in columns or self._table.columns.keys()}
+        names = {column(self._table, name).name for name in columns or self._table.columns.keys()}
         if selected is not None:
             names &= set(selected)
         names |= {self._key.name, self._id.name}
-        self._columns = _readable([one for one in self._table.columns if one.name in names])
+        self._columns = readable([one for one in self._table.columns if one.name in names])
         self._converters = [
-            converter(column.type, zone or dt.UTC, times_are_text=self._by_storage)
-            for column in self._columns
+            converter(one.type, zone or dt.UTC, times_are_text=self._by_storage)
+            for one in self._columns
         ]
-        read = [str(column.name) for column in self._columns]  # SQLAlchemy has a type of its own
+        read = [str(one.name) for one in self._columns]  # SQLAlchemy has a type of its own
         self._row = row_type(read)
         self._key_place, self._id_place = map(read.index, (self._key.name, self._id.name))
 
@@ -139,8 +131,8 @@ class SqlAlchemySource:
 
     def columns(self) -> Sequence[Column]:
         """See ``source.Source``."""
-        schemas = (json_schema(column.type) for column in self._columns)
-        names = (column.name for column in self._columns)
+        schemas = (json_schema(one.type) for one in self._columns)
+        names = (one.name for one in self._columns)
         return list(starmap(Column, zip(names, schemas, strict=True)))
 
     def clock(self) -> Instant:
@@ -274,41 +266,15 @@ class SqlAlchemySource:
             )
 
     def _does_not_sort(self, stored: object) -> DataError:
-        reason = f"{self._key} holds times in a form that does not sort: {stored!r}"
-        return DataError(reason, f"Store them as {SQLITE_FORM}")
-
-    def _reflect(self, name: str) -> sa.Table:
-        schema, _, table = name.rpartition(".")
-        try:
-            return sa.Table(table, sa.MetaData(), schema=schema or None, autoload_with=self._engine)
-        except sa.exc.SQLAlchemyError as error:
-            reason = f"cannot find the table {name} in the database of `sqlalchemy_url`"
-            raise_if_lost(error, f"{reason}: {error_text(error)}")
-            raise ConfigurationError(
-                reason, "Set table (with its schema, if it has one)"
-            ) from error
-
-    def _column(self, name: str) -> sa.Column[Any]:
-        try:
-            return self._table.columns[name]
-        except KeyError as error:
-            reason = f"table {self._table.fullname} has no column {name}"
-            known = ", ".join(self._table.columns.keys())
-            raise ConfigurationError(reason, f"It has {known}") from error
+        kind = "text" if isinstance(stored, str) else type(stored).__name__
+        reason = f"{self._key} holds a value of type {kind} that does not sort as a time"
+        return DataError(reason, f"Store times as {SQLITE_FORM}")
 
 
 NO_KEY = Instant("")
 
 #: Rows that are before every position are counted up to here.
 EARLY_KEYS_COUNTED = 1_000
-
-
-def _readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:
-    """The columns that have a JSON form."""
-    for column in columns:
-        if not json_schema(column.type):
-            logger.warning("column %s of type %s is left out", column, column.type)
-    return [column for column in columns if json_schema(column.type)]
 
 
 def _whole(ids: Sequence[Any]) -> Sequence[Any]:

@@ -1,0 +1,76 @@
+"""What a database behind a SQLAlchemy URL says of a table, and the errors where it cannot."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from tap_oracle_txlog.errors import ConfigurationError, SourceUnreachableError
+from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.types import exact_json, json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+
+def connect(url: str) -> sa.Connection:
+    """Open the database; the connection knows its engine.
+
+    Args:
+        url: Never shown, it may carry a password.
+
+    Raises:
+        ConfigurationError: It is no URL of a database, or its driver is missing.
+        SourceUnreachableError: The database cannot be opened.
+    """
+    try:
+        return sa.create_engine(url, **exact_json(url)).connect()
+    except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
+        reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
+        remedy = "Use dialect+driver://… with its driver"
+        raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
+    except sa.exc.SQLAlchemyError as error:
+        reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
+        raise SourceUnreachableError(reason, "Check the URL and the server") from error
+
+
+def reflect(engine: sa.Engine, name: str) -> sa.Table:
+    """The table of this name, with its schema where it has one.
+
+    Raises:
+        ConfigurationError: It is not there.
+        SourceLostError: The connection is gone.
+    """
+    schema, _, table = name.rpartition(".")
+    try:
+        return sa.Table(table, sa.MetaData(), schema=schema or None, autoload_with=engine)
+    except sa.exc.SQLAlchemyError as error:
+        reason = f"cannot find the table {name} in the database of `sqlalchemy_url`"
+        raise_if_lost(error, f"{reason}: {error_text(error)}")
+        raise ConfigurationError(reason, "Set table (with its schema, if it has one)") from error
+
+
+def column(table: sa.Table, name: str) -> sa.Column[Any]:
+    """The column of this name.
+
+    Raises:
+        ConfigurationError: It is not there.
+    """
+    try:
+        return table.columns[name]
+    except KeyError as error:
+        reason = f"table {table.fullname} has no column {name}"
+        known = ", ".join(table.columns.keys())
+        raise ConfigurationError(reason, f"It has {known}") from error
+
+
+def readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:
+    """The columns that have a JSON form; each of the others is named in a warning."""
+    for one in columns:
+        if not json_schema(one.type):
+            logger.warning("column %s of type %s is left out", one, one.type)
+    return [one for one in columns if json_schema(one.type)]
