@@ -2,7 +2,8 @@
 
 ``SECONDS`` is how long each answer takes on its way, as if it came from far off. Prints the
 settings that lead to it as a line of JSON and serves until its input is closed. It is a process of
-its own so that what it costs is not counted.
+its own so that what it costs is not counted. Rows that it has sent once are ready to be sent again:
+let the tap read all of them before it is measured.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def stored(number: int) -> Row:
 
 def main(rows: int, seconds: float = 0) -> None:
     with StandIn() as oracle:
-        oracle.database.create(txlog_events()).generate(rows, stored)
+        oracle.keeps_images = True
+        made = list(map(stored, range(rows)))
+        oracle.database.create(txlog_events()).generate(rows, made.__getitem__)
         for call in ("connect", "logon", "execute", "fetch", "logoff") if seconds else ():
             oracle.faults.set(call, faults.slow(seconds), times=sys.maxsize)
         print(json.dumps(login(oracle)), flush=True)

@@ -85,7 +85,8 @@ class Table:
         count, make = self._generated
         first = bisect_left(known, True, key=lambda row: behind(order(row)))
         start = bisect_left(range(count), True, key=lambda at: behind(order(make(at))))
-        return heapq.merge(islice(known, first, None), map(make, range(start, count)), key=order)
+        generated = map(make, range(start, count))
+        return heapq.merge(islice(known, first, None), generated, key=order) if known else generated
 
     def without_key(self, key: str, id_: str) -> list[Row]:
         """The rows committed by now whose ``key`` is NULL, by id."""

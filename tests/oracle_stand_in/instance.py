@@ -13,7 +13,7 @@ from tests.oracle_stand_in.faults import Faults
 from tests.oracle_stand_in.messages import normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tests.oracle_stand_in.database import Row
     from tests.oracle_stand_in.messages import Bind
@@ -51,6 +51,7 @@ class Instance:
 
     ``verifier`` may be set to the 10G one. ``unmatched`` (statements without an answer) and
     ``trouble`` (what the stand-in did not understand) must be empty at the end of every test.
+    Where ``keeps_images``, the bytes of each row are made once, and kept in ``images``.
     """
 
     user: str = "TAP"
@@ -65,6 +66,8 @@ class Instance:
     canned: dict[str, Canned] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+    keeps_images: bool = False
+    images: dict[tuple[Column, ...], Callable[[Row], bytes]] = field(default_factory=dict)
     killed: int = 0
     logged_on: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from tests.oracle_stand_in.statements import find
 from tests.oracle_stand_in.wire import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.oracle_stand_in.channel import Channel
     from tests.oracle_stand_in.columns import Column
@@ -187,17 +188,24 @@ class Session:
         return head + self._rows(cursor, wanted, call)
 
     def _rows(self, cursor: Cursor, wanted: int, call: Call) -> bytes:
-        encoders = [column.encoder() for column in cursor.columns]
-        rows = [
-            messages.ROW
-            + b"".join([encode(value) for encode, value in zip(encoders, row, strict=True)])
-            for row in islice(cursor.rows, wanted)
-        ]
+        rows = list(map(self._encoder(cursor.columns), islice(cursor.rows, wanted)))
         self._channel.live_through(messages.ROW_HEADER, rows)
         call.rows = len(rows)
         cursor.sent += len(rows)
         error = (messages.NO_DATA_FOUND, "ORA-01403: no data found") if len(rows) < wanted else ()
         return messages.ROW_HEADER + b"".join(rows) + end(cursor.number, cursor.sent, *error)
+
+    def _encoder(self, columns: tuple[Column, ...]) -> Callable[[Row], bytes]:
+        """The function from a row to its bytes, which may remember those that it has made."""
+        encoders = [column.encoder() for column in columns]
+
+        def encode(row: Row) -> bytes:
+            values = zip(encoders, row, strict=True)
+            return messages.ROW + b"".join([image(value) for image, value in values])
+
+        if not self._instance.keeps_images:
+            return encode
+        return self._instance.images.setdefault(columns, cache(encode))
 
     def _strike(self, call: Call) -> None:
         self._instance.faults.strike(call.name, self._channel, call.statement)
