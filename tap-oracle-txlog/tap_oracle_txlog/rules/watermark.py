@@ -21,6 +21,7 @@ from tap_oracle_txlog.rules.timestamps import (
     earliest_local,
     instant,
     minus,
+    plus,
     seconds_between,
 )
 
@@ -176,7 +177,7 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         raise _cannot_keep(unreadable)
     blind = strategy == "lookback" or unreadable is not None
     offsets = _offsets(clock, open_transactions, last)
-    held = _held(clock, None if blind else open_transactions, offsets, last)
+    held = _held(clock, None if blind else open_transactions, offsets, last, skew)
     at = earliest_local(minus(minus(held.since, skew), lookback), zone)
     local = earliest_local(clock, zone)
     ahead = last.ahead if last else None
@@ -206,26 +207,30 @@ class _Held(NamedTuple):
 
 
 def _held(
-    clock: Instant, known: OpenTransactions | None, offsets: _Offsets, last: LastPass | None
+    clock: Instant,
+    known: OpenTransactions | None,
+    offsets: _Offsets,
+    last: LastPass | None,
+    skew: float,
 ) -> _Held:
-    if isinstance(known, Oldest) and (began := _began(known, offsets, last)) < clock:
+    if isinstance(known, Oldest) and (began := _began(known, offsets, last, skew)) < clock:
         return _Held(began, known.holder or "an open transaction", known.identity)
     return _Held(clock)
 
 
-def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None) -> Instant:
+def _began(oldest: Oldest, offsets: _Offsets, last: LastPass | None, skew: float) -> Instant:
     """When the oldest transaction began, by whichever reckoning is the earliest.
 
     Its start is reckoned from the wall clock of the host. After clocks went back, one that began
-    before counts an hour too young; so the hour is taken off for as long as that can be the case.
-    And whatever clocks do, a transaction that is still the same cannot have begun later than it was
-    seen to.
+    before counts an hour too young; so the hour is taken off for as long as that can be the case,
+    also on a node whose clock is ahead of the one that dated the change. And whatever clocks do, a
+    transaction that is still the same cannot have begun later than it was seen to.
     """
     began = oldest.at
     now, before, since = offsets
     if now is not None and before is not None and since is not None and before > now:
         early = minus(began, before - now)
-        began = early if early < since else began
+        began = early if early <= plus(since, skew) else began
     if last and last.oldest and oldest.identity and oldest.identity == last.holder:
         began = min(began, last.oldest)
     return began

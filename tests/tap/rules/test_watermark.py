@@ -154,14 +154,19 @@ def test_a_last_pass_has_real_times(clock: str, watermark: str) -> None:
 
 
 def chosen(
-    clock: str, known: OpenTransactions, last: LastPass | None = None, other: str | None = None
+    clock: str,
+    known: OpenTransactions,
+    last: LastPass | None = None,
+    other: str | None = None,
+    *,
+    skew: float = 0,
 ) -> Watermark:
     return choose_watermark(
         parse(f"2026-11-22T{clock}"),
         known,
         strategy="auto",
         lookback=0,
-        skew=0,
+        skew=skew,
         last=last,
         other_clock=None if other is None else parse(f"2026-11-22T{other}"),
     )
@@ -196,6 +201,15 @@ def test_a_start_in_the_future_is_one_before_the_hosts_clock_went_back() -> None
     before = chosen("12:00:00", NoneOpen(7_200))
     held = chosen("12:00:10", began("12:40:00", "a", 3_600), before.as_last_pass)
     assert held.at == parse("2026-11-22T11:40:00")
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2])
+def test_it_may_have_begun_just_then_on_a_node_that_is_ahead(seconds: int) -> None:
+    before = chosen("12:00:00", NoneOpen(7_200), skew=2)
+    began_then = began(f"13:00:{10 + seconds:02}", "a", 3_600)
+    held = chosen("12:00:10", began_then, before.as_last_pass, skew=2)
+    later = chosen("12:30:00", began_then, held.as_last_pass, skew=2)
+    assert later.at <= parse(f"2026-11-22T12:00:{8 + seconds:02}")
 
 
 def test_a_host_clock_that_goes_on_changes_nothing() -> None:
