@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
 
-.PHONY: setup demo test test-repeat check format settings lock simulate clean \
+.PHONY: setup demo test test-repeat check format settings lock simulate sbom audit clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
@@ -88,6 +88,14 @@ bench-read-back: .venv/ready
 simulate: .venv/ready
 	@$(BIN)/python -m bench.simulate $(if $(SVG),--svg $(SVG)) $(if $(HISTORIES),--histories $(HISTORIES))
 
+## sbom: write a CycloneDX bill of materials for each package to dist/, from its pinned dependencies
+sbom: .venv/ready .venv-audit/ready
+	@$(BIN)/python -m tools.sbom
+
+## audit: look up known vulnerabilities of all pinned dependencies
+audit: .venv/ready .venv-audit/ready
+	@$(BIN)/python -m tools.audit
+
 setup: .venv/ready .venv-meltano/ready
 
 .venv/ready: requirements.lock tap-oracle-txlog/pyproject.toml target-nats-jetstream/pyproject.toml
@@ -111,6 +119,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-target-jsonl/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-audit/ready: tools/audit.lock
+	@echo "setting up .venv-audit"
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-bench/ready: bench/requirements.lock
 	@echo "setting up .venv-bench"
 	@$(PYTHON) -m venv --clear .venv-bench
@@ -132,7 +146,8 @@ lock: .venv/ready
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
 	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
+	@$(UV_LOCK) tools/audit.in -o tools/audit.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-nats-2.11 .venv-nats-debian \
-		.repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-nats-2.11 \
+		.venv-nats-debian dist .repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
