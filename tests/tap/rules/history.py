@@ -40,6 +40,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
+    """A world and what happens in it; ``hops``: each process is connected to another node."""
+
     seed: int
     strategy: Strategy
     lookback: int
@@ -50,6 +52,7 @@ class History:
     ids: str = "sequence"
     shift: int = 0
     lag: int = 0
+    hops: bool = False
 
     @property
     def is_in_order(self) -> bool:
@@ -284,6 +287,8 @@ class Play:
         for _ in range(1 + step.number % 4):
             if self.running is None:
                 if self.process is None:
+                    if self.history.hops:
+                        self.world.read_on ^= 1
                     self.process = self.make_tap(self.world, self.history, self.output)
                 self.running = self.process.one_pass()
             try:
@@ -406,6 +411,7 @@ def make(seed: int, wanted: dict[str, int] | None = None) -> History:
         ids=random.choice(("sequence", "sequence", "steps", "text")),
         shift=shift,
         lag=lag * SECOND,
+        hops=random.random() < 0.3,
     )
 
 

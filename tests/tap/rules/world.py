@@ -61,6 +61,7 @@ class World:
         ids: How ids are handed out: in sequence, in steps of ten, or as text without any order.
         shift: Seconds by which the times of all rows are wrong: a zone that nobody has set.
         lag: Nanoseconds by which a standby shows everything later, its own clock included.
+        read_on: The node that the tap is connected to, whose clock it reads.
     """
 
     now: int
@@ -69,6 +70,7 @@ class World:
     ids: str = "sequence"
     shift: int = 0
     lag: int = 0
+    read_on: int = 0
     host_offset: int = 0
     behind: int = 0
     has_twins: bool = False
@@ -163,7 +165,7 @@ class World:
     # What a tap may ask.
 
     def clock(self) -> Instant:
-        return wall_clock(self.node_clock(0) - self.lag, None)
+        return wall_clock(self.node_clock(self.read_on) - self.lag, None)
 
     def other_clock(self) -> Instant:
         return wall_clock(self.now + self.behind + 12_345 * SECOND, None)
