@@ -28,7 +28,9 @@ class Action(Enum):
     RESEND = auto()
     """Send them again in the same way."""
     SINGLY = auto()
-    """Send those of the refused batch as single messages, then go on as before."""
+    """Send those of the batch as single messages, then go on as before."""
+    PREFER_ATOMIC = auto()
+    """The same, then go on in atomic batches, if they may be chosen."""
     FALL_BACK = auto()
     """Send them, and all that follow, in the next slower mode."""
     SMALLER = auto()
@@ -92,8 +94,13 @@ class Tight:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Others write to the stream, too: how far it moved does not tell what we have stored."""
+class Mismatch:
+    """All messages of a batch are in the stream, but it has moved by another number of messages:
+    some were in it already, or others write to it, or both.
+    """
+
+    sent: int
+    moved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Slow:
     rate: int
 
 
-Failure = Lost | NoResponders | Forbidden | Refused | NoBatch | Rewound | Tight | Shared | Slow
+Failure = Lost | NoResponders | Forbidden | Refused | NoBatch | Rewound | Tight | Mismatch | Slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +176,11 @@ def verdict_on(  # noqa: PLR0911 - one case, one answer
             reason = f"stream {stream} ends at {last_seq}, but message {acked_seq} was acknowledged"
             remedy = "Restore the stream, or run again from an older state"
             return Verdict(Action.RESEND, reason, TargetError(reason, remedy))
-        case Shared():
-            return Verdict(Action.FALL_BACK, "others are writing to the stream")
+        case Mismatch():
+            return _verdict_on_mismatch(failure)
         case Slow(rate):
             why = f"the server stores fewer than {rate:,} messages per second"
-            return Verdict(Action.FALL_BACK, why)
+            return Verdict(Action.PREFER_ATOMIC, why)
         case Tight(position):
             return Verdict(Action.SINGLY, f"message {position} leaves no room for batch headers")
         case Refused():
@@ -189,6 +196,13 @@ def _silent(subject: str, stream: str) -> ConfigurationError:
     return ConfigurationError(
         f"stream {stream} does not answer on {subject}", "Check the stream and its leader"
     )
+
+
+def _verdict_on_mismatch(mismatch: Mismatch) -> Verdict:
+    sent, moved = mismatch.sent, mismatch.moved
+    if moved > sent:
+        return Verdict(Action.PREFER_ATOMIC, "others are writing to the stream")
+    return Verdict(Action.SINGLY, f"{sent} messages moved the stream by {moved}")
 
 
 def _verdict_on_refusal(refusal: Refused, stream: str, messages: int, *, again: bool) -> Verdict:

@@ -237,8 +237,8 @@ class Intake:
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
-    def reconcile(self, stored: Mapping[str, Stored]) -> int:
-        """Acknowledge the messages that were in doubt and are in the stream; returns how many.
+    def reconcile(self, stored: Mapping[str, Stored]) -> None:
+        """Acknowledge the messages that were in doubt and are in the stream.
 
         Args:
             stored: By id, what was stored since the last message that was not in doubt. The second
@@ -257,7 +257,6 @@ class Intake:
             if message.digest:
                 check_same(message, twin.digest)
             self._acknowledge_stored(position, twin)
-        return len(found)
 
     def _acknowledge_stored(self, position: int, twin: Stored) -> None:
         self._last_seq = max(self.last_seq, twin.sequence)

@@ -17,7 +17,14 @@ import nats.errors
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.backoff import Backoff
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
-from target_nats_jetstream.publisher.failures import Action, Lost, Refused, Rewound, verdict_on
+from target_nats_jetstream.publisher.failures import (
+    Action,
+    Lost,
+    Mismatch,
+    Refused,
+    Rewound,
+    verdict_on,
+)
 from target_nats_jetstream.publisher.jetstream.connect import Unreached, error_text
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import stored_after
@@ -82,6 +89,7 @@ class Sender:
         self._epoch: Epoch | None = None
         self._servers = deque(settings.servers)
         self._refused: dict[str, str] = {}
+        self._why_atomic = ""
         self._singly_until = 0
         self._batch_size = settings.batch_size
         self._last_failure: Failure | None = None
@@ -180,10 +188,10 @@ class Sender:
             info = await read_stream_info(epoch, settings.stream)
             if info.last_seq < intake.last_seq:
                 raise EpochEnded(Rewound(info.last_seq, intake.last_seq))
-            if intake.in_doubt_until > intake.outstanding.floor and reads_back(settings, info):
+            if intake.in_doubt_until > intake.outstanding.floor and info.keeps_what_is_read:
                 ours = settings.stream_subjects
                 intake.reconcile(await stored_after(epoch, info, ours, intake.last_seq))
-        choice = choose_mode(settings.publish_mode, info, self._refused)
+        choice = choose_mode(settings.publish_mode, info, self._refused, self._why_atomic)
         if choice.mode != self.mode:
             self.mode = choice.mode
             log_mode(settings.publish_mode, choice, info)
@@ -215,23 +223,18 @@ class Sender:
             limit = 1 if mode == "sync" else settings.max_in_flight
             return Window(epoch, intake, refill, stream=info.stream, limit=limit)
 
-        async def singly(until: int) -> None:
-            if out.floor < until:
-                await window(singly_mode(info)).pump(until)
-
-        await singly(self._singly_until)
+        if out.floor < self._singly_until:
+            await window(singly_mode(info)).pump(self._singly_until)
         match self.mode:
             case "fast":
-                others = choose_mode(settings.publish_mode, info, {**self._refused, "fast": ""})
                 await Fast(
                     epoch,
                     intake,
                     refill,
                     info,
-                    singly,
-                    subjects=settings.stream_subjects,
                     limit=settings.max_in_flight,
-                    stays=settings.publish_mode == "fast" or others.mode != "atomic",
+                    lingers=isinstance(self._last_failure, Mismatch),
+                    watches_pace=settings.publish_mode == "auto" and not self._why_atomic,
                 ).pump()
             case "atomic":
                 await Atomic(epoch, intake, refill, info, limit=self._batch_size).pump()
@@ -270,6 +273,8 @@ class Sender:
                 intake.dead_letter(ended.start, Violation("refused", verdict.why))
             case Action.SINGLY:
                 self._singly_until = ended.end
+            case Action.PREFER_ATOMIC:
+                self._singly_until, self._why_atomic = ended.end, verdict.why
             case Action.SMALLER:
                 self._batch_size = max(1, min(self._batch_size, messages) // 2)
             case Action.FALL_BACK:

@@ -1,7 +1,8 @@
 """Answers that no healthy server gives, over the real wire.
 
 A real nats-server without JetStream carries the messages; this client stands where the stream would
-be. It stores what it is asked to, except where its script has another answer.
+be. It stores what it is asked to, except where its script has another answer. Who reads it back
+finds nothing.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class FakeJetStream:
         self._over = functools.partial(loop.call_soon_threadsafe, over.set)
         self._client = await nats.connect(self._server.url)
         await self._client.subscribe("$JS.API.STREAM.INFO.EVENTS", cb=self._on_info)
+        await self._client.subscribe("$JS.API.CONSUMER.*.EVENTS.*", cb=self._on_consumer)
         await self._client.subscribe("txlog.>", cb=self._on_publish)
         await self._client.flush()
         self._ready.set()
@@ -96,6 +98,9 @@ class FakeJetStream:
         held = 0 if self._forgets else len(self.stored)
         state = {"messages": held, "first_seq": 1, "last_seq": held}
         await message.respond(json.dumps({**self._info, "state": state}).encode())
+
+    async def _on_consumer(self, message: Msg) -> None:
+        await message.respond(json.dumps({"config": {}, "num_pending": 0}).encode())
 
     async def _on_publish(self, message: Msg) -> None:
         if message.reply.endswith(FAST_SUFFIX):

@@ -17,10 +17,12 @@ from target_nats_jetstream.publisher.failures import (
     Action,
     Forbidden,
     Lost,
+    Mismatch,
     NoBatch,
     NoResponders,
     Refused,
     Rewound,
+    Slow,
     Tight,
     verdict_on,
 )
@@ -38,6 +40,8 @@ failures = st.one_of(
     st.builds(NoBatch, st.text(max_size=20)),
     st.builds(Rewound, st.integers(), st.integers()),
     st.builds(Tight, st.integers()),
+    st.builds(Mismatch, st.integers(1), st.integers()),
+    st.builds(Slow, st.integers(1)),
     st.just(Forbidden(AccessDeniedError("denied", "allow it"))),
 )
 
@@ -72,6 +76,14 @@ def test_an_incomplete_batch_is_sent_again_and_then_taken_apart() -> None:
     incomplete = Refused(400, 10176, "atomic publish batch is incomplete")
     assert verdict_on(incomplete, stream="S", messages=10).action is Action.RESEND
     assert verdict_on(incomplete, stream="S", messages=10, again=True).action is Action.SINGLY
+
+
+@given(st.integers(1, 10_000), st.integers(-10, 20_000))
+def test_only_a_stream_that_moved_by_more_than_was_sent_is_written_to_by_others(
+    sent: int, moved: int
+) -> None:
+    verdict = verdict_on(Mismatch(sent, moved), stream="S")
+    assert verdict.action is (Action.PREFER_ATOMIC if moved > sent else Action.SINGLY)
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,16 @@ def test_a_kill_is_harmless_without_reading_back_as_well(
     assert ids(nats_server) == ids_of(batch)
 
 
+@pytest.mark.parametrize("tail", [0, 50_000])
 @each_mode
 def test_an_outage_longer_than_the_duplicate_window_stores_nothing_twice(
-    nats_server: NatsServer, mode: str
+    nats_server: NatsServer, mode: str, tail: int
 ) -> None:
     nats_server.add_stream(
         STREAM, ["txlog.>"], **BATCHES, duplicate_window=100_000_000, max_msgs=1_000_000
     )
-    with publishing(nats_server, publish_mode=mode) as publisher, sending(publisher) as batch:
+    settings = {"publish_mode": mode, "dedupe_tail": tail}
+    with publishing(nats_server, **settings) as publisher, sending(publisher) as batch:
         for _ in range(3):
             goes_on(publisher)
             nats_server.kill()

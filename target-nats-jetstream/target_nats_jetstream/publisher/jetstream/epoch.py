@@ -149,18 +149,19 @@ class Epoch:
         self._answered_at = self._clock()
         self._wake.set()
 
-    async def wait(self, *, unanswered: bool) -> None:
+    async def wait(self, *, unanswered: bool, seconds: float = IDLE_SECONDS) -> None:
         """Wait until there is something to do.
 
         Args:
             unanswered: Whether an answer is due; then silence for ``ack_timeout`` ends the epoch.
+            seconds: How long to wait at most where none is due.
 
         Raises:
             EpochEnded: The epoch is over.
         """
         self.check()
         timeout = self._settings.ack_timeout
-        left = self._answered_at + timeout - self._clock() if unanswered else IDLE_SECONDS
+        left = self._answered_at + timeout - self._clock() if unanswered else seconds
         with suppress(TimeoutError):
             async with asyncio.timeout(max(left, 0)):
                 await self._wake.wait()

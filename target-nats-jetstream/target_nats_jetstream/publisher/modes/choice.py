@@ -23,7 +23,10 @@ class ModeChoice:
 
 
 def choose_mode(
-    asked: str, info: StreamInfo, refused: Mapping[str, str] = MappingProxyType({})
+    asked: str,
+    info: StreamInfo,
+    refused: Mapping[str, str] = MappingProxyType({}),
+    why_atomic: str = "",
 ) -> ModeChoice:
     """The fastest mode that keeps the order.
 
@@ -31,13 +34,16 @@ def choose_mode(
         asked: The setting; nothing faster is chosen.
         info: What stream and server allow.
         refused: Modes that did not do, and why.
+        why_atomic: Why atomic batches suit the stream better than fast ones; empty where they do
+            not. It counts for ``auto`` only.
     """
     if asked in {"window", "sync"}:
         return ModeChoice(asked, "as set")
     missing: list[str] = []
-    for mode in _batch_modes(asked, info):
+    for mode in _batch_modes(asked, info, why_atomic):
         if not (why := _unavailable(mode, info, refused)):
-            return ModeChoice(mode, "; ".join(missing) or "stream and server allow it")
+            suits = why_atomic if mode == "atomic" else ""
+            return ModeChoice(mode, "; ".join(missing) or suits or "stream and server allow it")
         missing.append(why)
     why = "; ".join(missing)
     if info.window_keeps_order:
@@ -47,11 +53,11 @@ def choose_mode(
     )
 
 
-def _batch_modes(asked: str, info: StreamInfo) -> Sequence[str]:
+def _batch_modes(asked: str, info: StreamInfo, why_atomic: str) -> Sequence[str]:
     """The modes with batches that may be tried, the best one first."""
     if asked == "atomic":
         return ("atomic",)
-    if asked == "auto" and info.replicas > 1:  # a batch is replicated as one
+    if asked == "auto" and (why_atomic or info.replicas > 1):  # a batch is replicated as one
         return ("atomic", "fast")
     return ("fast", "atomic")
 

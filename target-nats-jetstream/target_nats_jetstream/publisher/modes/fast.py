@@ -6,7 +6,7 @@ only lets more messages go. What counts is the answer to the end of a batch: whe
 moved by just as many messages as were sent, all of them are stored, one after the other.
 
 It may have moved by another number, because some were known to it (their ids are skipped without a
-word) or because others write to it. Then the ids are read back.
+word) or because others write to it. Then the epoch ends, and the next one reads the ids back.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.publisher.failures import Lost, NoBatch, NoResponders, Shared, Slow
+from target_nats_jetstream.publisher.failures import Lost, Mismatch, NoBatch, NoResponders, Slow
 from target_nats_jetstream.publisher.jetstream.epoch import refusal
-from target_nats_jetstream.publisher.jetstream.read_back import stored_after
 from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line, pub
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from nats.aio.msg import Msg
 
@@ -44,6 +43,8 @@ MAX_BATCH_BYTES = 4 * 1024 * 1024
 """And here, so that large messages on a slow line are answered before ``ack_timeout``."""
 MAX_BATCH_SECONDS = 1.0
 """And after this time, so that STATE does not wait for a slow server."""
+LINGER_SECONDS = 0.25
+"""How long a batch waits for more messages where the one before it has cost a connection."""
 START, APPEND, END = 0, 1, 3
 SLOW_MESSAGES_PER_SECOND = 10_000
 """What a server stores at least, unless it writes each message to the disk by itself."""
@@ -114,10 +115,10 @@ class Fast:
     """Publishes what is outstanding in fast-ingest batches.
 
     Args:
-        singly: Sends the messages before a position one by one, until all are acknowledged.
-        subjects: Ours, for reading ids back.
         limit: How many messages may be without an answer.
-        stays: Whether to stay in this mode however slow the server is, and whoever writes too.
+        lingers: Whether the first batch waits for more messages, up to ``LINGER_SECONDS``. Where
+            others write all the time, each batch costs a connection: then there are few of them.
+        watches_pace: Whether a slow server ends the epoch.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs of its surroundings
@@ -126,25 +127,22 @@ class Fast:
         intake: Intake,
         refill: Callable[[], Awaitable[None]],
         info: StreamInfo,
-        singly: Callable[[int], Awaitable[None]],
         *,
-        subjects: Sequence[str],
         limit: int,
-        stays: bool,
+        lingers: bool,
+        watches_pace: bool,
     ) -> None:
         self._epoch = epoch
         self._intake = intake
         self._refill = refill
         self._info = info
-        self._singly = singly
-        self._subjects = subjects
         self._limit = limit
-        self._stays = stays
+        self._lingers = lingers
+        self._watches_pace = watches_pace
         self._whose = pipeline_line(intake.pipeline)
         self._asked_flow = min(FLOW, limit)
         self._flow = 1
         """Messages to an answer, as the server wants it."""
-        self._last_seq = info.last_seq
         self._inbox = ""
         self._ids = (f"{secrets.token_hex(4)}{number:x}" for number in itertools.count())
         self._batch = _FastBatch("", 0, 0)
@@ -158,14 +156,15 @@ class Fast:
         """
         async with self._epoch.inbox(self._on_answer) as self._inbox:
             while True:
-                before = max(self._last_seq, self._intake.last_seq)
+                before = max(self._info.last_seq, self._intake.last_seq)
                 self._batch = batch = _FastBatch(
                     next(self._ids), self._intake.outstanding.floor, before
                 )
                 self._pace.begin()
                 await self._fill(batch)
                 await self._end(batch)
-                await self._acknowledge(batch)
+                self._acknowledge(batch)
+                self._lingers = False
 
     async def _fill(self, batch: _FastBatch) -> None:
         """Send messages as they come, until there are no more or the batch has enough."""
@@ -175,10 +174,14 @@ class Fast:
             room = self._room(batch)
             if self._send(batch, min(STRIDE, room, MAX_BATCH_MESSAGES - batch.size)):
                 await self._epoch.drain()
-            elif batch.size and room > 0:
-                return
+            elif room <= 0:
+                await self._epoch.wait(unanswered=True)
+            elif not batch.size:
+                await self._epoch.wait(unanswered=False)
+            elif self._lingers and (left := batch.began + LINGER_SECONDS - clock()) > 0:
+                await self._epoch.wait(unanswered=False, seconds=left)
             else:
-                await self._epoch.wait(unanswered=bool(batch.size))
+                return
 
     def _room(self, batch: _FastBatch) -> int:
         return batch.acked + min(self._limit, OPEN_ANSWERS * self._flow) - batch.size
@@ -217,25 +220,19 @@ class Fast:
         while not batch.answer:
             await self._epoch.wait(unanswered=True)
 
-    async def _acknowledge(self, batch: _FastBatch) -> None:
-        """Take the messages of the batch for stored, as far as that is certain.
+    def _acknowledge(self, batch: _FastBatch) -> None:
+        """Take the messages of the batch for stored, if that is certain.
 
         Raises:
-            EpochEnded: Another mode fits better from now on.
+            EpochEnded: It is not, or another mode may fit better from now on.
         """
-        intake, sequence = self._intake, json.loads(batch.answer)["seq"]
-        self._last_seq = max(batch.before, sequence)
-        if sequence == batch.before + batch.size:
-            intake.stored_before(batch.end, batch.size, batch.answer)
+        moved = json.loads(batch.answer)["seq"] - batch.before
+        if moved != batch.size:
+            self._epoch.end(Mismatch(batch.size, moved), batch.start, batch.end)
         else:
-            stored = await stored_after(self._epoch, self._info, self._subjects, batch.before)
-            found = intake.reconcile(stored)
-            intake.mark_in_doubt(batch.end)
-            await self._singly(batch.end)  # those that are left were known; their answers tell
-            if self._last_seq > batch.before + found and not self._stays:
-                self._epoch.end(Shared())
-        if self._pace.is_slow and not self._stays:
-            self._epoch.end(Slow(SLOW_MESSAGES_PER_SECOND))
+            self._intake.stored_before(batch.end, batch.size, batch.answer)
+            if self._watches_pace and self._pace.is_slow:
+                self._epoch.end(Slow(SLOW_MESSAGES_PER_SECOND))
         self._epoch.check()
 
     async def _on_answer(self, answer: Msg) -> None:

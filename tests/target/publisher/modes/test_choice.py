@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from target_nats_jetstream.publisher.modes.choice import choose_mode, singly_mode
+from target_nats_jetstream.publisher.modes.choice import ModeChoice, choose_mode, singly_mode
 from tests.target.publisher.publishing import INFO
 
 PLAIN = {"allow_atomic": False, "allow_batched": False}
@@ -55,6 +55,14 @@ def test_the_mode_is_the_fastest_that_keeps_the_order(
 def test_a_refused_mode_is_not_chosen_again() -> None:
     assert choose_mode("auto", INFO, {"fast": "why"}).mode == "atomic"
     assert choose_mode("auto", INFO, {"fast": "why", "atomic": "why"}).mode == "window"
+
+
+def test_atomic_batches_are_preferred_where_that_is_left_to_us_and_they_are_allowed() -> None:
+    why = "others are writing to the stream"
+    assert choose_mode("auto", INFO, why_atomic=why) == ModeChoice("atomic", why)
+    assert choose_mode("fast", INFO, why_atomic=why).mode == "fast"
+    without = dataclasses.replace(INFO, allow_atomic=False)
+    assert choose_mode("auto", without, why_atomic=why).mode == "fast"
 
 
 def test_a_refused_batch_goes_singly_only_in_a_mode_that_keeps_the_order() -> None:

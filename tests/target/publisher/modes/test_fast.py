@@ -73,6 +73,7 @@ def test_where_others_write_too_the_mode_is_atomic_and_the_counts_are_exact(
         wait_until(lambda: publisher.mode == "atomic")
         assert publisher.counts.published == 500
         assert publisher.counts.duplicates == 0
+        assert publisher.counts.epochs == 2
         assert acknowledged_through(publisher) == (501, 500)
     assert [id_ for id_ in ids(nats_server) if id_ != "of somebody else"] == ids_of(messages(500))
     (line,) = (r.message for r in caplog.records if "in mode atomic" in r.message)
@@ -91,7 +92,7 @@ def test_where_fast_is_asked_for_or_the_only_one_it_stays_beside_others(
         for start in range(0, 500, 100):
             nats_server.store("other.events", f"of somebody else {start}")
             publish(publisher, messages(100, start))
-        assert (publisher.mode, publisher.counts.epochs) == ("fast", 1)
+        assert publisher.mode == "fast"
         assert acknowledged_through(publisher) == (505, 500)
     assert [id_ for id_ in ids(nats_server) if id_[:2] == "id"] == ids_of(messages(500))
 
@@ -140,16 +141,54 @@ def test_what_cannot_be_read_back_is_counted_and_stored_once_all_the_same(
         assert acknowledged_through(publisher) == (201, 200)
 
 
-def test_batches_with_known_messages_leave_no_subscription_behind(nats_server: NatsServer) -> None:
+def test_a_batch_with_known_messages_costs_one_connection(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast, "LINGER_SECONDS", 0)
     with publishing(nats_server) as publisher:
         publish(publisher, messages(10))
-        for start in range(10, 200, 10):
-            publish(publisher, messages(11, start - 1))
-            assert publisher.counts.epochs == 1
-        assert publisher.counts.known_to_server == 19
-        epoch = publisher._sender._epoch
-        assert epoch is not None
-        assert len(epoch._client._subs) < 5
+        for known in range(1, 6):
+            publish(publisher, messages(11, known * 10 - 1))
+            assert publisher.counts.known_to_server == known
+            assert publisher.counts.epochs == known + 1
+        assert publisher.mode == "fast"
+    assert ids(nats_server) == ids_of(messages(60))
+
+
+@pytest.fixture
+def shared_stream(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> NatsServer:
+    """A stream for which only this mode is left; a batch that lingers ends with 300 messages."""
+    monkeypatch.setattr(fast, "MAX_BATCH_MESSAGES", 300)
+    for seconds in ("LINGER_SECONDS", "MAX_BATCH_SECONDS"):
+        monkeypatch.setattr(fast, seconds, 3_600)
+    nats_server.add_stream(STREAM, ["txlog.>", "other.>"], allow_batched=True)
+    return nats_server
+
+
+def test_others_who_write_all_the_time_cost_few_connections(shared_stream: NatsServer) -> None:
+    with publishing(shared_stream) as publisher:
+        shared_stream.store("other.events", "of somebody else")
+        publish(publisher, messages(10))
+        for start in range(10, 610, 10):
+            shared_stream.store("other.events", f"of somebody else {start}")
+            publisher.submit(messages(10, start))
+        assert publisher.wait(publisher.submitted, 30), publisher.failure
+        assert publisher.counts.published == 610
+        assert publisher.counts.duplicates == 0
+        assert (publisher.mode, publisher.counts.epochs <= 4) == ("fast", True)
+    assert [id_ for id_ in ids(shared_stream) if id_[:2] == "id"] == ids_of(messages(610))
+
+
+def test_a_batch_is_waited_for_only_once_where_others_write_now_and_then(
+    shared_stream: NatsServer,
+) -> None:
+    with publishing(shared_stream) as publisher:
+        publish(publisher, messages(10))
+        shared_stream.store("other.events", "of somebody else")
+        publish(publisher, messages(10, 10))
+        publish(publisher, messages(300, 20))
+        publish(publisher, messages(10, 320))
+        assert (publisher.mode, publisher.counts.epochs) == ("fast", 2)
 
 
 def test_two_publishers_store_each_message_once_and_each_keeps_its_order(
