@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -20,13 +21,13 @@ from target_nats_jetstream.ledger.lock import FileLock, ServerLock
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
+    from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.ledger.lock import Lock
     from target_nats_jetstream.ledger.settings import LedgerSettings, Tls
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _TIME: Final = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
 _NAME: Final = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql")
@@ -54,6 +55,29 @@ def ledger_table(name: str) -> sa.Table:
     )
 
 
+class Attempt:
+    """One attempt: what the database refuses within it is kept for ``Database.attempts``."""
+
+    def __init__(self, what: str, tries: int) -> None:
+        self._what = what
+        self._tries = tries
+        self.failure: TargetError | None = None
+
+    def __enter__(self) -> None:
+        """Begin; to connect is a part of the attempt."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Keep what the database refuses; any other error passes."""
+        if isinstance(error, RowInUseError):
+            self.failure = error
+        elif isinstance(error, DBAPIError):
+            kind, cause = kind_of(error)
+            count = f" ({self._tries} tries)" if self._tries > 1 else ""
+            self.failure = kind.error(f"{self._what}: {cause}{count}", kind.remedy)
+            self.failure.__cause__ = error
+        return self.failure is not None
+
+
 class Database:
     """One connection, opened when it is needed and again when it was lost.
 
@@ -79,61 +103,50 @@ class Database:
             url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
         )
 
-    def read(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do ``work`` without the lock; raises as ``write``."""
-        return self._run(work, self._settings.waits, "read")
+    def attempts(self, verb: str = "write", *, patiently: bool = True) -> Iterator[Attempt]:
+        """Attempts at one transaction, until the first that does not fail.
 
-    def write(self, work: Callable[[sa.Connection], T], *, patiently: bool = True) -> T:
-        """Do ``work`` under the lock and commit; again from its start while the database is away.
-
-        A try that failed may have been committed all the same, when only the answer was lost:
-        ``work`` has to be harmless when it is done twice.
+        One that failed may have been committed all the same, when only the answer was lost: what is
+        done in it has to be harmless when it is done twice.
 
         Args:
-            work: What to do in one transaction.
-            patiently: Whether to try again at all.
+            verb: What it is for, for people.
+            patiently: Whether to try again while the database is away or another run holds the
+                lock.
 
         Raises:
-            UnreachableError: The database was away in all tries.
-            RowInUseError: Another run held the lock in all tries.
+            UnreachableError: The database was away in all attempts.
+            RowInUseError: Another run held the lock in all attempts.
             AccessDeniedError: The login or a right is refused; not tried again.
             ConfigurationError: The database or the table is not there; not tried again.
             TargetError: Any other refusal; not tried again.
         """
-
-        def alone(connection: sa.Connection) -> T:
-            self._hold_lock(connection)
-            result = work(connection)
-            connection.commit()
-            return result
-
-        return self._run(alone, self._settings.waits if patiently else (), "write")
-
-    def _run(self, work: Callable[[sa.Connection], T], waits: Sequence[float], verb: str) -> T:
-        for tries, wait in enumerate(waits, 1):
-            try:
-                return self._attempt(work, f"cannot {verb}", tries)
-            except (UnreachableError, RowInUseError) as error:
-                logger.info("%s; next try in %.1f s", error.reason, wait)
+        waits = self._settings.waits if patiently else ()
+        for tries, wait in enumerate((*waits, None), 1):
+            attempt = Attempt(f"cannot {verb} {self.where}", tries)
+            yield attempt
+            if attempt.failure is None:
+                return
+            if wait is None or not isinstance(attempt.failure, UnreachableError | RowInUseError):
+                raise attempt.failure
+            logger.info("%s; next try in %.1f s", attempt.failure.reason, wait)
             self._sleep(wait)
-        return self._attempt(work, f"cannot {verb}", len(waits) + 1)
 
-    def _attempt(self, work: Callable[[sa.Connection], T], what: str, tries: int) -> T:
-        try:
-            with self._engine.connect() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            kind, cause = kind_of(error)
-            count = f" ({tries} tries)" if tries > 1 else ""
-            reason = f"{what} {self.where}: {cause}{count}"
-            raise kind.error(reason, kind.remedy) from error
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A transaction under the lock, within an attempt; committed at its end."""
+        with self.connection() as connection:
+            if owner := self._lock.take(connection):
+                program = self._settings.program_name
+                reason = f"another run of {program} is active on {self.where} ({owner})"
+                remedy = "Wait for it to end, or give this pipeline a `program_name` of its own"
+                raise RowInUseError(reason, remedy)
+            yield connection
+            connection.commit()
 
-    def _hold_lock(self, connection: sa.Connection) -> None:
-        if owner := self._lock.take(connection):
-            program = self._settings.program_name
-            reason = f"another run of {program} is active on {self.where} ({owner})"
-            remedy = "Wait for it to end, or give this pipeline a `program_name` of its own"
-            raise RowInUseError(reason, remedy)
+    def connection(self) -> sa.Connection:
+        """A connection without the lock, to read; within an attempt."""
+        return self._engine.connect()
 
     def is_locked(self, connection: sa.Connection) -> bool:
         """Whether a run of the pipeline is at work, be it this one."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError, UnreachableError
@@ -29,19 +29,16 @@ from target_nats_jetstream.ledger.states import States
 from target_nats_jetstream.ledger.table import LedgerTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import sqlalchemy as sa
 
+    from target_nats_jetstream.ledger.database import Attempt
     from target_nats_jetstream.ledger.row import LedgerProgress, LedgerRow, StreamProgress
     from target_nats_jetstream.ledger.settings import LedgerSettings
     from target_nats_jetstream.ledger.shape import Value
 
 logger = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Ledger:
@@ -56,7 +53,7 @@ class Ledger:
         self,
         settings: LedgerSettings,
         *,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
@@ -85,17 +82,22 @@ class Ledger:
             ``ledger_on_error`` is ``warn``.
 
         Raises:
-            TargetError: As ``Database.write``: a right is missing, for one. Under ``warn`` only an
-                UnreachableError is forgiven.
+            TargetError: As ``Database.attempts``: a right is missing, for one. Under ``warn`` only
+                an UnreachableError is forgiven.
         """
-        self._write(self._prove, in_own_row=False)
+        for attempt in self._attempts():
+            with attempt, self._database.transaction() as connection:
+                self._look(connection)
+                self._table.prove(connection)
         return self._previous
 
     def begin(self) -> LedgerRow | None:
         """Take the pipeline's row, which is created when it is missing; returns and raises as
         ``check``, which need not have been called.
         """
-        self._write(lambda _connection: None)
+        for attempt in self._attempts():
+            with attempt, self._own_row():
+                pass
         return self._previous
 
     @property
@@ -115,11 +117,15 @@ class Ledger:
         if not progress.streams and progress.state is None:
             return
         self._states.note(progress)
-        self._write(partial(self._write_checkpoint, progress))
+        for attempt in self._attempts():
+            with attempt, self._own_row() as connection:
+                self._write_checkpoint(connection, progress)
 
     def succeed(self) -> None:
         """End the run well, and clear the error of an earlier one; raises as ``checkpoint``."""
-        self._write(partial(self._end, {"STATUS": "SUCCESS", "ERROR_MESSAGE": None}))
+        for attempt in self._attempts():
+            with attempt, self._own_row() as connection:
+                self._end(connection, {"STATUS": "SUCCESS", "ERROR_MESSAGE": None})
 
     def fail(self, reason: str) -> None:
         """End the run with its one-line cause; tried once, never raises.
@@ -131,9 +137,9 @@ class Ledger:
             return
         values: dict[str, Value] = {"STATUS": "FAILED", "ERROR_MESSAGE": " ".join(reason.split())}
         try:
-            self._database.write(
-                partial(self._in_own_row, partial(self._end, values)), patiently=False
-            )
+            for attempt in self._database.attempts(patiently=False):
+                with attempt, self._own_row() as connection:
+                    self._end(connection, values)
         except TargetError as error:
             logger.warning("%s. The final status could not be written", error.reason)
 
@@ -145,20 +151,18 @@ class Ledger:
         """The pipeline's row and those of its streams, and whether a run is at work on them; also
         without a run. Raises as ``check``.
         """
-        return self._database.read(self._ask_standing)
-
-    def _ask_standing(self, connection: sa.Connection) -> Standing:
-        before = self._table.rows(connection)
-        is_locked = self._database.is_locked(connection)
-        connection.rollback()  # else the same rows are shown once more
-        rows = self._table.rows(connection)
+        for attempt in self._database.attempts("read"):
+            with attempt, self._database.connection() as connection:
+                before = self._table.rows(connection)
+                is_locked = self._database.is_locked(connection)
+                connection.rollback()  # else the same rows are shown once more
+                rows = self._table.rows(connection)
         return Standing(rows, is_locked or rows != before)
 
-    def _write(self, work: Callable[[sa.Connection], None], *, in_own_row: bool = True) -> None:
+    def _attempts(self) -> Iterator[Attempt]:
+        """Attempts to write; under ``warn`` they may end without one that did not fail."""
         try:
-            self._database.write(
-                partial(self._in_own_row, work) if in_own_row else work, patiently=not self._away
-            )
+            yield from self._database.attempts(patiently=not self._away)
         except UnreachableError as error:
             if not self._settings.warn_only:
                 kept = "Because of `ledger_on_error: fail`, no further STATE is passed on"
@@ -173,15 +177,14 @@ class Ledger:
             logger.info("%s is available again", self.where)
         self._away = False
 
-    def _in_own_row(self, work: Callable[[sa.Connection], None], connection: sa.Connection) -> None:
-        if self._program not in self._counts_before:
-            self._look(connection)
-            self._open(connection)
-        work(connection)
-
-    def _prove(self, connection: sa.Connection) -> None:
-        self._look(connection)
-        self._table.prove(connection)
+    @contextmanager
+    def _own_row(self) -> Iterator[sa.Connection]:
+        """A transaction in which the pipeline's row is this run's."""
+        with self._database.transaction() as connection:
+            if self._program not in self._counts_before:
+                self._look(connection)
+                self._open(connection)
+            yield connection
 
     def _look(self, connection: sa.Connection) -> None:
         """Learn once what the table is and says."""
@@ -235,7 +238,7 @@ class Ledger:
         connection.commit()
         self._counts_before[name] = found.records_processed if found else 0
 
-    def _write_checkpoint(self, progress: LedgerProgress, connection: sa.Connection) -> None:
+    def _write_checkpoint(self, connection: sa.Connection, progress: LedgerProgress) -> None:
         self._warn_of_other_streams()
         progress = self._states.with_times(progress)
         names_before = {row.program_name for row in self._rows_before or ()}
@@ -247,10 +250,10 @@ class Ledger:
         for name in own_rows.keys() - self._counts_before.keys():
             self._take(connection, name)
         for name, part in own_rows.items():
-            self._update_own(connection, name, self._columns(name, part))
+            self._table.update(connection, name, self._columns(name, part), began_at=self._began_at)
         columns = self._columns(self._program, progress) | self._states.columns()
         columns["STREAM_SEQUENCE"] = progress.sequence
-        self._update_own(connection, self._program, columns)
+        self._table.update(connection, self._program, columns, began_at=self._began_at)
 
     def _columns(self, name: str, progress: LedgerProgress | StreamProgress) -> dict[str, Value]:
         columns: dict[str, Value] = {
@@ -269,14 +272,9 @@ class Ledger:
             "two pipelines, give each a `program_name` of its own"
         )
 
-    def _end(self, values: Mapping[str, Value], connection: sa.Connection) -> None:
+    def _end(self, connection: sa.Connection, values: Mapping[str, Value]) -> None:
         for name in self._counts_before:
-            self._update_own(connection, name, values)
-
-    def _update_own(
-        self, connection: sa.Connection, name: str, values: Mapping[str, Value]
-    ) -> None:
-        self._table.update(connection, name, values, began_at=self._began_at)
+            self._table.update(connection, name, values, began_at=self._began_at)
 
     def _now(self) -> datetime:
         return self._clock().astimezone(UTC).replace(tzinfo=None)
