@@ -30,7 +30,8 @@ import nats
 
 from bench.processes import cpu_of
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher
+from target_nats_jetstream.publisher.publisher import Publisher
+from target_nats_jetstream.publisher.settings import NatsSettings
 from tests.support.nats import NatsServer, cluster
 
 if TYPE_CHECKING:

@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher, inspection
+from target_nats_jetstream.publisher import inspection
 from target_nats_jetstream.publisher.jetstream.read_back import Stored, read_after
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
+from target_nats_jetstream.publisher.publisher import Publisher
+from target_nats_jetstream.publisher.settings import NatsSettings
 from tests.support.nats import NatsServer
 
 if TYPE_CHECKING:

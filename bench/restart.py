@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.publisher import SUBJECT, make_messages
-from target_nats_jetstream.publisher import NatsSettings, Publisher
+from target_nats_jetstream.publisher.publisher import Publisher
+from target_nats_jetstream.publisher.settings import NatsSettings
 from tests.support.nats import NatsServer
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ class Assembly:
     def _delivery(self) -> Delivery:
         from target_nats_jetstream.delivery import Delivery  # noqa: PLC0415
         from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
-        from target_nats_jetstream.publisher import Publisher  # noqa: PLC0415
+        from target_nats_jetstream.publisher.publisher import Publisher  # noqa: PLC0415
 
         ours, nats, ledger = self.settings
         return Delivery(

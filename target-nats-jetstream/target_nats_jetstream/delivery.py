@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.checkpoint import Checkpoints
     from target_nats_jetstream.ledger.ledger import Ledger
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher import Publisher
+    from target_nats_jetstream.publisher.publisher import Publisher
     from target_nats_jetstream.report import Report
     from target_nats_jetstream.stop import Stop
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.ledger.ledger import Ledger
     from target_nats_jetstream.ledger.row import LedgerRow
-    from target_nats_jetstream.publisher import StreamInfo
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
 T = TypeVar("T")
 

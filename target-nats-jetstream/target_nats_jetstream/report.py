@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from target_nats_jetstream.publisher import PublishCounts
+    from target_nats_jetstream.publisher.outstanding import PublishCounts
 
 logger = logging.getLogger(__name__)
 

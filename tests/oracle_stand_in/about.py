@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.oracle_stand_in.answers import Query
     from tests.oracle_stand_in.database import Row, Table
 
-NOW: Final = ", ".join(f"C{place} VARCHAR2(128)" for place in range(8))
+NOW: Final = ", ".join(f"C{place} VARCHAR2(128)" for place in range(4))
 COLUMN: Final = (
     "NAME VARCHAR2(128), TYPE VARCHAR2(128), PRECISION NUMBER, SCALE NUMBER, LENGTH NUMBER,"
     " NULLABLE VARCHAR2(1)"
@@ -45,12 +45,11 @@ def introduction(query: Query) -> Answer:
 
 
 def _now(query: Query) -> Row:
-    at, database = query.instance, query.database
+    database = query.database
     offset = database.system_offset()
     sign, minutes = ("-" if offset < 0 else "+"), abs(offset)
     zone = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
-    names = (database.role, "STANDIN", "standin", at.service_name, at.user, at.user)
-    return (database.clock(), zone, *names)
+    return (database.clock(), zone, database.role, query.instance.user)
 
 
 # --- open transactions ----------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import inspection, replay_dead_letters
+from target_nats_jetstream.publisher import inspection
 from target_nats_jetstream.publisher.jetstream.read_back import read_after
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
+from target_nats_jetstream.publisher.replay import replay_dead_letters
 from tests.run import DEBIAN_NATS, ROOT
 from tests.support.target import Target
 from tests.target.killing import forgetful, kill_until_done

@@ -99,7 +99,7 @@ def table_indexes(table: TableName) -> Statement:
     return Statement(text, of_table(table))
 
 
-def readable_tables(owner: str | None, limit: int = 1000) -> Statement:
+def readable_tables(owner: str | None) -> Statement:
     """Tables and views of a schema that the session may read: owner, name, kind, estimated rows."""
     text = (
         "SELECT x.OWNER, x.NAME, x.KIND, x.NUM_ROWS FROM (\n"
@@ -107,7 +107,7 @@ def readable_tables(owner: str | None, limit: int = 1000) -> Statement:
         "  UNION ALL SELECT OWNER, VIEW_NAME, 'VIEW', NULL FROM ALL_VIEWS) x\n"
         f"WHERE x.OWNER = {_OWNER}\n"
         "ORDER BY x.NAME\n"
-        f"FETCH FIRST {limit:d} ROWS ONLY"
+        "FETCH FIRST 1000 ROWS ONLY"
     )
     return Statement(text, {"owner": owner})
 

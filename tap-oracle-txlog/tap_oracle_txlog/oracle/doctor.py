@@ -89,7 +89,7 @@ def _made(check: Check) -> Finding:
 def _transactions(source: OracleSource, how: ExtractionSettings) -> Finding:
     source.clock()
     found = source.open_transactions()
-    grant = source.database.grant("SYS.GV_$TRANSACTION")
+    grant = source.database.grant
     return findings.transactions(found, how, one_node=source.sees_one_node, grant=grant)
 
 

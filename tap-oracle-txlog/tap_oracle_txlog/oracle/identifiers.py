@@ -56,18 +56,16 @@ class TableName:
     name: str
 
     @classmethod
-    def parse(cls, text: str, *, setting: str = "table") -> TableName:
+    def parse(cls, text: str) -> TableName:
         """``spc.txlog_events`` is ``SPC.TXLOG_EVENTS``; quoted parts are kept as they are."""
         parts = _PARTS.fullmatch(text.strip())
         if parts is None:
-            reason = f"setting `{setting}` holds {text!r:.80}, which is not of the form owner.table"
+            reason = f"setting `table` holds {text!r:.80}, which is not of the form owner.table"
             raise ConfigurationError(
                 reason, "Write it as SPC.TXLOG_EVENTS, without a database link"
             )
-        first, second = parts.groups()
-        if second is None:
-            return cls(None, identifier(first, setting=setting))
-        return cls(identifier(first, setting=setting), identifier(second, setting=setting))
+        *owner, name = (identifier(part, setting="table") for part in parts.groups() if part)
+        return cls(owner[0] if owner else None, name)
 
     @property
     def quoted(self) -> str:

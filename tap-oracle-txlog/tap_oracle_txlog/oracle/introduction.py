@@ -47,15 +47,12 @@ class Database:
     version: str
     driver: str
     role: str
-    name: str
-    instance: str
-    service: str
     user: str
-    schema: str
 
-    def grant(self, name: str) -> str:
-        """What a DBA has to execute so that the user may read ``name``."""
-        return f"GRANT SELECT ON {name} TO {self.user}"
+    @property
+    def grant(self) -> str:
+        """What a DBA has to execute so that the user may see the open transactions of all nodes."""
+        return f"GRANT SELECT ON SYS.GV_$TRANSACTION TO {self.user}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,13 @@ text ids is the order in which they are compared."""
 _NOW = (
     f"SELECT TO_CHAR(SYS_EXTRACT_UTC(SYSTIMESTAMP), '{NANOSECONDS}'),"
     " TO_CHAR(SYSTIMESTAMP, 'TZH:TZM'),\n"
-    "       SYS_CONTEXT('USERENV', 'DATABASE_ROLE'), SYS_CONTEXT('USERENV', 'DB_NAME'),\n"
-    "       SYS_CONTEXT('USERENV', 'INSTANCE_NAME'), SYS_CONTEXT('USERENV', 'SERVICE_NAME'),\n"
-    "       SYS_CONTEXT('USERENV', 'SESSION_USER'), SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA')"
+    "       SYS_CONTEXT('USERENV', 'DATABASE_ROLE'), SYS_CONTEXT('USERENV', 'SESSION_USER')"
 )
 
-NOW_COLUMNS = 8
+NOW_COLUMNS = 4
 NOW = Statement(f"{_NOW}\nFROM DUAL")
 """The clock in UTC, the offset of the host's clock, the role, which may change between two passes,
-and the names of database, instance, service, user and schema."""
+and the user."""
 
 
 def introduction(table: TableName) -> Statement:

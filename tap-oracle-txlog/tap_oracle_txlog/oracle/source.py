@@ -110,7 +110,7 @@ class OracleSource:
                 "Read from the primary, or keep lookback_seconds above its longest transaction",
                 right_missing=False,
             )
-        grant = self.database.grant("SYS.GV_$TRANSACTION")
+        grant = self.database.grant
         for number, question in self._views.questions():
             if (row := self._row_of_views(number, question)) is None:
                 continue

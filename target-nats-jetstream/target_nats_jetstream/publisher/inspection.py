@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import count_in, stream_name
-from target_nats_jetstream.publisher.failures import Refused, verdict_on
+from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from target_nats_jetstream.publisher.settings import NatsSettings
-
-NOT_FOUND = 404
 
 T = TypeVar("T")
 
@@ -70,7 +68,7 @@ async def _state(epoch: Epoch, name: str) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = (await epoch.api(f"STREAM.INFO.{name}"))["state"]
     except EpochEnded as ended:
-        if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
+        if ended.is_not_found:
             return None
         raise
     return state

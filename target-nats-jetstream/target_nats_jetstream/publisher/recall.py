@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.message import DIGEST_HEADER
-from target_nats_jetstream.publisher.failures import Refused
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import read_after, read_newest
 from target_nats_jetstream.publisher.known import Known, is_own
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 MAX_SEARCHED = 10
 """Where others write to our subjects too, so many times ``dedupe_tail`` messages are looked at for
 those of ours."""
-NOT_FOUND = 404
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +145,7 @@ async def digest_of(epoch: Epoch, stream: str, suspect: Suspect) -> str:
         wanted = {"seq": suspect.sequence}
         found = (await epoch.api(f"STREAM.MSG.GET.{stream}", wanted))["message"]
     except EpochEnded as ended:
-        if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
+        if ended.is_not_found:
             return ""
         raise
     for line in base64.b64decode(found.get("hdrs") or "").decode(errors="replace").splitlines():

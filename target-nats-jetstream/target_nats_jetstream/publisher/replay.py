@@ -16,7 +16,6 @@ import msgspec
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
-from target_nats_jetstream.publisher.failures import Refused
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.limits import Limits
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 CHUNK = 100
-NOT_FOUND = 404
 ACK_SECONDS = 60.0
 
 
@@ -82,7 +80,7 @@ async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Mes
         try:
             found = (await epoch.api(f"STREAM.MSG.GET.{stream}", wanted))["message"]
         except EpochEnded as ended:
-            if isinstance(ended.failure, Refused) and ended.failure.code == NOT_FOUND:
+            if ended.is_not_found:
                 break
             raise
         after = found["seq"]

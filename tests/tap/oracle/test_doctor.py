@@ -45,7 +45,7 @@ def outcome(finding: Finding) -> tuple[str, int]:
 
 
 def test_the_login_tells_who_where_and_with_which_driver() -> None:
-    database = Database("19.22.0.0.0", "thin", "PRIMARY", "ORCL", "orcl", "S", "SPC_READ", "SPC")
+    database = Database("19.22.0.0.0", "thin", "PRIMARY", "SPC_READ")
     told = findings.login(database, "db:1521/ORCL").text
     assert told == "SPC_READ at db:1521/ORCL, Oracle 19.22.0.0.0, primary, thin driver"
 

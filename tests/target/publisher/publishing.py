@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher, StreamInfo
+from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+from target_nats_jetstream.publisher.publisher import Publisher
+from target_nats_jetstream.publisher.settings import NatsSettings
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:

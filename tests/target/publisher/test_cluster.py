@@ -22,7 +22,7 @@ from tests.target.publisher.publishing import (
 )
 
 if TYPE_CHECKING:
-    from target_nats_jetstream.publisher import NatsSettings
+    from target_nats_jetstream.publisher.settings import NatsSettings
     from tests.support.nats import NatsServer
 
 

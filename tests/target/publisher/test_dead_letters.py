@@ -10,7 +10,7 @@ import pytest
 
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import replay_dead_letters
+from target_nats_jetstream.publisher.replay import replay_dead_letters
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,

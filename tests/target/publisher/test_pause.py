@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 from target_nats_jetstream.errors import TargetError, UnreachableError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import NatsSettings, Publisher
+from target_nats_jetstream.publisher.publisher import Publisher
+from target_nats_jetstream.publisher.settings import NatsSettings
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import elapse, ids, ids_of, reached, submit
 

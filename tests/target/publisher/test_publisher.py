@@ -12,8 +12,7 @@ import pytest
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher import Publisher
-from target_nats_jetstream.publisher.publisher import MAX_OPEN_BATCHES, MAX_OPEN_BYTES
+from target_nats_jetstream.publisher.publisher import MAX_OPEN_BATCHES, MAX_OPEN_BYTES, Publisher
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,

@@ -14,7 +14,7 @@ from target_nats_jetstream.errors import (
     TargetError,
     UnreachableError,
 )
-from target_nats_jetstream.publisher import Publisher
+from target_nats_jetstream.publisher.publisher import Publisher
 from tests.target.publisher.credentials import Authority, operator_mode, user_nkey
 from tests.target.publisher.publishing import (
     BATCHES,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from target_nats_jetstream.publisher import NatsSettings
+    from target_nats_jetstream.publisher.settings import NatsSettings
     from tests.support.nats import NatsServer
 
 PASSWORD = "s3cr3t-Passw0rd"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher import NatsSettings
+from target_nats_jetstream.publisher.settings import NatsSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
+NOT_FOUND = 404
 IDLE_SECONDS = 60.0
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 """What may wait for the socket before a mode makes a pause."""
@@ -55,6 +56,11 @@ class EpochEnded(Exception):  # noqa: N818 - not an error: what it means is deci
         self.failure = failure
         self.start = start
         self.end = end
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether the API answered that there is no such stream or message."""
+        return isinstance(self.failure, Refused) and self.failure.code == NOT_FOUND
 
 
 class Epoch:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher import Publisher
+from target_nats_jetstream.publisher.publisher import Publisher
 from tests.target.publisher.publishing import (
     STREAM,
     SUBJECT,

@@ -30,8 +30,8 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_nats_jetstream.publisher import Publisher
     from target_nats_jetstream.publisher.intake import DeadLetter
+    from target_nats_jetstream.publisher.publisher import Publisher
     from tests.support.nats import NatsServer
 
 
