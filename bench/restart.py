@@ -5,7 +5,7 @@
 While messages are published without a pause, the server is killed with SIGKILL, stays away for as
 long as asked, and is started again on its store. The time counts from the start of its process
 to the first acknowledgement on a new connection. A long absence costs more: the publisher waits up
-to ``max_backoff`` between two tries.
+to the last delay of ``backoff`` between two tries.
 
 Exit code 1 when the stream does not hold every message once and in order, or when an
 acknowledgement took longer than two seconds after a restart at once.

@@ -7,26 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Growing waits of ``initial`` to ``cap`` seconds, as many as there are retries.
+    """Waits of ``delays`` seconds, the last of them again and again, as many as there are retries.
 
     ``jitter`` (0 to 1) takes off up to half of each wait, so that jobs which lost the same database
     do not come back in the same moment.
     """
 
-    initial: float
-    cap: float
-    factor: float
+    delays: Sequence[float]
     max_retries: int
     jitter: Callable[[], float] = random.random
 
     def __iter__(self) -> Iterator[float]:
         """The seconds to wait before each retry; ends when no retry is left."""
-        longest = self.initial
-        for _ in range(self.max_retries):
-            yield min(longest, self.cap) * (1 - self.jitter() / 2)
-            longest = min(longest * self.factor, self.cap)
+        for retry in range(self.max_retries):
+            yield self.delays[min(retry, len(self.delays) - 1)] * (1 - self.jitter() / 2)

@@ -6,11 +6,12 @@ Those of the connection to Oracle are in ``oracle/settings.py``, those of every 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from tap_oracle_txlog.config import Settings, from_file, secret, setting
+from tap_oracle_txlog.config import Settings, from_file, old, secret, setting
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.extraction import ExtractionSettings
+from tap_oracle_txlog.old_settings import TRANSLATED, schemas
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.rules.durations import parse_duration
 from tap_oracle_txlog.rules.slices import Slice, cut, plan
@@ -38,10 +39,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     ] = None
     slice_interval: Annotated[
         str | None,
-        setting(
-            "Cut a backfill (start_date to end_date) into slices of this length, each with a "
-            "bookmark of its own: 30m, 1h, 1d."
-        ),
+        old("remove it once the backfill has ended: each goes on after its last page anyway"),
     ] = None
     page_size: Annotated[int, setting("Rows per query; a STATE follows each page.", ge=1)] = 10_000
     max_records_per_run: Annotated[
@@ -211,12 +209,12 @@ class AllSettings(NamedTuple):
         return found
 
 
-OURS: Final = {
-    name: schema
-    for client in (OracleSettings, TapSettings, LedgerSettings)
-    for name, schema in client.properties().items()
-}
-"""The JSON schemas of all settings of this package, without those that the SDK adds."""
+OURS, OLD = schemas(OracleSettings, TapSettings, LedgerSettings, *TRANSLATED)
+"""The JSON schemas of the settings of this package, without those that the SDK adds; and what to do
+instead of each setting of the last release.
+"""
+READ = (*OURS, *OLD)
+"""The settings that this package reads."""
 
 
 def _time(name: str, text: str | None, zone: ZoneInfo | None) -> Instant | None:

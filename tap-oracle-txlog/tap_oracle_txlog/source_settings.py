@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from msgspec import Meta
+
 from tap_oracle_txlog.backoff import Backoff
 from tap_oracle_txlog.config import Settings, refuse, setting
 from tap_oracle_txlog.source import TableNames
@@ -37,12 +39,19 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
     max_retries: Annotated[
         int,
         setting(
-            "Attempts to reconnect after the connection is lost; 15 take 3 to 5 minutes.", ge=0
+            "Attempts to reconnect to the database after the connection is lost; 15 take 3 to 5 "
+            "minutes.",
+            ge=0,
         ),
     ] = 15
-    initial_backoff: Annotated[float, setting("Seconds before the first retry.", ge=0)] = 1
-    max_backoff: Annotated[float, setting("Longest delay between retries, in seconds.", ge=0)] = 30
-    backoff_multiplier: Annotated[float, setting("Factor by which the delay grows.", ge=1)] = 2
+    backoff: Annotated[
+        tuple[Annotated[float, Meta(ge=0)], ...],
+        setting(
+            "Seconds before each of these attempts, separated by commas; the last one repeats. "
+            "A random part of up to half is taken off.",
+            min_length=1,
+        ),
+    ] = (1, 2, 4, 8, 16, 30)
 
     @cached_property
     def zone(self) -> ZoneInfo | None:
@@ -72,6 +81,4 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
 
     def waits(self) -> Backoff:
         """The waits before each attempt to reconnect."""
-        return Backoff(
-            self.initial_backoff, self.max_backoff, self.backoff_multiplier, self.max_retries
-        )
+        return Backoff(self.backoff, self.max_retries)

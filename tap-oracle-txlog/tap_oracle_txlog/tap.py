@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
 from dataclasses import replace
 from functools import cached_property, partial
@@ -17,9 +16,10 @@ from singer_sdk.helpers._util import load_json
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, settings
-from tap_oracle_txlog.config import check
+from tap_oracle_txlog.config import check, from_environment
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
 from tap_oracle_txlog.extraction import Extraction
+from tap_oracle_txlog.old_settings import inherited, modern
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.rules.parts import check_form
 from tap_oracle_txlog.source import TXLOG_COLUMNS
@@ -95,7 +95,7 @@ class TapOracleTxlog(Tap):
 
     @property
     def _names_a_database(self) -> bool:
-        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn", "host"))
+        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn"))
 
     def _look_up_columns(self) -> Sequence[Column]:
         extraction = self.extraction()
@@ -199,8 +199,7 @@ class TapOracleTxlog(Tap):
         theirs: dict[str, Any] = {"properties": {}}
         cls.append_builtin_config(theirs)
         found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
-        names = {name: f"{cls._env_var_prefix}{name.upper()}" for name in settings.OURS}
-        return found | {name: os.environ[env] for name, env in names.items() if env in os.environ}
+        return found | from_environment(settings.READ, cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -209,10 +208,12 @@ class TapOracleTxlog(Tap):
         """
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            check(self._config, self.config_jsonschema, settings.OURS)
+            check(self._config, self.config_jsonschema, settings.READ)
+        self._config = modern(self._config, settings.OLD)
+        if raise_errors:
             _ = self.settings
         config = self._config
-        ours = {name: config.pop(name) for name in settings.OURS if name in config}
+        ours = {name: config.pop(name) for name in settings.READ if name in config}
         errors = super()._validate_config(raise_errors=raise_errors)
         self._config |= ours
         return errors
@@ -266,7 +267,10 @@ class TapOracleTxlog(Tap):
             return 0
         make_tap = partial(
             cls,
-            config=config.config if config else {},
+            config={
+                **inherited(settings.OLD, cls._env_var_prefix),
+                **(config.config if config else {}),
+            },
             parse_env_config=bool(config and config.parse_env),
             state=_json_object("--state", state),
             catalog=_json_object("--catalog", catalog),

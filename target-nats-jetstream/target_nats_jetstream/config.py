@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing_extensions import override
 from target_nats_jetstream.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 #: How a name that is no common word is written.
 _WORDS = {
@@ -47,6 +48,11 @@ def setting(description: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - 
 def secret(description: str) -> msgspec.Meta:
     """The documentation of a setting whose value must never be shown."""
     return msgspec.Meta(description=description, extra_json_schema={"secret": True})
+
+
+def old(instead: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgspec.Meta takes them
+    """What to do instead of a setting that works for one more release, and is shown nowhere."""
+    return msgspec.Meta(description=instead, extra_json_schema={"old": True}, **bounds)
 
 
 def refuse(name: str, what: str, remedy: str) -> NoReturn:
@@ -111,9 +117,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             name = place[1] if place else "config"
             _refuse_value(name, cls.properties().get(name, {}))
         for name, schema in cls.properties().items():
-            if "number" in schema["type"] and not math.isfinite(float(given.get(name, 0))):
+            if "number" not in schema.get("items", schema)["type"]:
+                continue
+            if not all(math.isfinite(float(number)) for number in listed(given.get(name, 0))):
                 _refuse_value(name, schema)
         return found
+
+
+def listed(value: object) -> list[Any]:
+    """The items of a list; another value as the only one."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def as_text(value: object) -> str:
+    """A value as an environment variable would have it."""
+    return ",".join(map(str, listed(value)))
+
+
+def from_environment(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """What environment variables say of settings, as text; ``prefix`` stands before each name."""
+    variables = {name: f"{prefix}{name.upper()}" for name in names}
+    return {name: os.environ[text] for name, text in variables.items() if text in os.environ}
 
 
 def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
@@ -134,25 +158,25 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
 
 
-def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Iterable[str]) -> None:
+def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Collection[str]) -> None:
     """Refuse unknown settings, and wrong values of those that are the SDK's.
 
     Args:
         config: All that is set.
         schema: The JSON schema of all settings.
-        ours: Those that a ``Settings`` reads, and checks.
+        ours: Those that a ``Settings`` reads and checks; the schema does not have the old ones.
 
     Raises:
         ConfigurationError: Names the setting, what is wrong, and the nearest name that is known.
     """
     known = schema["properties"]
     for name in config:
-        if name not in known:
+        if name not in known and name not in ours:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
             reason = f"unknown setting `{name}`"
             raise ConfigurationError(reason, remedy)
-    theirs = {name: config[name] for name in config if name not in set(ours)}
+    theirs = {name: config[name] for name in config if name not in ours}
     for error in Draft202012Validator(schema).iter_errors(theirs):
         _refuse_value(".".join(map(str, error.absolute_path)) or "config", error.schema)
 
@@ -184,7 +208,7 @@ def _property(name: str, schema: dict[str, Any], hint: str) -> dict[str, Any]:
         if set(types) <= {"string", "null"}:  # of a number or a word not all can be listed
             found["enum"] = [*enum, None] if "null" in types else enum
     if isinstance(default, tuple | list):
-        default = ",".join(default)
+        default = as_text(default)
     return found if default in (None, {}) else {**found, "default": default}
 
 
@@ -206,6 +230,8 @@ def _from_text(name: str, text: str, *, is_list: bool) -> object:
 def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
     """Say what would fit."""
     types = schema.get("type", [])
+    if "number" in schema.get("items", {}).get("type", ()):
+        refuse(name, "is not a list of numbers that fit", "Set numbers, separated by commas")
     least, most = schema.get("minimum"), schema.get("maximum")
     if choices := schema.get("enum"):
         shown = " | ".join("null" if one is None else str(one) for one in choices)

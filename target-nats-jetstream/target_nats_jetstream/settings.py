@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from target_nats_jetstream.config import Settings, setting
+from target_nats_jetstream.config import Settings, old, setting
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.settings import LedgerSettings
-from target_nats_jetstream.publisher.settings import BackoffSettings, NatsSettings
+from target_nats_jetstream.old_settings import TRANSLATED, schemas
+from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 
@@ -58,10 +59,14 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         ),
     ] = {}  # noqa: RUF012 - msgspec makes a new one for each
     checkpoint_records: Annotated[
-        int, setting("Pass on a STATE after at most this many records.", ge=1)
+        int, old("remove it: `checkpoint_seconds` says how often a STATE is passed on", ge=1)
     ] = 10_000
     checkpoint_seconds: Annotated[
-        int, setting("Pass on a STATE after at most this many seconds.", ge=1)
+        int,
+        setting(
+            "Pass on a STATE after at most this many seconds, and after at most 10,000 records.",
+            ge=1,
+        ),
     ] = 5
     shutdown_timeout: Annotated[
         int,
@@ -154,9 +159,9 @@ class AllSettings(NamedTuple):
         return cls(target, nats, LedgerSettings.from_config(config))
 
 
-OURS: Final = {
-    name: schema
-    for client in (TargetSettings, NatsSettings, BackoffSettings, LedgerSettings)
-    for name, schema in client.properties().items()
-}
-"""The JSON schemas of all settings of this package, without those that the SDK adds."""
+OURS, OLD = schemas(TargetSettings, NatsSettings, LedgerSettings, *TRANSLATED)
+"""The JSON schemas of the settings of this package, without those that the SDK adds; and what to do
+instead of each setting of the last release.
+"""
+READ = (*OURS, *OLD)
+"""The settings that this package reads."""

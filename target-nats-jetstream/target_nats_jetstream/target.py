@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
@@ -24,8 +23,9 @@ from typing_extensions import override
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
-from target_nats_jetstream.config import check
+from target_nats_jetstream.config import check, from_environment
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
+from target_nats_jetstream.old_settings import inherited, modern
 from target_nats_jetstream.reader import SingerReader, discard, explain
 from target_nats_jetstream.sink import NO_OBJECT, JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
@@ -144,8 +144,7 @@ class TargetNatsJetstream(Target):
         theirs: dict[str, Any] = {"properties": {}}
         cls.append_builtin_config(theirs)
         found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
-        names = {name: f"{cls._env_var_prefix}{name.upper()}" for name in settings.OURS}
-        return found | {name: os.environ[env] for name, env in names.items() if env in os.environ}
+        return found | from_environment(settings.READ, cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -154,10 +153,12 @@ class TargetNatsJetstream(Target):
         """
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            check(self._config, self.config_jsonschema, settings.OURS)
+            check(self._config, self.config_jsonschema, settings.READ)
+        self._config = modern(self._config, settings.OLD)
+        if raise_errors:
             _ = self._settings
         config = self._config
-        ours = {name: config.pop(name) for name in settings.OURS if name in config}
+        ours = {name: config.pop(name) for name in settings.READ if name in config}
         errors = super()._validate_config(raise_errors=raise_errors)
         self._config |= ours
         return errors
@@ -277,7 +278,10 @@ class TargetNatsJetstream(Target):
             cls.print_about(about_format)
             return
         target = cls(
-            config=config.config if config else {},
+            config={
+                **inherited(settings.OLD, cls._env_var_prefix),
+                **(config.config if config else {}),
+            },
             parse_env_config=bool(config and config.parse_env),
         )
         ours = target._settings

@@ -19,8 +19,7 @@ SECONDS = 300
 
 def login(oracle: StandIn) -> dict[str, Any]:
     """The settings that lead to the stand-in."""
-    names = ("host", "port", "service_name", "user", "password")
-    return {name: getattr(oracle, name) for name in names}
+    return {name: getattr(oracle, name) for name in ("dsn", "user", "password")}
 
 
 class Ended(NamedTuple):

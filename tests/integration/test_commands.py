@@ -156,7 +156,7 @@ def test_a_failure_is_a_finding_with_its_exit_code_and_hides_only_what_depends_o
 
 
 def test_what_keeps_the_doctor_from_asking_at_all_is_in_the_object_too(run_tap: RunTap) -> None:
-    for config in ({"sid": "X"}, {"service_nam": "X"}, {"table": "A.B.C"}):
+    for config in ({"dsn": ""}, {"service_nam": "X"}, {"table": "A.B.C"}):
         done = run_tap("--doctor", "--json", config=config)
         answer = json.loads(done.stdout)
         assert (done.code, answer["ok"], answer["result"]) == (2, False, None)

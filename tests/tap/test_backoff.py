@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.backoff import Backoff
+from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.source_settings import SourceSettings
 
 
-def test_waits_double_up_to_the_cap_and_then_end() -> None:
-    waits = list(Backoff(1, 30, 2, max_retries=7, jitter=lambda: 0))
-    assert waits == [1, 2, 4, 8, 16, 30, 30]
+def test_the_last_delay_repeats_and_the_waits_end() -> None:
+    waits = list(Backoff((1, 2, 4), max_retries=5, jitter=lambda: 0))
+    assert waits == [1, 2, 4, 4, 4]
 
 
 def test_a_backoff_can_be_walked_again_after_a_success() -> None:
-    backoff = Backoff(1, 30, 2, max_retries=3, jitter=lambda: 0)
+    backoff = Backoff((1, 2, 4), max_retries=3, jitter=lambda: 0)
     assert list(backoff) == list(backoff) == [1, 2, 4]
 
 
 def test_jitter_takes_off_up_to_half() -> None:
-    assert list(Backoff(8, 30, 2, max_retries=1, jitter=lambda: 1)) == [4]
+    assert list(Backoff((8,), max_retries=1, jitter=lambda: 1)) == [4]
 
 
-def test_the_settings_keep_the_names_of_version_7_and_its_waits_but_not_its_patience() -> None:
-    assert SourceSettings.from_config({}).waits() == Backoff(1.0, 30.0, 2.0, 15)
-    names = SourceSettings.properties().keys()
-    assert {"max_retries", "initial_backoff", "max_backoff", "backoff_multiplier"} <= names
+def test_by_default_the_waits_are_those_of_version_7_but_more_of_them() -> None:
+    assert SourceSettings.from_config({}).waits() == Backoff((1, 2, 4, 8, 16, 30), 15)
 
 
 @given(st.floats(0, 1))
@@ -39,20 +39,25 @@ def test_by_default_the_waits_outlast_the_restart_of_a_listener(jitter: float) -
 
 
 def test_fractions_may_come_as_text_from_the_environment() -> None:
-    config = {"initial_backoff": "0.5", "max_backoff": "2.5", "backoff_multiplier": "1.5"}
-    assert SourceSettings.from_config(config).waits() == Backoff(0.5, 2.5, 1.5, 15)
+    assert SourceSettings.from_config({"backoff": "0.5, 2.5"}).waits() == Backoff((0.5, 2.5), 15)
+
+
+@pytest.mark.parametrize("backoff", ["soon", "1,", "1,-1", "nan", "inf", [], [1, None], 3])
+def test_delays_that_cannot_be_waited_for_are_refused(backoff: object) -> None:
+    with pytest.raises(ConfigurationError, match="`backoff` is not a list of numbers that fit"):
+        SourceSettings.from_config({"backoff": backoff})
 
 
 @given(
-    initial=st.floats(0, 1e6),
-    cap=st.floats(0, 1e6),
-    factor=st.floats(1, 1e300),
+    delays=st.lists(st.floats(0, 1e6), min_size=1),
     retries=st.integers(0, 60),
     jitter=st.floats(0, 1),
 )
-def test_no_wait_is_negative_or_longer_than_the_cap(
-    initial: float, cap: float, factor: float, retries: int, jitter: float
+def test_no_wait_is_longer_than_its_delay_or_less_than_half(
+    delays: list[float], retries: int, jitter: float
 ) -> None:
-    waits = list(Backoff(initial, cap, factor, retries, lambda: jitter))
+    waits = list(Backoff(delays, retries, lambda: jitter))
     assert len(waits) == retries
-    assert all(0 <= wait <= cap for wait in waits)
+    for retry, wait in enumerate(waits):
+        delay = delays[min(retry, len(delays) - 1)]
+        assert delay / 2 <= wait <= delay

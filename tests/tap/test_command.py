@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 SECRET = "s3cr3t-Pa55"
 ORACLE = {
     "sqlalchemy_url": None,
-    "host": "127.0.0.1",
-    "port": 1,
-    "service_name": "ORCL",
+    "dsn": "127.0.0.1:1/ORCL",
     "user": "etl",
     "password": SECRET,
     "max_retries": 0,
@@ -404,9 +402,9 @@ def bookmark(**members: object) -> dict[str, Any]:
         ({"replication_key": "WHEN"}, None, 2, "no column WHEN.*It has ID, CASE_ID"),
         ({"table": "NOPE"}, None, 2, "table NOPE"),
         ({"late_commit_strategy": "watermark"}, None, 2, "late_commit_strategy=watermark"),
-        (ORACLE | {"sid": "X"}, None, 2, "both `service_name` and `sid`"),
-        ({"sqlalchemy_url": None}, None, 2, "neither `dsn` nor `host`"),
-        (ORACLE, None, 4, r"cannot reach Oracle at 127\.0\.0\.1:1/ORCL.*`port`"),
+        (ORACLE | {"lib_dir": "/x"}, None, 2, "`lib_dir` is set without `thick_mode`"),
+        ({"sqlalchemy_url": None}, None, 2, "`dsn` is not set"),
+        (ORACLE, None, 4, r"cannot reach Oracle at 127\.0\.0\.1:1/ORCL.*`dsn`"),
         (
             {"sqlalchemy_url": f"mysql+pymysql://etl:{SECRET}@127.0.0.1:1/db"},
             None,

@@ -98,9 +98,7 @@ def test_a_signal_while_the_table_is_looked_up_is_no_error(
         config = {
             "sqlalchemy_url": None,
             "table": "SPC.OTHER",
-            "host": "127.0.0.1",
-            "port": silent.getsockname()[1],
-            "service_name": "X",
+            "dsn": f"127.0.0.1:{silent.getsockname()[1]}/X",
             "user": "u",
             "password": "p",
         }

@@ -75,7 +75,7 @@ def test_what_says_whose_data_it_is_must_not_be_empty(name: str) -> None:
     ("wrong", "near"),
     [
         ("max_record_per_run", "max_records_per_run"),
-        ("servicename", "service_name"),
+        ("sourcetimezone", "source_timezone"),
         ("lookback", "lookback_seconds"),
         ("start", "start_date"),
     ],

@@ -65,7 +65,7 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
     for name in ("servers", "stream", "subject", "checkpoint_seconds", "mariadb_host"):
         assert properties[name]["description"]
     secret = {name for name, entry in properties.items() if entry.get("secret")}
-    assert {"password", "token", "creds", "nkey_seed", "mariadb_password", "ledger_url"} <= secret
+    assert {"password", "creds", "mariadb_password", "ledger_url"} <= secret
     assert "load_method" not in properties
 
 

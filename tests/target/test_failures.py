@@ -145,7 +145,7 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, Any], int, str]] = {
     "wrong kind": ({"checkpoint_seconds": PASSWORD}, 2, "setting `checkpoint_seconds`"),
     "not one of": ({"publish_mode": PASSWORD}, 2, "setting `publish_mode`"),
     "no template": ({"subject": "a..b"}, 2, "setting `subject`"),
-    "two logins": ({"token": PASSWORD}, 2, "`token`"),
+    "two logins": ({"user": "u", "password": "p", "creds": PASSWORD}, 2, "`creds`"),
     "no stream": ({"create_stream": "off"}, 2, "does not exist"),
     "two ledgers": ({"mariadb_host": "localhost"}, 2, "`ledger_url`"),
 }
@@ -241,7 +241,7 @@ def test_a_full_disk_under_stdout_ends_the_run(target: Target) -> None:
 def test_a_server_that_goes_away_for_good_fails_the_run_and_loses_nothing(
     lone_target: Target, batch_size: int
 ) -> None:
-    running = lone_target.start(max_outage=0.5, batch_size=batch_size, max_backoff=0.1)
+    running = lone_target.start(max_outage=0.5, batch_size=batch_size, backoff=[0.1])
     running.feed(schema(), event(1), state(1))
     running.until_states(1)
     lone_target.server.pause()
@@ -261,7 +261,7 @@ def test_a_server_that_goes_away_for_good_fails_the_run_and_loses_nothing(
 
 
 def test_a_server_that_comes_back_is_no_failure(lone_target: Target) -> None:
-    running = lone_target.start(batch_size=10, max_backoff=0.2)
+    running = lone_target.start(batch_size=10, backoff=[0.1, 0.2])
     running.feed(schema(), event(1), state(1))
     running.until_states(1)
     lone_target.server.kill()

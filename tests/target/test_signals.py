@@ -109,7 +109,7 @@ def test_while_the_server_stands_still(
 
 def test_while_the_server_is_gone_and_back_in_time(lone_target: Target) -> None:
     """What is in flight is delivered within shutdown_timeout, and its STATE leaves."""
-    running = lone_target.start(shutdown_timeout=10, max_backoff=0.1)
+    running = lone_target.start(shutdown_timeout=10, backoff=[0.1])
     running.feed(schema(), event(1), state(1))
     running.until_states(1)
     lone_target.server.kill()
@@ -128,7 +128,7 @@ def test_while_the_server_is_gone_and_back_in_time(lone_target: Target) -> None:
 def test_while_a_full_batch_waits_for_room(lone_target: Target) -> None:
     """The batch is neither lost nor passed over by a STATE in the middle of it."""
     running = lone_target.start(
-        shutdown_timeout=10, max_backoff=0.1, batch_size=1, checkpoint_seconds=60
+        shutdown_timeout=10, backoff=[0.1], batch_size=1, checkpoint_seconds=60
     )
     running.feed(schema(), event(1), state(1))
     running.until_states(1)
@@ -155,7 +155,7 @@ def test_before_a_server_was_ever_reached(target: Target) -> None:
 
 def test_while_the_ledger_is_waited_for(target: Target) -> None:
     url = f"mysql://u:{PASSWORD}@127.0.0.1:{free_port()}/d"
-    running = target.start(ledger_url=url, initial_backoff=60, max_backoff=60)
+    running = target.start(ledger_url=url, backoff=[60])
     running.until_logged("next try in")
     run = end(running, TERM, seconds=0)
     assert run.states == []

@@ -112,18 +112,18 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     lost(
         "ORA-12514 DPY-6001",
         "the listener of {where} does not know the service",
-        "Check `service_name`, and that the database is open",
+        "Check the service in `dsn`, and that the database is open",
     ),
     lost(
         "ORA-03136 ORA-12170 ORA-12203 ORA-12224 ORA-12523 ORA-12525 ORA-12535 ORA-12541"
         " ORA-12543 ORA-12545 ORA-12564 ORA-12606 ORA-12607 ORA-12608 ORA-12609 ORA-12612",
         "cannot reach Oracle at {where}",
-        "Check `host`, `port` and firewall",
+        "Check `dsn` and firewall",
     ),
     lost(
         "DPY-6000 DPY-6005 DPY-5005",
         "cannot connect to Oracle at {where}: the listener refused",
-        "Check `dsn` or `host` and `port`, and the log of the listener",
+        "Check `dsn`, and the log of the listener",
     ),
     _too_large(
         "ORA-01555 ORA-22924",
@@ -166,7 +166,7 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     ),
     _denied(
         "ORA-28150",
-        "{user} may not become `proxy_user` at {where}",
+        "{user} may not log in for the other user at {where}",
         "ALTER USER of that user GRANT CONNECT THROUGH {user}",
     ),
     _denied(
@@ -222,29 +222,29 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
     misconfigured(
         "ORA-12504",
         "no service name was sent to the listener of {where}",
-        "Set `service_name` (or `sid`), or write it into `dsn`",
+        "Write it into `dsn`, as in db:1521/SERVICE",
     ),
     misconfigured(
         "ORA-65011",
         "there is no pluggable database of that name at {where}",
-        "Check `service_name`",
+        "Check the service in `dsn`",
     ),
     misconfigured(
         "ORA-12505 DPY-6003",
         "the listener of {where} does not know the SID",
-        "Check `sid`; most databases want `service_name`",
+        "Check the SID in `dsn`; most databases want a service, as in db:1521/SERVICE",
     ),
     misconfigured(
         "DPY-2018 ORA-28759",
         "`wallet_location` contains no usable wallet",
         "Put ewallet.pem there; ewallet.p12 and cwallet.sso are for `thick_mode`",
     ),
-    misconfigured("DPY-2029", "`https_proxy` needs TLS", "Set `protocol` to tcps"),
+    misconfigured("DPY-2029", "an HTTPS proxy needs TLS", "Begin `dsn` with tcps://"),
     misconfigured("DPY-4001 ORA-01005", "no password is set for {user}", "Set `password`"),
     misconfigured(
         "DPY-6002 DPY-6006 DPY-6008 DPY-6009 ORA-28860 ORA-28868 ORA-29002 ORA-29003 ORA-29024",
         "the certificate of Oracle at {where} is not the expected one",
-        "Check `host` and `wallet_location`, or `ssl_server_dn_match`",
+        "Check the host in `dsn` and `wallet_location`, or its ssl_server_dn_match",
     ),
     misconfigured(
         "DPY-2056 DPY-2058 DPY-2059",

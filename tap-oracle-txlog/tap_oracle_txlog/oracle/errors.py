@@ -40,14 +40,14 @@ WITHOUT_CODE: tuple[tuple[type[Exception], ErrorEntry], ...] = (
     ),
     (
         socket.gaierror,
-        lost("", "the host of {where} cannot be found", "Check `host` (or `dsn`) and DNS"),
+        lost("", "the host of {where} cannot be found", "Check `dsn` and DNS"),
     ),
     (
         ssl.SSLCertVerificationError,
         misconfigured(
             "",
             "the certificate of Oracle at {where} cannot be verified",
-            "Check `wallet_location` and `ssl_server_dn_match`",
+            "Check `wallet_location`, and ssl_server_dn_match in `dsn`",
         ),
     ),
     (
@@ -55,10 +55,10 @@ WITHOUT_CODE: tuple[tuple[type[Exception], ErrorEntry], ...] = (
         misconfigured(
             "",
             "the TLS handshake with Oracle at {where} failed",
-            "Check `protocol`, `port`, wallet",
+            "Check protocol and port in `dsn`, and the wallet",
         ),
     ),
-    (OSError, lost("", "cannot reach Oracle at {where}", "Check `host`, `port` and firewall")),
+    (OSError, lost("", "cannot reach Oracle at {where}", "Check `dsn` and firewall")),
 )
 """For the innermost cause, where it is not an error of the driver; the first match decides."""
 

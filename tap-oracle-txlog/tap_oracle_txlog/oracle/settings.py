@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from typing_extensions import override
 
-from tap_oracle_txlog.config import from_file, secret, setting
+from tap_oracle_txlog.config import from_file, old, secret, setting
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
 from tap_oracle_txlog.source import TableNames
@@ -24,19 +24,21 @@ if TYPE_CHECKING:
 PROGRAM = "tap-oracle-txlog"
 """What a DBA sees in V$SESSION."""
 
-_ADDRESS = (
-    "dsn",
-    "config_dir",
-    "wallet_location",
+_LOGIN = ("user", "password", "wallet_password")
+_ADDRESS = ("dsn", "config_dir", "wallet_location")
+_OLD_OPTIONS = (
     "ssl_server_dn_match",
-    "edition",
     "https_proxy",
+    "https_proxy_port",
+    "edition",
     "expire_time",
     "disable_oob",
     "sdu",
 )
-_AT_HOST = ("host", "port", "service_name", "sid", "protocol")
-_EXCLUSIVE = (("service_name", "sid"), ("dsn", "host"), ("dsn", "service_name"), ("dsn", "sid"))
+_OPTIONS = {"expire_time": 2, "sdu": 65535}  # minutes between probes; bytes in a network packet
+_FLAGS = {"true": ("true", "on", "yes"), "false": ("false", "off", "no")}
+_IN_DSN = "write it into `dsn`, as in db:1521/SERVICE?{}=..., or into the descriptor"
+_PYO = "write it into `dsn`, as in db:1521/SERVICE?pyo.{}=..."
 
 
 class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
@@ -44,7 +46,10 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
 
     user: Annotated[
         str | None,
-        setting("Database user; not needed where a wallet or the client provides the login."),
+        setting(
+            "Database user; not needed where a wallet or the client provides the login. "
+            "etl[app] logs in as etl and becomes app (proxy authentication)."
+        ),
     ] = None
     password: Annotated[str | None, secret("Password of `user`.")] = None
     password_file: Annotated[
@@ -53,19 +58,12 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     dsn: Annotated[
         str | None,
         setting(
-            "TNS alias, Easy Connect string, connect descriptor, or URL of one of the driver's "
-            "configuration providers (config-azure://...); instead of `host`."
+            "Where the database is: an Easy Connect string, which may hold options "
+            "(tcps://db:2484/SERVICE?expire_time=5&https_proxy=proxy&https_proxy_port=3128), a TNS "
+            "alias, a connect descriptor (as a SID needs), or the URL of one of the driver's "
+            "configuration providers (config-azure://...)."
         ),
     ] = None
-    host: Annotated[str | None, setting("Host of the listener; instead of `dsn`.")] = None
-    port: Annotated[int, setting("Port of the listener at `host`.", ge=1)] = 1521
-    service_name: Annotated[
-        str | None, setting("Service at `host`, for example that of a pluggable database.")
-    ] = None
-    sid: Annotated[
-        str | None, setting("Instance at `host`, for a database without a service name.")
-    ] = None
-    protocol: Annotated[Literal["tcp", "tcps"], setting("Protocol to `host`; tcps is TLS.")] = "tcp"
     config_dir: Annotated[str | None, setting("Directory of tnsnames.ora.")] = None
     wallet_location: Annotated[
         str | None, setting("Directory of ewallet.pem, for mTLS and Autonomous Database.")
@@ -74,9 +72,6 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     wallet_password_file: Annotated[
         str | None, setting("File that holds it, instead of `wallet_password`.")
     ] = None
-    ssl_server_dn_match: Annotated[
-        bool, setting("With TLS, the certificate must name the server.")
-    ] = True
     thick_mode: Annotated[
         bool,
         setting(
@@ -87,30 +82,19 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     lib_dir: Annotated[
         str | None, setting("Directory of the Oracle Client libraries, with `thick_mode`.")
     ] = None
-    proxy_user: Annotated[str | None, setting("User to become, through the grants of `user`.")] = (
-        None
-    )
-    edition: Annotated[
-        str | None, setting("Edition of the session (edition-based redefinition).")
-    ] = None
-    https_proxy: Annotated[
-        str | None, setting("Host of an HTTPS proxy to the database; TLS only.")
-    ] = None
-    https_proxy_port: Annotated[int, setting("Port of that proxy.", ge=1)] = 80
     connect_timeout: Annotated[
         float, setting("Seconds that connecting and logging in may take.", ge=0.01)
     ] = 30
     call_timeout: Annotated[float, setting("Seconds that one round trip may take.", ge=0.01)] = 300
-    expire_time: Annotated[
-        int, setting("Minutes between probes of an idle connection; 0 means none.", ge=0)
-    ] = 2
-    disable_oob: Annotated[
-        bool,
-        setting("Set this if connecting hangs, as behind some firewalls and in some containers."),
-    ] = False
-    sdu: Annotated[int, setting("Maximum bytes per network packet.", ge=512)] = 65535
+    ssl_server_dn_match: Annotated[bool | None, old(_IN_DSN.format("ssl_server_dn_match"))] = None
+    https_proxy: Annotated[str | None, old(_IN_DSN.format("https_proxy"))] = None
+    https_proxy_port: Annotated[int | None, old(_IN_DSN.format("https_proxy_port"))] = None
+    edition: Annotated[str | None, old(_PYO.format("edition"))] = None
+    expire_time: Annotated[int | None, old(_IN_DSN.format("expire_time"))] = None
+    disable_oob: Annotated[bool | None, old(_PYO.format("disable_oob"))] = None
+    sdu: Annotated[int | None, old(_IN_DSN.format("sdu"))] = None
     array_size: Annotated[
-        int, setting("Maximum rows per round trip; fewer if rows are large.", ge=1)
+        int, old("remove it: the tap adapts to the size of the rows, within `page_size`", ge=1)
     ] = 5000
 
     @classmethod
@@ -129,30 +113,31 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
         _ = self.names, self.zone
 
     def connect_arguments(self) -> dict[str, Any]:
-        """The arguments of ``oracledb.connect``; they hold the passwords."""
-        return {**self.address, **self._login(), "program": PROGRAM}
-
-    @property
-    def address(self) -> dict[str, Any]:
-        """Those of them that say where the database is."""
-        names = _ADDRESS if self.dsn else (*_ADDRESS, *_AT_HOST)
+        """The arguments of ``oracledb.connect``, which hold the passwords. What ``dsn`` says about
+        one of them goes first.
+        """
+        found = {name: getattr(self, name) for name in (*_LOGIN, *_ADDRESS, *_OLD_OPTIONS)}
+        given = {name: value for name, value in found.items() if value is not None}
         if self.https_proxy:
-            names = (*names, "https_proxy_port")
-        found = {name: getattr(self, name) for name in names}
-        found["tcp_connect_timeout"] = self.connect_timeout
-        return {name: value for name, value in found.items() if value is not None}
+            given.setdefault("https_proxy_port", 80)
+        if not (self._logs_in or self._has_provider):
+            given["externalauth"] = True
+        return {
+            **_OPTIONS,
+            **given,
+            "tcp_connect_timeout": self.connect_timeout,
+            "program": PROGRAM,
+        }
 
     @property
     def where(self) -> str:
         """The database as messages name it; behind a ``?`` there may be a secret."""
-        if self.dsn is not None:
-            return re.sub(r"\s+", "", self.dsn.partition("?")[0])[:120]
-        return f"{self.host}:{self.port}/{self.service_name or self.sid}"
+        return re.sub(r"\s+", "", (self.dsn or "").partition("?")[0])[:120]
 
     @property
     def user_label(self) -> str:
         """The user as messages name it."""
-        return self.user or "the external user"
+        return (self.user or "").partition("[")[0] or "the external user"
 
     @cached_property
     def table_name(self) -> TableName:
@@ -175,17 +160,10 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
             tuple(identifier(name, setting="columns") for name in self.columns or ()),
         )
 
-    def _login(self) -> dict[str, Any]:
-        found = {
-            "user": self.user,
-            "password": self.password,
-            "wallet_password": self.wallet_password,
-            "proxy_user": self.proxy_user,
-        }
-        login: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
-        if "user" not in login and not self._has_provider:
-            login["externalauth"] = True
-        return login
+    @property
+    def _logs_in(self) -> bool:
+        """Whether there is a user to log in as; `[app]` only says whom to become."""
+        return self.user is not None and not self.user.startswith("[")
 
     @property
     def _has_provider(self) -> bool:
@@ -194,20 +172,26 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
 
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         """What is wrong between the settings of the connection, and the remedy of each."""
-        for one, other in _EXCLUSIVE:
-            if getattr(self, one) and getattr(self, other):
-                yield f"both `{one}` and `{other}` are set", "Keep one"
-        if not (self.dsn or self.host):
-            yield "neither `dsn` nor `host` is set", "Set `host` and `service_name`"
-        if self.host and not (self.service_name or self.sid):
-            yield "`host` is set without `service_name`", "Set `service_name` (or `sid`)"
+        if not self.dsn:
+            yield "`dsn` is not set", "Set `dsn`, as in db:1521/SERVICE"
+        for name in self._old_options_that_differ():
+            yield f"`{name}` and `dsn` are both set, and differ", "Keep `dsn`"
         if self.dsn and re.match(r"[^(?]*@", self.dsn):
             yield "`dsn` contains a login", "Set `user` and `password` instead"
         if self.lib_dir and not self.thick_mode:
             yield "`lib_dir` is set without `thick_mode`", "Set `thick_mode` to true"
         if self.wallet_location or self.thick_mode or self._has_provider:
             return  # these can bring user and password with them
-        if not self.user:
+        if not self._logs_in:
             yield "`user` is not set", "Set `user` and `password`"
         if not self.password:
             yield "no password is set", "Set `password` or `password_file`"
+
+    def _old_options_that_differ(self) -> Iterator[str]:
+        """The old settings of which ``dsn`` says something else."""
+        for name in _OLD_OPTIONS:
+            value = getattr(self, name)
+            said = re.search(rf"\b{name}\s*=\s*([^&)\s]+)", self.dsn or "", re.IGNORECASE)
+            text = str(value).lower()
+            if value is not None and said and said[1].lower() not in _FLAGS.get(text, (text,)):
+                yield name

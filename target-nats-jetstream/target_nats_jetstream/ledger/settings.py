@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from typing_extensions import override
 
-from target_nats_jetstream.config import Settings, from_file, refuse, secret, setting
-from target_nats_jetstream.publisher.settings import BackoffSettings
+from target_nats_jetstream.config import Settings, from_file, old, refuse, secret, setting
+from target_nats_jetstream.publisher.settings import BACKOFF, Delays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,10 +48,7 @@ class Tls(NamedTuple):
 
 
 class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
-    """Where the ledger is and how it is treated; durations in seconds.
-
-    ``waits`` are those before each retry, at the pace of the backoff settings.
-    """
+    """Where the ledger is and how it is treated; durations in seconds."""
 
     never_blank = ("program_name", "ledger_table")
 
@@ -102,17 +99,18 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         ),
     ] = "fail"
     timeout: Annotated[
-        float, setting("Seconds to wait for a connection or an answer from the database.", ge=0.1)
+        float, old("remove it: 10 seconds for each answer, and `max_retries` times more", ge=0.1)
     ] = 10
     max_retries: Annotated[
         int,
         setting(
-            "How often to retry the ledger's database, with the delays of the backoff settings.",
+            "How often to try again to reach the ledger's database, with the delays of `backoff`. "
+            "For NATS, `max_outage` says how long.",
             ge=0,
             le=10_000,
         ),
     ] = 8
-    waits: tuple[float, ...] = ()
+    backoff: Delays = BACKOFF
 
     @property
     def enabled(self) -> bool:
@@ -123,6 +121,12 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
     def warn_only(self) -> bool:
         """Whether publishing goes on while the ledger is away."""
         return self.on_error == "warn"
+
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """The seconds before each retry."""
+        longest = len(self.backoff) - 1
+        return tuple(self.backoff[min(retry, longest)] for retry in range(self.max_retries))
 
     @property
     def tls(self) -> Tls | None:
@@ -136,9 +140,7 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         given = cls._given(config)
         from_file(given, ["mariadb_password"])
-        found = cls._converted(given)
-        waits = BackoffSettings.from_config(config).waits(found.max_retries)
-        return cls._converted({**given, "waits": waits})
+        return cls._converted(given)
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""

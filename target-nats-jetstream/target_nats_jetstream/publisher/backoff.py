@@ -1,11 +1,11 @@
-"""How long to go on trying: exponential waits with jitter, and an end. Pure."""
+"""How long to go on trying: growing waits with jitter, and an end. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Backoff:
@@ -13,9 +13,7 @@ class Backoff:
 
     Args:
         limit: Seconds after which to give up, as a rule from the first failure.
-        initial: First wait, seconds.
-        longest: Longest wait, seconds.
-        factor: From one wait to the next.
+        delays: Seconds before each try; the last one repeats.
         chance: A number from 0 to 1, anew at each call: many clients must not wait in step.
     """
 
@@ -23,16 +21,12 @@ class Backoff:
         self,
         limit: float,
         *,
-        initial: float,
-        longest: float,
-        factor: float,
+        delays: Sequence[float],
         chance: Callable[[], float],
     ) -> None:
         self.limit = limit
         self.tries = 0
-        self._initial = initial
-        self._longest = longest
-        self._factor = factor
+        self._delays = delays
         self._chance = chance
         self._since = 0.0
 
@@ -50,7 +44,7 @@ class Backoff:
         if not self.tries:
             self._since = now if since is None else since
         left = self._since + self.limit - now
-        wait = min(self._longest, self._initial * self._factor ** min(self.tries, 64))
+        wait = self._delays[min(self.tries, len(self._delays) - 1)]
         self.tries += 1
         if left <= 0:
             return None

@@ -191,7 +191,7 @@ def _silent(subject: str, stream: str) -> ConfigurationError:
     if "JS." in subject:
         return ConfigurationError(
             f"JetStream does not answer on {subject}",
-            "Turn JetStream on for the server and the account, or set `domain` or `js_prefix`",
+            "Turn JetStream on for the server and the account, or set `domain`",
         )
     return ConfigurationError(
         f"stream {stream} does not answer on {subject}", "Check the stream and its leader"

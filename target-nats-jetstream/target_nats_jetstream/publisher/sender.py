@@ -94,11 +94,7 @@ class Sender:
         self._batch_size = settings.batch_size
         self._last_failure: Failure | None = None
         self._backoff = Backoff(
-            settings.connect_timeout,
-            initial=settings.backoff.initial_backoff,
-            longest=settings.backoff.max_backoff,
-            factor=settings.backoff.backoff_multiplier,
-            chance=random.random,
+            settings.connect_timeout, delays=settings.backoff, chance=random.random
         )
         self.mode = ""
         """The mode in use; empty before the first connection."""

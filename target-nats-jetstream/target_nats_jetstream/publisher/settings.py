@@ -14,34 +14,28 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Meta
 from typing_extensions import override
 
-from target_nats_jetstream.config import Settings, from_file, refuse, secret, setting
+from target_nats_jetstream.config import Settings, from_file, old, refuse, secret, setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NANOSECONDS = 10**9
-SECRETS = ("password", "token", "creds", "nkey_seed")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _NKEY_SEED = re.compile(r"SU[A-Z2-7]{56}")
 _PARTS_OF_CREDS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _STREAM_NAME = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 
 
-class BackoffSettings(Settings, frozen=True, kw_only=True):
-    """The waits between two tries; those of the ledger are the same."""
-
-    initial_backoff: Annotated[float, setting("Seconds before the first retry.", ge=0)] = 0.1
-    max_backoff: Annotated[float, setting("Longest delay between retries, in seconds.", ge=0)] = 2
-    backoff_multiplier: Annotated[float, setting("Factor by which the delay grows.", ge=1)] = 2
-
-    def waits(self, count: int) -> tuple[float, ...]:
-        """The first waits, in seconds."""
-        wait, found = self.initial_backoff, list[float]()
-        for _ in range(count):
-            found.append(min(self.max_backoff, wait))
-            wait *= self.backoff_multiplier
-        return tuple(found)
+Delays = Annotated[
+    tuple[Annotated[float, Meta(ge=0)], ...],
+    setting(
+        "Seconds before each retry, of NATS and of the ledger's database, separated by commas; the "
+        "last one repeats. NATS takes a random part of up to half off.",
+        min_length=1,
+    ),
+]
+BACKOFF = (0.1, 0.2, 0.4, 0.8, 1.6, 2)
 
 
 class NatsSettings(Settings, frozen=True, kw_only=True):
@@ -58,14 +52,17 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         setting("URLs of the NATS servers, as a list or separated by commas. nats:// or tls://."),
     ] = ("nats://localhost:4222",)
     user: Annotated[str | None, setting("User name.")] = None
-    password: Annotated[str | None, secret("Password of the user.")] = None
-    password_file: Annotated[str | None, setting("File that holds the password.")] = None
-    token: Annotated[str | None, secret("Authentication token.")] = None
-    token_file: Annotated[str | None, setting("File that holds the token.")] = None
-    creds: Annotated[str | None, secret("Content of a .creds file (JWT and seed).")] = None
-    creds_file: Annotated[str | None, setting("A .creds file (JWT and seed).")] = None
-    nkey_seed: Annotated[str | None, secret("Seed of an NKey user, beginning with SU.")] = None
-    nkey_seed_file: Annotated[str | None, setting("File that holds the NKey seed.")] = None
+    password: Annotated[
+        str | None, secret("Password of the user; without a user, an authentication token.")
+    ] = None
+    password_file: Annotated[str | None, setting("File that holds it.")] = None
+    creds: Annotated[
+        str | None,
+        secret(
+            "A file of credentials, or its content: a .creds file (JWT and seed), or the seed of "
+            "an NKey user, which begins with SU."
+        ),
+    ] = None
     tls_ca: Annotated[
         str | None, setting("PEM file of the authority that signed the server's certificate.")
     ] = None
@@ -82,10 +79,12 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         str,
         setting("Subject prefix for answers, for users who may not subscribe to _INBOX.>."),
     ] = "_INBOX"
-    domain: Annotated[str | None, setting("JetStream domain of the stream.")] = None
-    js_prefix: Annotated[
+    domain: Annotated[
         str | None,
-        setting("Prefix of the JetStream API where it is imported under another name."),
+        setting(
+            "JetStream domain of the stream; or, with a dot in it, the prefix under which the "
+            "JetStream API is imported, such as imported.api."
+        ),
     ] = None
     stream: Annotated[str, setting("JetStream stream that takes the messages.")] = "TXLOG_STREAM"
     create_stream: Annotated[
@@ -116,7 +115,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         int, setting("Messages in a batch; the servers' limit for atomic ones is 1000.", ge=1)
     ] = 1000
     max_in_flight: Annotated[
-        int, setting("Maximum unacknowledged messages in the modes fast and window.", ge=1)
+        int, old("remove it: the default suits, and `publish_mode: sync` sends one by one", ge=1)
     ] = 4000
     ack_timeout: Annotated[
         float, setting("Seconds without an answer before a connection is closed.", ge=0.1)
@@ -152,7 +151,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     dead_letter_file: Annotated[
         str, setting("JSON lines file for dead letters that NATS does not accept.")
     ] = "dead_letters.jsonl"
-    backoff: BackoffSettings = BackoffSettings()
+    backoff: Delays = BACKOFF
     stream_subjects: tuple[str, ...] = ()
     checkpoint_seconds: float = 0
 
@@ -164,9 +163,8 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     @property
     def api_prefix(self) -> str:
         """What the subjects of the JetStream API begin with."""
-        if self.domain:
-            return f"$JS.{self.domain}.API"
-        return (self.js_prefix or "$JS.API").rstrip(".")
+        domain = self.domain or "$JS.API"
+        return domain.rstrip(".") if "." in domain else f"$JS.{domain}.API"
 
     @classmethod
     @override
@@ -188,14 +186,15 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
                 contradict each other.
         """
         given = cls._given(config)
-        from_file(given, SECRETS)
+        from_file(given, ["password"])
+        if "creds" in given:
+            given["creds"] = _credentials(given["creds"])
         login: dict[str, str] = {}
         if "servers" in given:
             given["servers"], login = _servers(given["servers"])
         given |= _one_login(given, login)
         if "stream_config" in given:
             given["stream_config"] = _stream_config(given["stream_config"])
-        given["backoff"] = BackoffSettings.from_config(config)
         given["stream_subjects"] = stream_subjects
         given["checkpoint_seconds"] = checkpoint_seconds
         return cls._converted(given)
@@ -204,12 +203,6 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         """Refuse what contradicts itself, or cannot be: nats-py looks into such keys for ever."""
         if not _STREAM_NAME.fullmatch(self.stream):
             refuse("stream", "is not a stream name", "Use a name without blanks and . * > / \\")
-        if self.creds and not all(part in self.creds for part in _PARTS_OF_CREDS):
-            refuse("creds", "holds no credentials", "Use the whole content of a .creds file")
-        if self.nkey_seed and not _NKEY_SEED.fullmatch(self.nkey_seed):
-            refuse("nkey_seed", "is not a user seed", "Use a seed that begins with SU")
-        if self.domain and self.js_prefix:
-            refuse("domain", "and `js_prefix` are both set", "Keep one of them")
         for name in ("tls_ca", "tls_cert", "tls_key"):
             if (path := getattr(self, name)) and not Path(path).is_file():
                 refuse(name, "does not name a file", "Check the path")
@@ -226,6 +219,25 @@ def _servers(listed: Sequence[object]) -> tuple[list[str], dict[str, str]]:
         urls.append(url)
         login.update(found)
     return urls, login
+
+
+def _credentials(text: str) -> str:
+    """The content of ``creds``, which may name a file."""
+    content = text
+    if not _are_credentials(text):
+        try:
+            content = Path(text).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            refuse("creds", "is neither credentials nor a file that can be read", "Check it")
+    if not _are_credentials(content):
+        what = "is a file that holds neither a JWT and a seed, nor an NKey seed"
+        refuse("creds", what, "Use a whole .creds file, or a seed that begins with SU")
+    return content.strip()
+
+
+def _are_credentials(text: str) -> bool:
+    is_seed = _NKEY_SEED.fullmatch(text.strip()) is not None
+    return is_seed or all(part in text for part in _PARTS_OF_CREDS)
 
 
 def _stream_config(wishes: object) -> dict[str, Any]:
@@ -264,17 +276,17 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
     if parts.username is None:
         return url, {}
     if parts.password is None:
-        return url, {"token": unquote(parts.username)}
+        return url, {"password": unquote(parts.username)}
     return url, {"user": unquote(parts.username), "password": unquote(parts.password)}
 
 
 def _one_login(own: Mapping[str, Any], from_url: Mapping[str, str]) -> dict[str, Any]:
     """The login to use: what is set by itself goes before what stands in a URL; never two kinds."""
-    given = {name: own[name] for name in ("user", *SECRETS) if own.get(name)} or dict(from_url)
-    kinds = [name for name in ("user", "token", "creds", "nkey_seed") if name in given]
-    if len(kinds) > 1:
-        refuse(kinds[0], f"and `{kinds[1]}` are both set", "Keep one way to log in")
-    if ("user" in given) != ("password" in given):
-        missing = "password" if "user" in given else "user"
-        refuse(missing, "is missing: a login needs `user` and `password`", f"Set `{missing}`")
+    given = {name: own[name] for name in ("user", "password", "creds") if own.get(name)}
+    given = given or dict(from_url)
+    first = next(iter(given), "creds")
+    if "creds" in given and first != "creds":
+        refuse(first, "and `creds` are both set", "Keep one way to log in")
+    if "user" in given and "password" not in given:
+        refuse("password", "is missing: a login needs `user` and `password`", "Set `password`")
     return given

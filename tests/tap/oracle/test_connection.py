@@ -28,8 +28,8 @@ SECRET = "s3cr3t-Pa55"
 
 
 def config(port: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any setting
-    at = {"host": "127.0.0.1", "port": port, "service_name": "X"}
-    return {"user": "u", "password": SECRET, "connect_timeout": 0.5, **at, **more}
+    at = f"127.0.0.1:{port}/X"
+    return {"user": "u", "password": SECRET, "connect_timeout": 0.5, "dsn": at, **more}
 
 
 def attempts() -> list[str]:
@@ -72,7 +72,7 @@ def test_a_silent_listener_does_not_hold_the_tap(listener: socket.socket) -> Non
     assert time.monotonic() - started < 5
     assert str(told) == (
         f"cannot reach Oracle at 127.0.0.1:{port_of(listener)}/X (nothing within 0.5 s). Check"
-        " `host`, `port` and firewall"
+        " `dsn` and firewall"
     )
     assert told.exit_code == 4
 
@@ -92,7 +92,7 @@ from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 
 def connect(port, seconds):
-    at = {"host": "127.0.0.1", "port": int(port), "service_name": "X", "connect_timeout": seconds}
+    at = {"dsn": f"127.0.0.1:{port}/X", "connect_timeout": seconds}
     try:
         OracleSource(OracleSettings.from_config({"user": "u", "password": "p", **at}))
     except Exception as error:
@@ -146,7 +146,7 @@ def test_a_peer_that_is_no_listener_is_unreachable(listener: socket.socket) -> N
         ({"dsn": "(DESCRIPTION=("}, "not an alias, Easy Connect string"),
         ({"dsn": "config-file:///nonexistent.json"}, "configuration store"),
         ({"dsn": "config-nobody://x"}, "not an alias, Easy Connect string"),
-        ({"dsn": "127.0.0.1:1/X", "https_proxy": "p"}, "`https_proxy` needs TLS"),
+        ({"dsn": "127.0.0.1:1/X?https_proxy=p&https_proxy_port=1"}, "HTTPS proxy needs TLS"),
         (
             {"dsn": "127.0.0.1:1/X", "thick_mode": True, "lib_dir": "/nonexistent"},
             "Oracle Client libraries cannot be loaded",

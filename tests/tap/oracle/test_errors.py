@@ -153,15 +153,12 @@ def refused(code: int) -> oracledb.Error:
         (
             wrapped(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")),
             4,
-            (
-                "cannot reach Oracle at db:1521/ORCL (connection refused). Check `host`, `port` and"
-                " firewall"
-            ),
+            ("cannot reach Oracle at db:1521/ORCL (connection refused). Check `dsn` and firewall"),
         ),
         (
             refused(12541),
             4,
-            "cannot reach Oracle at db:1521/ORCL (ORA-12541). Check `host`, `port` and firewall",
+            "cannot reach Oracle at db:1521/ORCL (ORA-12541). Check `dsn` and firewall",
         ),
         (
             refused(12516),
@@ -175,17 +172,14 @@ def refused(code: int) -> oracledb.Error:
             socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
             4,
             (
-                "the host of db:1521/ORCL cannot be found (name or service not known). Check `host`"
-                " (or `dsn`) and DNS"
+                "the host of db:1521/ORCL cannot be found (name or service not known). Check `dsn`"
+                " and DNS"
             ),
         ),
         (
             TimeoutError("nothing within 30 s"),
             4,
-            (
-                "cannot reach Oracle at db:1521/ORCL (nothing within 30 s). Check `host`, `port`"
-                " and firewall"
-            ),
+            ("cannot reach Oracle at db:1521/ORCL (nothing within 30 s). Check `dsn` and firewall"),
         ),
     ],
     ids=lambda value: value if isinstance(value, int) else None,

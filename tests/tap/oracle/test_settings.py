@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROPERTIES = OracleSettings.properties()
 SECRET = "s3cr3t-Pa55"
-HOST = {"user": "spc_read", "password": SECRET, "host": "db", "service_name": "ORCL"}
+HOST = {"user": "spc_read", "password": SECRET, "dsn": "db:1521/ORCL"}
 
 
 def settings(**config: Any) -> OracleSettings:  # noqa: ANN401 - any setting
@@ -40,7 +40,9 @@ def test_the_defaults_that_the_schema_announces_are_the_ones_that_hold() -> None
 
 
 def test_empty_text_and_null_are_as_if_not_set() -> None:
-    assert settings(**HOST) == settings(**HOST, sid="", dsn=None, config_dir="", columns=None)
+    assert settings(**HOST) == settings(
+        **HOST, proxy_user="", wallet_location=None, config_dir="", columns=None
+    )
 
 
 def test_names_are_stored_as_oracle_does() -> None:
@@ -53,7 +55,7 @@ def test_every_setting_is_described_and_typed() -> None:
     for name, found in PROPERTIES.items():
         Draft202012Validator.check_schema(found)
         assert found["title"], name
-        assert found["description"].endswith("."), name
+        assert found["description"].endswith(".") or "old" in found, name
     assert {name for name, found in PROPERTIES.items() if found.get("secret")} == {
         "password",
         "wallet_password",
@@ -63,17 +65,12 @@ def test_every_setting_is_described_and_typed() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"sid": "X"}, "both `service_name` and `sid` are set"),
-        ({"dsn": "alias"}, "both `dsn` and `host` are set"),
-        ({"host": None, "dsn": "alias"}, "both `dsn` and `service_name` are set"),
-        ({"host": None}, "neither `dsn` nor `host` is set"),
-        ({"service_name": None}, "`host` is set without `service_name`"),
+        ({"dsn": None}, "`dsn` is not set"),
         ({"user": None}, "`user` is not set"),
+        ({"user": "[app]"}, "`user` is not set"),
         ({"password": None}, "no password is set"),
         ({"password_file": "/x"}, "`password` and `password_file` are both set"),
         ({"lib_dir": "/x"}, "`lib_dir` is set without `thick_mode`"),
-        ({"port": "abc"}, "`port` is not a number that fits. Set a whole number, at least 1"),
-        ({"port": 0}, "`port` is not a number that fits. Set a whole number, at least 1"),
         ({"sdu": 8192.5}, "setting `sdu` is not a number that fits. Set a whole number"),
         ({"connect_timeout": "soon"}, "setting `connect_timeout` is not a number that fits"),
         ({"call_timeout": "nan"}, "setting `call_timeout` is not a number that fits"),
@@ -109,6 +106,7 @@ def test_a_login_within_the_dsn_is_refused_and_not_repeated(dsn: str) -> None:
     "config",
     [
         {"dsn": "adb_high", "wallet_location": "/wallet"},
+        {"dsn": "adb_high", "wallet_location": "/wallet", "user": "[app]"},
         {"dsn": "seps_alias", "thick_mode": True},
     ],
 )
@@ -152,7 +150,7 @@ def test_no_secret_is_in_any_text_of_the_settings() -> None:
     for text in (repr(made), str(made), f"{made}", made.where, made.user_label):
         assert SECRET not in text
     with pytest.raises(AttributeError):
-        made.host = "elsewhere"  # type: ignore[misc]  # that is the point
+        made.dsn = "elsewhere"  # type: ignore[misc]  # that is the point
 
 
 @pytest.mark.parametrize(
@@ -168,57 +166,48 @@ def test_a_dsn_is_named_in_one_line_and_without_its_parameters(dsn: str, where: 
     assert settings(user="u", password="p", dsn=dsn).where == where
 
 
-def connect_string(**config: Any) -> str:  # noqa: ANN401 - any setting
+def driver_parameters(**config: Any) -> oracledb.ConnectParams:  # noqa: ANN401 - any setting
     """What the driver makes of the arguments."""
-    arguments = settings(user="u", password="p", **config).connect_arguments()
-    dsn = arguments.pop("dsn", None)
-    parameters = oracledb.ConnectParams(**arguments)
-    if dsn is not None:
-        parameters.parse_connect_string(dsn)
-    return parameters.get_connect_string() or ""
+    arguments = settings(**{"user": "u", "password": "p", **config}).connect_arguments()
+    dsn = arguments.pop("dsn")
+    parameters: oracledb.ConnectParams = oracledb.ConnectParams(**arguments)
+    parameters.parse_connect_string(dsn)
+    return parameters
 
 
-@pytest.mark.parametrize(
-    "config", [{"host": "db", "service_name": "ORCL"}, {"dsn": "db:1521/ORCL"}]
-)
-def test_the_driver_gets_address_and_timeouts_either_way(config: dict[str, Any]) -> None:
-    text = connect_string(**config, connect_timeout="7.5", expire_time=4, sdu=16384)
-    for part in ("(HOST=db)", "(PORT=1521)", "(SERVICE_NAME=ORCL)"):
+def test_the_driver_gets_address_and_timeouts() -> None:
+    text = driver_parameters(
+        dsn="db/ORCL?expire_time=4", connect_timeout="7.5"
+    ).get_connect_string()
+    for part in ("(HOST=db)", "(PORT=1521)", "(SERVICE_NAME=ORCL)", "(SDU=65535)"):
         assert part in text
-    for part in ("(TRANSPORT_CONNECT_TIMEOUT=7500ms)", "(EXPIRE_TIME=4)", "(SDU=16384)"):
+    for part in ("(TRANSPORT_CONNECT_TIMEOUT=7500ms)", "(EXPIRE_TIME=4)"):
         assert part in text
 
 
-def test_the_driver_gets_tls_wallet_and_proxy() -> None:
-    text = connect_string(
-        host="db",
-        port=2484,
-        sid="X",
-        protocol="tcps",
-        wallet_location="/wallet",
-        ssl_server_dn_match=False,
-        https_proxy="proxy",
-        https_proxy_port=3128,
-    )
-    for part in ("(PROTOCOL=tcps)", "(SID=X)", "(MY_WALLET_DIRECTORY=/wallet)"):
-        assert part in text
-    assert "(HTTPS_PROXY=proxy)(HTTPS_PROXY_PORT=3128)" in text
-    assert "SSL_SERVER_DN_MATCH=ON" not in text
+def test_the_dsn_says_all_that_there_is_to_say_about_the_way() -> None:
+    options = "https_proxy=proxy&https_proxy_port=3128&ssl_server_dn_match=off&sdu=16384"
+    more = "pyo.edition=e2&pyo.disable_oob=true"
+    found = driver_parameters(dsn=f"tcps://db:2484/ORCL?{options}&{more}", wallet_location="/w")
+    assert (found.host, found.port, found.protocol) == ("db", 2484, "tcps")
+    assert (found.https_proxy, found.https_proxy_port) == ("proxy", 3128)
+    assert (found.ssl_server_dn_match, found.sdu) == (False, 16384)
+    assert (found.edition, found.disable_oob) == ("e2", True)
+    assert found.wallet_location == "/w"
 
 
 def test_every_argument_is_one_that_the_driver_knows() -> None:
-    made = settings(
-        **HOST,
-        wallet_location="/w",
-        wallet_password="w",
-        config_dir="/c",
-        proxy_user="app",
-        edition="e2",
-        https_proxy="proxy",
-    )
-    parameters = oracledb.ConnectParams(**made.connect_arguments())
-    assert (parameters.user, parameters.proxy_user, parameters.edition) == ("spc_read", "app", "e2")
-    assert (parameters.program, parameters.disable_oob) == ("tap-oracle-txlog", False)
+    made = settings(**HOST, wallet_location="/w", wallet_password="w", config_dir="/c")
+    arguments = made.connect_arguments()
+    del arguments["dsn"]  # connect() alone takes it
+    parameters = oracledb.ConnectParams(**arguments)
+    assert (parameters.user, parameters.program) == ("spc_read", "tap-oracle-txlog")
+
+
+def test_a_user_may_log_in_for_another_one() -> None:
+    parameters = driver_parameters(dsn="db/ORCL", user="etl[app]")
+    assert (parameters.user, parameters.proxy_user) == ("etl", "app")
+    assert settings(**HOST | {"user": "etl[app]"}).user_label == "etl"
 
 
 def test_the_zone_of_the_source_is_a_zone() -> None:

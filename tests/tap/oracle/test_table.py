@@ -33,7 +33,7 @@ def table(
     selected: Collection[str] | None = None,
     **config: Any,  # noqa: ANN401 - any setting
 ) -> Table:
-    login = {"user": "u", "password": "p", "host": "db", "service_name": "X"}
+    login = {"user": "u", "password": "p", "dsn": "db/X"}
     settings = OracleSettings.from_config(login | config)
     return Table.of(settings, settings.table_name, described, selected)
 

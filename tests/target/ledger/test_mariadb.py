@@ -193,7 +193,7 @@ class TestServerAway:
     def test_a_server_that_stays_away_stops_the_run_and_says_what_follows(
         self, mariadb: MariaDbDatabase, open_ledger: OpenLedger, waits: list[float]
     ) -> None:
-        ledger = open_ledger(mariadb, max_retries=3, initial_backoff=1, max_backoff=3)
+        ledger = open_ledger(mariadb, max_retries=3, backoff=[1, 2, 3])
         ledger.begin()
         mariadb.server.kill()
         try:

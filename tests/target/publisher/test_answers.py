@@ -38,7 +38,12 @@ def error(err_code: int, code: int = 400) -> dict[str, Any]:
     return {"code": code, "err_code": err_code, "description": "made up"}
 
 
-QUICK = {"create_stream": "off", "dedupe_tail": 0, "initial_backoff": 0.01, "max_outage": 30}
+QUICK = {
+    "create_stream": "off",
+    "dedupe_tail": 0,
+    "backoff": [0.01, 0.02, 0.04, 0.1, 1],
+    "max_outage": 30,
+}
 RESENT = sorted(code for code, action in ACTIONS.items() if action is Action.RESEND)
 FALLING_BACK = sorted(code for code, action in ACTIONS.items() if action is Action.FALL_BACK)
 DEAD = sorted(code for code, action in ACTIONS.items() if action is Action.DEAD_LETTER)

@@ -73,7 +73,7 @@ def test_user_and_password(
 
 
 @pytest.mark.parametrize(
-    "login", [{}, {"user": "etl", "password": "wr0ng-s3cret"}, {"token": "wr0ng-s3cret"}]
+    "login", [{}, {"user": "etl", "password": "wr0ng-s3cret"}, {"password": "wr0ng-s3cret"}]
 )
 def test_a_refused_login_is_told_at_once_and_not_tried_again(
     make_nats: Callable[..., NatsServer], login: dict[str, str], caplog: pytest.LogCaptureFixture
@@ -100,9 +100,9 @@ def test_a_password_in_a_url_is_never_shown(make_nats: Callable[..., NatsServer]
 
 def test_token(make_nats: Callable[..., NatsServer], tmp_path: Path) -> None:
     server = make_nats(config="authorization { token: t0k3n }", connect={"token": "t0k3n"})
-    works(server, token="t0k3n")
+    works(server, password="t0k3n")
     (tmp_path / "token").write_text("t0k3n")
-    works(server, token_file=str(tmp_path / "token"))
+    works(server, password_file=str(tmp_path / "token"))
     works(server, servers=server.url.replace("nats://", "nats://t0k3n@"))
 
 
@@ -114,11 +114,11 @@ def test_nkey(
         config=f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}",
         connect={"nkeys_seed_str": key.seed},
     )
-    works(server, nkey_seed=key.seed)
+    works(server, creds=key.seed)
     (tmp_path / "seed").write_text(f"{key.seed}\n")
-    works(server, nkey_seed_file=str(tmp_path / "seed"))
+    works(server, creds=str(tmp_path / "seed"))
     other = user_nkey()
-    error = refusal(settings_for(server, nkey_seed=other.seed))
+    error = refusal(settings_for(server, creds=other.seed))
     assert isinstance(error, AccessDeniedError)
     assert key.seed not in caplog.text
     assert other.seed not in f"{error}{caplog.text}"
@@ -131,7 +131,7 @@ def test_credentials_file_and_inline(
     file = tmp_path / "user.creds"
     file.write_text(creds)
     server = make_nats(config=config, connect={"user_credentials": str(file)})
-    works(server, creds_file=str(file))
+    works(server, creds=str(file))
     works(server, creds=creds)
     _, foreign, foreign_seed = operator_mode()
     error = refusal(settings_for(server, creds=foreign))
@@ -143,7 +143,7 @@ def test_credentials_file_and_inline(
 @pytest.mark.parametrize(
     "broken",
     [
-        {"nkey_seed": "SUABROKEN"},
+        {"creds": "SUABROKEN"},
         {"creds": "no credentials at all"},
         {"creds": "-----BEGIN NATS USER JWT-----\nx\n"},
     ],
@@ -313,6 +313,6 @@ def test_the_least_rights_that_the_documentation_names_are_enough(
 def test_a_domain_is_part_of_the_api(make_nats: Callable[..., NatsServer]) -> None:
     server = make_nats(jetstream="domain: hub")
     works(server, domain="hub")
-    works(server, js_prefix="$JS.hub.API")
+    works(server, domain="$JS.hub.API")
     error = refusal(settings_for(server, domain="nowhere", connect_timeout=0.5))
     assert "JetStream does not answer on $JS.nowhere.API" in str(error)

@@ -151,15 +151,15 @@ async def _check_tls(server: str, *, certificate: bool) -> None:
 
 
 def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
-    login: dict[str, Any] = {
-        "user": settings.user,
-        "password": settings.password,
-        "token": settings.token,
-    }
-    if settings.creds:
+    login: dict[str, Any] = {}
+    if settings.user:
+        login = {"user": settings.user, "password": settings.password}
+    elif settings.password:
+        login["token"] = settings.password
+    elif settings.creds and settings.creds.startswith("SU"):
+        login["nkeys_seed_str"] = settings.creds
+    elif settings.creds:
         login["user_credentials"] = RawCredentials(settings.creds)
-    if settings.nkey_seed:
-        login["nkeys_seed_str"] = settings.nkey_seed
     if server.startswith("tls://") or settings.tls_ca or settings.tls_cert or settings.tls_first:
         login["tls"] = _tls_context(settings)
         login["tls_hostname"] = settings.tls_hostname
@@ -190,7 +190,7 @@ def _explained(error: Exception, settings: NatsSettings, server: str) -> Excepti
     if isinstance(error, nats.errors.AuthorizationError) or "authori" in text or "authent" in text:
         return AccessDeniedError(
             f"NATS at {server} refuses the login{_as_whom(settings)}: {text}",
-            "Check user and password, token, `creds_file` or `nkey_seed_file`; not tried again",
+            "Check `user` and `password` (or token), or `creds`; not tried again",
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConfigurationError(
@@ -204,7 +204,7 @@ def _explained(error: Exception, settings: NatsSettings, server: str) -> Excepti
         )
     if isinstance(error, nkeys.NkeysError):
         reason = f"the NKey seed cannot be used: {text}"
-        return ConfigurationError(reason, "Check `creds_file` or `nkey_seed_file`")
+        return ConfigurationError(reason, "Check `creds`")
     return Unreached(server, text)
 
 
