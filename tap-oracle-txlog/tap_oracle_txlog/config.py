@@ -27,17 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 #: How a name that is no common word is written.
-_WORDS = {
-    "api": "API",
-    "ca": "CA",
-    "id": "ID",
-    "js": "JetStream",
-    "mariadb": "MariaDB",
-    "nkey": "NKey",
-    "ssl": "TLS",
-    "tls": "TLS",
-    "url": "URL",
-}
+_WORDS = {"dsn": "DSN", "id": "ID", "mariadb": "MariaDB", "url": "URL"}
 
 
 def setting(description: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgspec.Meta takes them

@@ -242,7 +242,6 @@ def test_a_backfill_with_the_program_name_of_the_tail_leaves_the_tail_where_it_w
     span = {
         "TAP_ORACLE_TXLOG_START_DATE": "2020-01-01",
         "TAP_ORACLE_TXLOG_END_DATE": "2020-01-03",
-        "TAP_ORACLE_TXLOG_SLICE_INTERVAL": "1d",
     }
     project.env |= span
     assert "done: read=0 late=0" in project.run(*suffix)
@@ -257,6 +256,20 @@ def test_a_backfill_with_the_program_name_of_the_tail_leaves_the_tail_where_it_w
     told = project.run()
     assert "(SINGER_STATE of M_INTIMECASEAGENT)" in told
     assert "done: read=5 late=" in told
+
+
+def test_names_of_the_last_release_in_the_environment_reach_the_plugins(
+    events: sa.Engine, project: MeltanoProject
+) -> None:
+    """Meltano does not know them, and puts them into no config."""
+    add_events(events, first_id=1, count=5)
+    project.env |= {
+        "TAP_ORACLE_TXLOG_MAX_BACKOFF": "4",
+        "TARGET_NATS_JETSTREAM_MAX_BACKOFF": "1",
+    }
+    told = project.run()
+    assert told.count("setting `max_backoff` is deprecated") == 2
+    assert "done: read=5 late=0" in told
 
 
 def has_come_to(row_id: int, state: dict[str, Any]) -> bool:

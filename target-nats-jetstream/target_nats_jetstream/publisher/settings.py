@@ -283,6 +283,8 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
 def _one_login(own: Mapping[str, Any], from_url: Mapping[str, str]) -> dict[str, Any]:
     """The login to use: what is set by itself goes before what stands in a URL; never two kinds."""
     given = {name: own[name] for name in ("user", "password", "creds") if own.get(name)}
+    if from_url and "user" not in given and "password" in given:
+        refuse("password", "is set without `user`, beside a login in `servers`", "Keep one of them")
     given = given or dict(from_url)
     first = next(iter(given), "creds")
     if "creds" in given and first != "creds":

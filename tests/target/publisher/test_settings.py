@@ -121,6 +121,7 @@ def test_the_configuration_of_a_stream_may_be_json_text() -> None:
         ({"user": "u"}, "password"),
         ({"user": "u", "password": "hush-hush", "creds": SEED}, "creds"),
         ({"password": "hush-hush", "creds": CREDS}, "creds"),
+        ({"servers": "nats://etl@a", "password": "hush-hush"}, "password"),
         ({"password": "hush-hush", "password_file": "/x"}, "password_file"),
         ({"password_file": "/no/such/file"}, "password_file"),
         ({"creds": "hush-hush"}, "creds"),
