@@ -95,16 +95,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     "is empty",
                     "Give it a value, or leave it out. Is it a CI secret that is not set?",
                 )
-        kinds = {name: schema["type"] for name, schema in cls.properties().items()}
-        given = {name: config[name] for name in kinds if name in config and config[name] != ""}
-        given = {
-            name: value
-            for name, value in given.items()
-            if value is not None or "null" in kinds[name]
-        }
-        for name, value in given.items():
-            if isinstance(value, str) and {"array", "object"} & set(kinds[name]):
-                given[name] = _from_text(name, value, is_list="array" in kinds[name])
+        given = {}
+        for name, schema in cls.properties().items():
+            value, kinds = config.get(name, ""), schema["type"]
+            if value == "" or (value is None and "null" not in kinds):
+                continue
+            if isinstance(value, str) and {"array", "object"} & set(kinds):
+                value = _from_text(name, value, is_list="array" in kinds)
+            given[name] = value
         return given
 
     @classmethod

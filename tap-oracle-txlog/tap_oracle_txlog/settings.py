@@ -39,7 +39,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     ] = None
     slice_interval: Annotated[
         str | None,
-        old("remove it once the backfill has ended: each goes on after its last page anyway"),
+        old("remove it when the backfill has ended; without it, one resumes after its last page"),
     ] = None
     page_size: Annotated[int, setting("Rows per query; a STATE follows each page.", ge=1)] = 10_000
     max_records_per_run: Annotated[

@@ -1,4 +1,4 @@
-"""Settings of the last release. They work in this one, and go with the next: delete this module.
+"""Settings of the last release, which still work in this one. For the next, delete this module.
 
 An ``old`` setting is translated by one of the classes in ``TRANSLATED``, or still read by the
 struct that has it. Schemas, tables and ``--about`` show none of them.
@@ -78,9 +78,8 @@ def modern(config: Mapping[str, Any], instead: Mapping[str, str]) -> dict[str, A
     """
     for name, what in instead.items():
         if is_set(config, name):
-            logger.warning(
-                "setting `%s` is deprecated, and goes in the next release: %s", name, what
-            )
+            text = "setting `%s` is deprecated and will be removed in the next release: %s"
+            logger.warning(text, name, what)
     found = dict(config)
     for old_settings in TRANSLATED:
         found = old_settings.translated(found)

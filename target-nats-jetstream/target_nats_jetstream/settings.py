@@ -59,7 +59,7 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         ),
     ] = {}  # noqa: RUF012 - msgspec makes a new one for each
     checkpoint_records: Annotated[
-        int, old("remove it: `checkpoint_seconds` says how often a STATE is passed on", ge=1)
+        int, old("remove it; `checkpoint_seconds` says how often a STATE is passed on", ge=1)
     ] = 10_000
     checkpoint_seconds: Annotated[
         int,

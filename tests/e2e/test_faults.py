@@ -54,7 +54,6 @@ def pair(tmp_path: Path, nats_server: NatsServer, mariadb: MariaDbDatabase) -> P
             "batch_size": 100,
             "checkpoint_records": 1_000,
             "shutdown_timeout": 3,
-            "backoff": "0.1,0.2,0.4,0.8,1.6,3.2,6.4,12.8,25.6,30",
             **mariadb.settings,
         },
     )

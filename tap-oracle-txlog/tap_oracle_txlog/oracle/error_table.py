@@ -215,7 +215,7 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
         "Check `dsn`, and set `config_dir` to the directory of that file",
     ),
     misconfigured(
-        "ORA-12533 ORA-12538 DPY-2049 DPY-4017 DPY-4018 DPY-4021 DPY-3029",
+        "ORA-12533 ORA-12538 DPY-2049 DPY-4017 DPY-4018 DPY-4021 DPY-4022 DPY-3029",
         "`dsn` is not an alias, Easy Connect string or connect descriptor",
         "Write it as host:port/service_name",
     ),

@@ -94,7 +94,7 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     disable_oob: Annotated[bool | None, old(_PYO.format("disable_oob"))] = None
     sdu: Annotated[int | None, old(_IN_DSN.format("sdu"))] = None
     array_size: Annotated[
-        int, old("remove it: the tap adapts to the size of the rows, within `page_size`", ge=1)
+        int, old("remove it; fetches adapt to the size of the rows, within `page_size`", ge=1)
     ] = 5000
 
     @classmethod

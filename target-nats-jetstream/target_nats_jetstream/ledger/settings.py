@@ -99,7 +99,7 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         ),
     ] = "fail"
     timeout: Annotated[
-        float, old("remove it: 10 seconds for each answer, and `max_retries` times more", ge=0.1)
+        float, old("remove it; each answer of the database may take 10 seconds", ge=0.1)
     ] = 10
     max_retries: Annotated[
         int,

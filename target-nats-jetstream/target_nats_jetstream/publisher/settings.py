@@ -115,7 +115,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         int, setting("Messages in a batch; the servers' limit for atomic ones is 1000.", ge=1)
     ] = 1000
     max_in_flight: Annotated[
-        int, old("remove it: the default suits, and `publish_mode: sync` sends one by one", ge=1)
+        int, old("remove it; `publish_mode: sync` sends messages one by one", ge=1)
     ] = 4000
     ack_timeout: Annotated[
         float, setting("Seconds without an answer before a connection is closed.", ge=0.1)
