@@ -131,12 +131,6 @@ def as_text(value: object) -> str:
     return ",".join(map(str, listed(value)))
 
 
-def from_environment(names: Iterable[str], prefix: str) -> dict[str, str]:
-    """What environment variables say of settings, as text; ``prefix`` stands before each name."""
-    variables = {name: f"{prefix}{name.upper()}" for name in names}
-    return {name: os.environ[text] for name, text in variables.items() if text in os.environ}
-
-
 def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
     """Put secrets in their places that stand in the files of ``<name>_file``.
 
@@ -153,6 +147,12 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
         except (OSError, UnicodeDecodeError) as error:
             cause = error.strerror if isinstance(error, OSError) else "not a text file"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
+
+
+def from_environment(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """The settings among environment variables, as the text that they are."""
+    variables = {name: f"{prefix}{name.upper()}" for name in names}
+    return {name: os.environ[env] for name, env in variables.items() if env in os.environ}
 
 
 def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Collection[str]) -> None:
