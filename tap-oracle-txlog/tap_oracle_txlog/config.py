@@ -135,7 +135,7 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
     """Put secrets in their places that stand in the files of ``<name>_file``.
 
     Raises:
-        ConfigurationError: A file cannot be read, or there are a secret and a file.
+        ConfigurationError: A file cannot be read or is empty, or there are a secret and a file.
     """
     for name in names:
         if (path := given.get(f"{name}_file")) is None:
@@ -147,6 +147,8 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
         except (OSError, UnicodeDecodeError) as error:
             cause = error.strerror if isinstance(error, OSError) else "not a text file"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
+        if not given[name]:
+            refuse(f"{name}_file", "is empty", "Write the secret into it")
 
 
 def from_environment(names: Iterable[str], prefix: str) -> dict[str, str]:

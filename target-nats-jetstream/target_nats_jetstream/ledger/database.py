@@ -6,16 +6,16 @@ Knows nothing of runs. MariaDB and MySQL go through PyMySQL, SQLite through Pyth
 from __future__ import annotations
 
 import logging
-import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from target_nats_jetstream.errors import ConfigurationError, UnreachableError
+from target_nats_jetstream.ledger import mariadb
 from target_nats_jetstream.ledger.errors import RowInUseError, kind_of
 from target_nats_jetstream.ledger.lock import FileLock, ServerLock
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.ledger.lock import Lock
-    from target_nats_jetstream.ledger.settings import LedgerSettings, Tls
+    from target_nats_jetstream.ledger.settings import LedgerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Attempt:
         """Keep what the database refuses; any other error passes."""
         if isinstance(error, RowInUseError):
             self.failure = error
-        elif isinstance(error, DBAPIError):
+        elif isinstance(error, DBAPIError | RuntimeError):
             kind, cause = kind_of(error)
             count = f" ({self._tries} tries)" if self._tries > 1 else ""
             self.failure = kind.error(f"{self._what}: {cause}{count}", kind.remedy)
@@ -97,11 +97,15 @@ class Database:
         on_server = self._is_server
         self._lock: Lock = ServerLock(f"{url.database}.{row}") if on_server else FileLock(row)
         arguments = (
-            _server_arguments(settings) if self._is_server else {"timeout": settings.timeout}
+            _server_arguments(settings, url.password)
+            if self._is_server
+            else {"timeout": settings.timeout}
         )
         self._engine = sa.create_engine(
             url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
         )
+        if self._is_server:
+            sa.event.listen(self._engine, "do_connect", mariadb.connect)
 
     def attempts(self, verb: str = "write", *, patiently: bool = True) -> Iterator[Attempt]:
         """Attempts at one transaction, until the first that does not fail.
@@ -182,32 +186,25 @@ class Database:
 
 
 def _url(settings: LedgerSettings) -> sa.URL:
-    if settings.url is None:
-        if settings.host is None:
-            reason, remedy = "no ledger is configured", "Set `mariadb_host` or `ledger_url`"
-            raise ConfigurationError(reason, remedy)
-        return sa.URL.create(
-            "mysql+pymysql",
-            settings.user,
-            settings.password,
-            settings.host,
-            settings.port,
-            settings.database,
-        )
-    try:
-        url = sa.make_url(settings.url)
-    except (ArgumentError, ValueError):
-        url = sa.URL.create("none")
-    driver = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
-    if url.get_backend_name() not in driver:
-        reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
-        remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
+    if settings.url is not None:
+        return mariadb.parsed(settings.url)
+    if settings.host is None:
+        reason, remedy = "no ledger is configured", "Set `mariadb_host` or `ledger_url`"
         raise ConfigurationError(reason, remedy)
-    return url.set(drivername=driver[url.get_backend_name()])
+    return sa.URL.create(
+        "mysql+pymysql",
+        settings.user,
+        settings.password,
+        settings.host,
+        settings.port,
+        settings.database,
+    )
 
 
-def _server_arguments(settings: LedgerSettings) -> dict[str, Any]:
+def _server_arguments(settings: LedgerSettings, password: str | None) -> dict[str, Any]:
+    tls = settings.tls
     return {
+        **mariadb.login(password, verified=tls is not None and tls.verify),
         "connect_timeout": settings.timeout,
         "read_timeout": settings.timeout,
         "write_timeout": settings.timeout,
@@ -215,19 +212,5 @@ def _server_arguments(settings: LedgerSettings) -> dict[str, Any]:
         # reported as such before the read times out.
         "init_command": "SET time_zone = '+00:00', "
         f"innodb_lock_wait_timeout = {max(1, int(settings.timeout / 2))}",
-        **({"ssl": _tls_context(settings.tls)} if settings.tls else {}),
+        **({"ssl": mariadb.tls_context(tls)} if tls else {}),
     }
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
-    except OSError as error:
-        reason = f"cannot use the files of mariadb_ssl_ca, _cert and _key: {error.strerror}"
-        raise ConfigurationError(reason, "Check that they are PEM files and can be read") from None
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -41,7 +41,18 @@ _RIGHT: Final = ErrorKind(
 _TLS: Final = ErrorKind(
     ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"
 )
-
+_WITHHELD: Final = ErrorKind(
+    ConfigurationError,
+    "Set `mariadb_ssl: true`, and `mariadb_ssl_ca` unless the system trusts its certificate: only "
+    "a server that is verified gets it",
+)
+_METHOD: Final = ErrorKind(
+    ConfigurationError,
+    "Let the user log in with mysql_native_password, ed25519 or caching_sha2_password",
+)
+_NOT_MARIADB: Final = ErrorKind(
+    ConfigurationError, "Check `mariadb_host` and `mariadb_port`: is it the MariaDB server?"
+)
 _SETUP: Final = ErrorKind(
     ConfigurationError,
     "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` create the table",
@@ -75,6 +86,9 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
     2006: _AWAY,  # connection is gone
     2013: _AWAY,  # connection lost during a query
     2026: _TLS,  # the server offers no TLS
+    2027: _NOT_MARIADB,  # an answer that makes no sense
+    2059: _METHOD,  # a way of logging in that the driver does not have
+    2061: _WITHHELD,  # a way of logging in that would give the password away
     4031: _AWAY,  # disconnected because of inactivity
     "SQLITE_BUSY": _AWAY,
     "SQLITE_CANTOPEN": _FILE,
@@ -86,8 +100,12 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
 }
 
 
-def kind_of(error: DBAPIError) -> tuple[ErrorKind, str]:
+def kind_of(error: DBAPIError | RuntimeError) -> tuple[ErrorKind, str]:
     """What a driver's error means, and its own words without the SQL and the values."""
+    if isinstance(error, RuntimeError):  # so PyMySQL refuses
+        if "LOAD_LOCAL" in str(error):
+            return _NOT_MARIADB, "the server asks for a file of this machine"
+        return _METHOD, str(error)  # a way of logging in needs a library
     origin: Any = error.orig
     refused = getattr(origin, "original_exception", None)
     if isinstance(refused, ssl.SSLCertVerificationError):
@@ -95,4 +113,6 @@ def kind_of(error: DBAPIError) -> tuple[ErrorKind, str]:
     if name := getattr(origin, "sqlite_errorname", None):
         return ERRORS.get("_".join(name.split("_")[:2]), _OTHER), str(origin)
     code, text = origin.args[0], origin.args[-1]
+    if not isinstance(code, int):
+        return _NOT_MARIADB, str(text)
     return ERRORS.get(code, _AWAY if error.connection_invalidated else _OTHER), f"{text} ({code})"

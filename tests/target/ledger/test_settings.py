@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from target_nats_jetstream.errors import ConfigurationError
@@ -99,6 +102,48 @@ def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
         Ledger(LedgerSettings.from_config({"ledger_url": url}))
 
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:top@s3cret@h/d",
+        "mysql://u:top@s3c/ret@h/d",
+        "mysql://u:top@s3cret:1@h:3306/d",
+        "mysql://u/x:s3cret@h/d",
+        "mariadb://u@x:s3cret@h/d",
+        "postgresql://u:top@s3cret@h/d",
+    ],
+)
+def test_a_password_that_would_count_as_a_host_is_refused_unseen(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="Write @ as %40") as caught:
+        Ledger(LedgerSettings.from_config({"ledger_url": url}))
+
+    assert not any(part in str(caught.value) for part in ("s3c", "ret", "top"))
+
+
+@given(st.text(st.sampled_from("@/:?#%&=[]\\,. s3cret密"), min_size=1))
+def test_of_no_password_in_a_url_a_part_counts_as_the_place(password: str) -> None:
+    settings = LedgerSettings.from_config({"ledger_url": f"mysql://u:{password}@host/name"})
+    with contextlib.suppress(ConfigurationError):
+        ledger = Ledger(settings)
+        ledger.close()
+        assert ledger.where == "ETL_PRMREC at host:3306/name"
+
+
+def test_an_at_in_the_path_of_a_file_is_none_of_a_password(tmp_path: Path) -> None:
+    ledger = Ledger(LedgerSettings.from_config({"ledger_url": f"sqlite:///{tmp_path}/a@b@c.db"}))
+
+    assert "a@b@c.db" in ledger.where
+    ledger.close()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n\n"])
+def test_a_file_without_a_password_is_no_empty_password(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "password"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"`mariadb_password_file` is empty\. Write"):
+        LedgerSettings.from_config({**SERVER, "mariadb_password_file": str(file)})
 
 
 def test_the_password_may_stand_in_a_file(tmp_path: Path) -> None:
