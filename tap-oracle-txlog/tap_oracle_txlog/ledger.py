@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from tap_oracle_txlog import mariadb
 from tap_oracle_txlog.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -31,10 +33,20 @@ logger = logging.getLogger(__name__)
 
 #: A column without fractions of a second has lost them; the rows of that second come again.
 LOST_FRACTION: Final = 1
-CONNECT_SECONDS: Final = 10
+ANSWER_SECONDS: Final = 10
 
-_DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
-
+_NOT_MARIADB: Final = (
+    ConfigurationError,
+    "Check mariadb_host and mariadb_port, or ledger_url: is it the MariaDB server?",
+)
+_WITHHELD: Final = (
+    ConfigurationError,
+    "Set mariadb_ssl: true, and mariadb_ssl_ca if the system does not know its authority",
+)
+_METHOD: Final = (
+    ConfigurationError,
+    "Let the user log in with mysql_native_password, ed25519 or caching_sha2_password",
+)
 #: What the error numbers of MariaDB and the error names of SQLite mean: all others say that the
 #: server is away.
 _ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
@@ -44,6 +56,10 @@ _ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
     **dict.fromkeys((1129, 1130), (AccessDeniedError, "Allow the user to come from this host")),
     **dict.fromkeys((1044, 1142, 1143), (AccessDeniedError, "Grant the user SELECT on the table")),
     **dict.fromkeys((1046, 1049), (ConfigurationError, "Check mariadb_database or ledger_url")),
+    2026: (ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"),
+    mariadb.NOT_UNDERSTOOD: _NOT_MARIADB,
+    mariadb.CANNOT_LOAD: _METHOD,
+    mariadb.WITHHELD: _WITHHELD,
     **dict.fromkeys(
         ("SQLITE_CANTOPEN", "SQLITE_NOTADB"), (ConfigurationError, "Check the path in ledger_url")
     ),
@@ -118,13 +134,15 @@ def _complete(
 
 def _rows(settings: LedgerSettings, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The rows of these names, as far as there are any."""
-    url, table = _url(settings.with_password()), settings.ledger_table
-    engine = sa.create_engine(url, connect_args=_arguments(url), hide_parameters=True)
+    table = settings.ledger_table
+    engine = _engine(settings.with_password())
     try:
         with engine.connect() as connection:
             return _select(connection, table, names)
-    except sa.exc.SQLAlchemyError as error:
-        raise _explained(error, table) from error
+    except (sa.exc.SQLAlchemyError, RuntimeError) as error:
+        kind, remedy, cause = _explained(error)
+        reason = f"cannot read {table} for state_from_ledger: {cause}"
+        raise kind(reason, remedy) from error
     finally:
         engine.dispose()
 
@@ -141,14 +159,22 @@ def _select(
     return {row["PROGRAM_NAME"]: dict(row) for row in rows}
 
 
-def _explained(error: sa.exc.SQLAlchemyError, table: str) -> TapError:
+def _explained(error: sa.exc.SQLAlchemyError | RuntimeError) -> tuple[type[TapError], str, str]:
+    """Kind, remedy, and the driver's own words."""
+    if isinstance(error, RuntimeError):  # so PyMySQL refuses
+        if "LOAD_LOCAL" in str(error):
+            return *_NOT_MARIADB, "the server asks for a file of this machine"
+        return *_METHOD, str(error)  # a way of logging in needs a library
     origin = getattr(error, "orig", None)
+    refused = getattr(origin, "original_exception", None)
+    if isinstance(refused, ssl.SSLCertVerificationError):
+        cause = f"the server's certificate is not accepted: {refused.verify_message}"
+        return *_ERROR_TABLE[2026], cause
     code: object = getattr(origin, "sqlite_errorname", None)
     cause = str(origin or type(error).__name__)
     if code is None and origin is not None and len(origin.args) > 1:
         code, cause = origin.args[0], f"{origin.args[-1]} ({origin.args[0]})"
-    kind, remedy = _ERROR_TABLE.get(code, _AWAY)
-    return kind(f"cannot read {table} for state_from_ledger: {cause}", remedy)
+    return *_ERROR_TABLE.get(code, _AWAY), cause
 
 
 def _state(text: str | None) -> dict[str, Any]:
@@ -163,37 +189,33 @@ def _state(text: str | None) -> dict[str, Any]:
     return state
 
 
+def _engine(settings: LedgerSettings) -> sa.Engine:
+    url, tls = _url(settings), settings.tls
+    if url.get_backend_name() == "sqlite":
+        return sa.create_engine(url, hide_parameters=True)
+    arguments = {
+        **mariadb.login(url.password, verified=tls is not None and tls.verify),
+        "connect_timeout": ANSWER_SECONDS,
+        "read_timeout": ANSWER_SECONDS,
+        "write_timeout": ANSWER_SECONDS,
+        **({"ssl": mariadb.tls_context(tls)} if tls else {}),
+    }
+    engine = sa.create_engine(url, connect_args=arguments, hide_parameters=True)
+    sa.event.listen(engine, "do_connect", mariadb.connect)
+    return engine
+
+
 def _url(settings: LedgerSettings) -> sa.URL:
     if settings.ledger_url:
-        return _as_url(settings.ledger_url)
+        return mariadb.parsed(settings.ledger_url)
     if not settings.mariadb_host:
         reason = "state_from_ledger is set, but neither mariadb_host nor ledger_url"
         raise ConfigurationError(reason, "Set one of them")
     return sa.URL.create(
-        _DRIVERS["mysql"],
+        "mysql+pymysql",
         username=settings.mariadb_user,
         password=settings.mariadb_password,
         host=settings.mariadb_host,
         port=settings.mariadb_port,
         database=settings.mariadb_database,
     )
-
-
-def _as_url(text: str) -> sa.URL:
-    """As the target reads it, too."""
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        url = sa.URL.create("none")
-    if url.get_backend_name() not in _DRIVERS:
-        reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
-        remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
-        raise ConfigurationError(reason, remedy)
-    if "@" in (url.host or ""):  # the rest of a password, which no line may show
-        reason = "setting `ledger_url` has an @ in its password or user"
-        raise ConfigurationError(reason, "Write it as %40")
-    return url.set(drivername=_DRIVERS[url.get_backend_name()])
-
-
-def _arguments(url: sa.URL) -> dict[str, Any]:
-    return {} if url.get_backend_name() == "sqlite" else {"connect_timeout": CONNECT_SECONDS}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from tap_oracle_txlog.config import Settings, from_file, old, secret, setting
+from tap_oracle_txlog.config import Settings, from_file, old, refuse, secret, setting
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.extraction import ExtractionSettings
 from tap_oracle_txlog.old_settings import TRANSLATED, schemas
@@ -151,6 +151,15 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         return [{"start_date": start, "end_date": end} for start, end in slices]
 
 
+class Tls(NamedTuple):
+    """How the connection to the ledger is encrypted; where it is given, it is demanded."""
+
+    ca: str | None
+    cert: str | None
+    key: str | None
+    verify: bool
+
+
 class LedgerSettings(Settings, frozen=True, kw_only=True):
     """Where the ledger is, for ``state_from_ledger``."""
 
@@ -173,6 +182,34 @@ class LedgerSettings(Settings, frozen=True, kw_only=True):
     mariadb_user: Annotated[str | None, setting("A user who may read the ledger.")] = None
     mariadb_password: Annotated[str | None, secret("Password of that user.")] = None
     mariadb_password_file: Annotated[str | None, setting("File that holds the password.")] = None
+    mariadb_ssl: Annotated[
+        bool, setting("Refuse a connection without TLS. Implied by any of the files below.")
+    ] = False
+    mariadb_ssl_ca: Annotated[
+        str | None, setting("PEM file of the authorities to trust; the system's if not set.")
+    ] = None
+    mariadb_ssl_cert: Annotated[str | None, setting("PEM file of the client certificate.")] = None
+    mariadb_ssl_key: Annotated[str | None, setting("PEM file of the client certificate's key.")] = (
+        None
+    )
+    mariadb_ssl_verify: Annotated[
+        bool,
+        setting("Check the server's certificate and its name. Turn this off for tests only."),
+    ] = True
+
+    @property
+    def tls(self) -> Tls | None:
+        """How the connection is encrypted; None where nothing asks for it."""
+        if not (self.mariadb_ssl or self.mariadb_ssl_ca or self.mariadb_ssl_cert):
+            return None
+        files = self.mariadb_ssl_ca, self.mariadb_ssl_cert, self.mariadb_ssl_key
+        return Tls(*files, verify=self.mariadb_ssl_verify)
+
+    def __post_init__(self) -> None:
+        """Refuse a client certificate without its key, and a key without its certificate."""
+        if bool(self.mariadb_ssl_cert) != bool(self.mariadb_ssl_key):
+            missing = "mariadb_ssl_key" if self.mariadb_ssl_cert else "mariadb_ssl_cert"
+            refuse(missing, "is missing: a client certificate has two files", f"Set `{missing}`")
 
     def with_password(self) -> LedgerSettings:
         """These, with the password itself where a file holds it.

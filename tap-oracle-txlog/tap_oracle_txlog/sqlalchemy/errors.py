@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from tap_oracle_txlog.errors import SourceUnreachableError
+from tap_oracle_txlog.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    SourceUnreachableError,
+    TapError,
+)
+from tap_oracle_txlog.mariadb import WITHHELD
 from tap_oracle_txlog.source import SourceLostError
 
 _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
 """SQLite's names for a file that somebody else is writing to."""
 
+_REFUSED = (1044, 1045, 1698)
+"""MariaDB's numbers for a login that it refuses."""
+
 
 def error_text(error: Exception) -> str:
     """The database's own words, without the statement and its values."""
-    text = str(getattr(error, "orig", None) or type(error).__name__)
+    origin = getattr(error, "orig", None)
+    if origin is not None and len(origin.args) > 1 and isinstance(origin.args[0], int):
+        return f"{origin.args[-1]} ({origin.args[0]})"  # as PyMySQL has it
+    text = str(origin or type(error).__name__)
     return text.partition(" with text ")[0]  # where sqlite3 quotes what is not UTF-8
+
+
+def cannot_open(error: Exception) -> TapError:
+    """What a failure to connect means."""
+    reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
+    number = next(iter(getattr(getattr(error, "orig", None), "args", ())), None)
+    if number in _REFUSED:
+        return AccessDeniedError(reason, "Check user and password")
+    if number == WITHHELD:
+        remedy = "Add ?ssl_ca=/path/ca.pem to the URL: only a server that is verified gets it"
+        return ConfigurationError(reason, remedy)
+    return SourceUnreachableError(reason, "Check the URL and the server")
 
 
 def raise_if_lost(error: Exception, reason: str) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.errors import ConfigurationError, SourceUnreachableError
-from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
-from tap_oracle_txlog.sqlalchemy.types import exact_json, json_schema
+from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.sqlalchemy.engine import engine_for
+from tap_oracle_txlog.sqlalchemy.errors import cannot_open, error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.types import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +26,16 @@ def connect(url: str) -> sa.Connection:
 
     Raises:
         ConfigurationError: It is no URL of a database, or its driver is missing.
-        SourceUnreachableError: The database cannot be opened.
+        AccessDeniedError, SourceUnreachableError: The database cannot be opened.
     """
     try:
-        return sa.create_engine(url, **exact_json(url)).connect()
+        return engine_for(url).connect()
     except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
         reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
         remedy = "Use dialect+driver://… with its driver"
         raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
-    except sa.exc.SQLAlchemyError as error:
-        reason = f"cannot open the database of `sqlalchemy_url`: {error_text(error)}"
-        raise SourceUnreachableError(reason, "Check the URL and the server") from error
+    except (sa.exc.SQLAlchemyError, RuntimeError) as error:
+        raise cannot_open(error) from error
 
 
 def reflect(engine: sa.Engine, name: str) -> sa.Table:

@@ -114,9 +114,9 @@ def _exact(value: Any) -> object:  # noqa: ANN401  # whatever the driver has for
     return decimal.Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def exact_json(url: str) -> dict[str, Callable[[str], object]]:
+def exact_json(url: sa.URL) -> dict[str, Callable[[str], object]]:
     """The argument that makes an engine read JSON with all digits, where its dialect takes one."""
-    dialect = sa.make_url(url).get_dialect()
+    dialect = url.get_dialect()
     makers = (vars(one).get("__init__") for one in dialect.__mro__)
     taken = (inspect.signature(one).parameters for one in makers if inspect.isfunction(one))
     return {"json_deserializer": _loads} if any("json_deserializer" in one for one in taken) else {}

@@ -1,0 +1,139 @@
+"""What PyMySQL is told: where the server is, how the line is encrypted, and what it may send.
+
+A server that nobody has verified may be anybody. It gets a proof that the password is known, and
+never the password, whichever way of logging in it asks for.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import sqlalchemy as sa
+from pymysql.err import Error, OperationalError
+from sqlalchemy.exc import ArgumentError
+from typing_extensions import override
+
+from tap_oracle_txlog.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_oracle_txlog.settings import Tls
+
+#: Numbers of the client's own errors, as MySQL has them.
+NOT_UNDERSTOOD: Final = 2027
+CANNOT_LOAD: Final = 2059
+WITHHELD: Final = 2061
+
+#: What to do with a URL that ``is_torn``.
+ESCAPE: Final = "Write @ as %40 there, / as %2F and : as %3A"
+
+_DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
+
+
+class ProofOnly(bytes):
+    """A password that PyMySQL can hash and cannot send.
+
+    Each way of sending one begins with a zero byte behind it: in clear, by a dialog, and encrypted
+    with a key that the server has named itself. A challenge is answered by hashes.
+    """
+
+    @override
+    def __add__(self, other: object) -> NoReturn:
+        raise OperationalError(WITHHELD, "the server asks for the password itself")
+
+
+class _TooOld:
+    """The login of before MySQL 4.1, whose hash gives the password away; PyMySQL has lost it."""
+
+    def __init__(self, _connection: object) -> None:
+        """As PyMySQL makes it."""
+
+    def authenticate(self, _packet: object) -> NoReturn:
+        """Refuse."""
+        raise OperationalError(CANNOT_LOAD, "the server asks for mysql_old_password")
+
+
+def login(password: str | None, *, verified: bool) -> dict[str, Any]:
+    """The arguments of PyMySQL that have to do with the password; it may be any Unicode text.
+
+    Args:
+        password: None for none.
+        verified: Whether the connection is refused unless the server's certificate is right.
+    """
+    kind = bytes if verified else ProofOnly
+    return {
+        "password": kind((password or "").encode()),
+        "auth_plugin_map": {"mysql_old_password": _TooOld},
+        "local_infile": False,  # no server reads files of this machine, whatever the URL says
+    }
+
+
+def connect(
+    dialect: sa.Dialect, _: object, arguments: Sequence[Any], named: Mapping[str, Any]
+) -> object:
+    """Connect, as SQLAlchemy's event ``do_connect`` asks.
+
+    Raises:
+        Error: Also where what answers makes no sense to the driver, which then falls over.
+        RuntimeError: The driver refuses what it is asked for.
+    """
+    try:
+        return dialect.connect(*arguments, **named)
+    except (Error, RuntimeError):
+        raise
+    except Exception as error:
+        raise OperationalError(NOT_UNDERSTOOD, "the answer is none of MariaDB") from error
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """How to encrypt.
+
+    Raises:
+        ConfigurationError: A file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.cert:
+            context.load_cert_chain(tls.cert, tls.key)
+    except OSError as error:
+        reason = f"cannot use the files of mariadb_ssl_ca, _cert and _key: {error.strerror}"
+        raise ConfigurationError(reason, "Check that they are PEM files and can be read") from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def parsed(ledger_url: str) -> sa.URL:
+    """The URL of a ledger, with the driver that is used.
+
+    Raises:
+        ConfigurationError: It is none, or a part of the password would count as host or database.
+    """
+    try:
+        url = sa.make_url(ledger_url)
+    except (ArgumentError, ValueError):
+        url = None
+    if is_torn(ledger_url, url):
+        reason = "setting `ledger_url` has a user or password with an @ or / in it"
+        raise ConfigurationError(reason, ESCAPE)
+    if url is None or url.get_backend_name() not in _DRIVERS:
+        reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
+        remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
+        raise ConfigurationError(reason, remedy)
+    return url.set(drivername=_DRIVERS[url.get_backend_name()])
+
+
+def is_torn(text: str, url: sa.URL | None) -> bool:
+    """Whether ``text`` has an @ that is not the one before the host: ``url`` is not what is meant.
+
+    What comes behind such an @ may be a part of a password, which no line may show. The path of a
+    file has it as it is.
+    """
+    count = text.count("@")
+    if url is None:
+        return count > 1
+    is_file = url.get_backend_name() == "sqlite"
+    return not is_file and count > int(url.username is not None)
