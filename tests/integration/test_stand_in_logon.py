@@ -78,6 +78,13 @@ def test_user_names_are_taken_in_any_case(oracle: StandIn, user: str) -> None:
     connect(oracle, user=user).close()
 
 
+@pytest.mark.parametrize("password", ["pässword", "€uro", "密码"])
+def test_a_password_is_any_unicode_text(oracle: StandIn, password: str) -> None:
+    oracle.password = password
+    connect(oracle).close()
+    assert "ORA-01017" in refusal(oracle, password="password")
+
+
 @pytest.mark.parametrize("changes", [{"password": "S3CRET"}, {"password": ""}, {"user": "nobody"}])
 def test_a_wrong_password_or_user_is_refused_and_tried_once(
     oracle: StandIn, changes: dict[str, str]

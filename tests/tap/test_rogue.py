@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.tap.command import Run, Tap
 
 PASSWORD = "s3cret-pässword"
+ALL_THAT_IS_LOGGED = {"TAP_ORACLE_TXLOG_LOGLEVEL": "DEBUG"}
 pytestmark = pytest.mark.usefixtures("table")
 
 
@@ -58,7 +59,7 @@ def test_the_ledgers_password_is_not_for_who_is_not_verified(
     certificate = authority.issue("rogue", "127.0.0.1") if line != "plain" else None
     tls = {"mariadb_ssl": True, "mariadb_ssl_verify": False} if line == "tls unverified" else {}
     with Rogue(certificate=certificate, **asks).listening() as rogue:
-        said = error_of(with_ledger_at(tap, rogue, **tls).run(log_level="DEBUG"), 2)
+        said = error_of(with_ledger_at(tap, rogue, **tls).run(env=ALL_THAT_IS_LOGGED), 2)
 
     assert rogue.got, "it was talked to"
     assert not rogue.has(PASSWORD)
@@ -82,7 +83,7 @@ def test_the_password_of_the_rows_is_not_for_who_is_not_verified(
 ) -> None:
     with Rogue(**asks).listening() as rogue:
         url = f"mysql+pymysql://reader:{PASSWORD}@127.0.0.1:{rogue.port}/spc?local_infile=1"
-        run = tap.run(sqlalchemy_url=url, max_retries=0)
+        run = tap.run(sqlalchemy_url=url, env=ALL_THAT_IS_LOGGED, max_retries=0)
 
     (said,) = run.logged("ERROR")
     assert rogue.got, "it was talked to"
@@ -179,7 +180,7 @@ def test_a_password_with_an_at_is_not_shown_in_part_neither(
     tap: Tap, setting: str, login: str, scheme: str
 ) -> None:
     url = {setting: f"{scheme}://{login}@127.0.0.1:1/d"}
-    run = tap.run(state_from_ledger=True, log_level="DEBUG", max_retries=0, **url)
+    run = tap.run(state_from_ledger=True, env=ALL_THAT_IS_LOGGED, max_retries=0, **url)
 
     (said,) = run.logged("ERROR")
     assert (run.code, run.messages) == (2, [])

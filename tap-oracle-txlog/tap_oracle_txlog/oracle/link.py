@@ -42,7 +42,7 @@ class Link:
             "user": settings.user_label,
             "table": settings.table_name.label,
         }
-        with self._explained():
+        with self._explained(quotes_dsn=True):
             self._connection = connect(settings)
 
     @property
@@ -144,9 +144,14 @@ class Link:
                 self._connection.call_timeout = round(self._seconds * 1000)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Errors of the driver leave as what they mean."""
+    def _explained(self, *, quotes_dsn: bool = False) -> Iterator[None]:
+        """Errors of the driver leave as what they mean.
+
+        Args:
+            quotes_dsn: Whether the driver's own words may have the `dsn` in them, with all that was
+                put into it by mistake: they are not even for a log at DEBUG then.
+        """
         try:
             yield
         except (oracledb.Error, OSError, UnicodeDecodeError) as error:
-            raise classify(error, self.names) from error
+            raise classify(error, self.names) from (None if quotes_dsn else error)

@@ -176,7 +176,7 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
             yield "`dsn` is not set", "Set `dsn`, as in db:1521/SERVICE"
         for name in self._old_options_that_differ():
             yield f"`{name}` and `dsn` are both set, and differ", "Keep `dsn`"
-        if self.dsn and re.match(r"[^(?]*@", self.dsn):
+        if self.dsn and "@" in self.dsn and not re.match(r"\s*\(|config-", self.dsn):
             yield "`dsn` contains a login", "Set `user` and `password` instead"
         if self.lib_dir and not self.thick_mode:
             yield "`lib_dir` is set without `thick_mode`", "Set `thick_mode` to true"

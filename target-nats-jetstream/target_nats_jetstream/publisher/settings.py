@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import unquote, urlsplit
 
 from msgspec import Meta
 from typing_extensions import override
 
 from target_nats_jetstream.config import Settings, from_file, old, refuse, secret, setting
+from target_nats_jetstream.publisher.servers import parsed_servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -191,7 +191,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
             given["creds"] = _credentials(given["creds"])
         login: dict[str, str] = {}
         if "servers" in given:
-            given["servers"], login = _servers(given["servers"])
+            given["servers"], login = parsed_servers(given["servers"])
         given |= _one_login(given, login)
         if "stream_config" in given:
             given["stream_config"] = _stream_config(given["stream_config"])
@@ -209,16 +209,6 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "tls_key" if self.tls_cert else "tls_cert"
             refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
-
-
-def _servers(listed: Sequence[object]) -> tuple[list[str], dict[str, str]]:
-    """The URLs without user info, and the login that was in them: only URLs are shown."""
-    urls, login = [], {}
-    for text in listed:
-        url, found = _split_login(str(text))
-        urls.append(url)
-        login.update(found)
-    return urls, login
 
 
 def _credentials(text: str) -> str:
@@ -257,27 +247,6 @@ def _nanoseconds(name: str, value: object) -> int:
     if not found:
         refuse(name, "is not a duration", "Set seconds, or a number with ms, s, m, h or d")
     return round(float(found[1]) * SECONDS_PER_UNIT[found[2] or "s"] * NANOSECONDS)
-
-
-def _split_login(text: str) -> tuple[str, dict[str, str]]:
-    """``nats://user:pw@host`` becomes ``nats://host:4222`` and a login; a lone name is a token."""
-    try:
-        parts = urlsplit(text if "://" in text else f"nats://{text}")
-        host, port = parts.hostname, parts.port or 4222
-    except ValueError:
-        host, port = None, 0
-    if not host or parts.scheme not in {"nats", "tls"}:
-        refuse(
-            "servers",
-            "contains something that is not a URL",
-            "Use nats://host:4222 or tls://host:4222",
-        )
-    url = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    if parts.username is None:
-        return url, {}
-    if parts.password is None:
-        return url, {"password": unquote(parts.username)}
-    return url, {"user": unquote(parts.username), "password": unquote(parts.password)}
 
 
 def _one_login(own: Mapping[str, Any], from_url: Mapping[str, str]) -> dict[str, Any]:

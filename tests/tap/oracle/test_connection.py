@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -161,6 +162,14 @@ def test_what_cannot_be_connected_to_names_its_setting(more: dict[str, Any], mes
     told = failure(user="u", password=SECRET, **more)
     assert message in str(told)
     assert told.exit_code in {2, 4}
+
+
+@pytest.mark.parametrize(
+    "dsn", [f"config-file:///nonexistent?key={SECRET}", f"(DESCRIPTION=({SECRET})"]
+)
+def test_what_the_driver_says_of_a_dsn_is_not_for_the_log_either(dsn: str) -> None:
+    told = failure(user="u", password="p", dsn=dsn)
+    assert SECRET not in "".join(traceback.format_exception(told))
 
 
 def test_a_store_whose_client_is_missing_says_what_to_install() -> None:

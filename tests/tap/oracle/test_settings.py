@@ -94,7 +94,15 @@ def test_a_contradiction_is_refused_in_one_line(config: dict[str, Any], message:
 
 
 @pytest.mark.parametrize(
-    "dsn", [f"spc/{SECRET}@db:1521/ORCL", f"spc/{SECRET}@//db/ORCL", f"spc/{SECRET}@(DESCRIPTION=)"]
+    "dsn",
+    [
+        f"spc/{SECRET}@db:1521/ORCL",
+        f"spc/{SECRET}@//db/ORCL",
+        f"spc/{SECRET}@(DESCRIPTION=)",
+        f"spc/x({SECRET}@db:1521/ORCL",
+        f"spc/x?{SECRET}@db:1521/ORCL",
+        f"spc/x@{SECRET}@db:1521/ORCL",
+    ],
 )
 def test_a_login_within_the_dsn_is_refused_and_not_repeated(dsn: str) -> None:
     with pytest.raises(ConfigurationError, match="`dsn` contains a login") as caught:
@@ -132,6 +140,15 @@ def test_a_mounted_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
     )
     assert made.connect_arguments()["password"] == SECRET
     assert made.connect_arguments()["wallet_password"] == " x y "
+
+
+def test_an_empty_file_is_no_empty_password(tmp_path: Path) -> None:
+    """Oracle would count it as a failed login."""
+    mounted = tmp_path / "password"
+    mounted.write_text("\n", encoding="utf-8")
+    for name in ("password_file", "wallet_password_file"):
+        with pytest.raises(ConfigurationError, match=f"`{name}` is empty"):
+            settings(**HOST | {"password": None}, **{name: str(mounted)})
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])

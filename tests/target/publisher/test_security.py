@@ -72,6 +72,19 @@ def test_user_and_password(
     assert PASSWORD not in caplog.text
 
 
+@pytest.mark.parametrize("password", ["pässword", "€uro", "密码"])
+def test_a_password_is_any_unicode_text(
+    make_nats: Callable[..., NatsServer], password: str
+) -> None:
+    login = {"user": "étl", "password": password}
+    server = make_nats(
+        config=f'authorization {{ user: "étl", password: "{password}" }}', connect=login
+    )
+    works(server, **login)
+    address = server.url.removeprefix("nats://")
+    works(server, servers=f"nats://étl:{password}@{address}")
+
+
 @pytest.mark.parametrize(
     "login", [{}, {"user": "etl", "password": "wr0ng-s3cret"}, {"password": "wr0ng-s3cret"}]
 )

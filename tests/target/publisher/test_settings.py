@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.settings import NatsSettings
@@ -60,6 +63,19 @@ def test_a_login_in_a_url_is_taken_out_of_it() -> None:
     assert (settings.user, settings.password) == ("etl", "p@ss")
     settings = NatsSettings.from_config({"servers": "nats://t0k3n@a"})
     assert (settings.user, settings.password) == (None, "t0k3n")
+
+
+@given(st.text(st.sampled_from("@/:?#%&=[]\\,. s12密"), min_size=1))
+def test_of_no_password_in_a_url_a_part_counts_as_a_server(password: str) -> None:
+    with contextlib.suppress(ConfigurationError):
+        settings = NatsSettings.from_config({"servers": f"nats://u:{password}@host"})
+        assert settings.servers == ("nats://host:4222",)
+
+
+def test_an_at_in_a_password_of_a_url_is_understood() -> None:
+    settings = NatsSettings.from_config({"servers": "nats://u:hush@hush@a,tls://u:hush@hush@b"})
+    assert settings.servers == ("nats://a:4222", "tls://b:4222")
+    assert settings.password == "hush@hush"
 
 
 @pytest.mark.parametrize(
@@ -133,6 +149,11 @@ def test_the_configuration_of_a_stream_may_be_json_text() -> None:
         ({"servers": "http://a"}, "servers"),
         ({"servers": "nats://u:hush-hush@"}, "servers"),
         ({"servers": "nats://a:port"}, "servers"),
+        ({"servers": "nats://u:12/hush-hush@a"}, "servers"),
+        ({"servers": "nats://u:12?hush-hush@a"}, "servers"),
+        ({"servers": "nats://u:12#hush-hush@a"}, "servers"),
+        ({"servers": "nats://u:12,hush-hush@a"}, "servers"),
+        ({"servers": ["nats://u:12", "hush-hush@a"]}, "servers"),
         ({"stream": "a.b"}, "stream"),
         ({"stream": "a b"}, "stream"),
         ({"create_stream": "maybe"}, "create_stream"),
