@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.private_files import make_private_folder, open_private
 from tap_oracle_txlog.row import ENCODER, Row, chunks
 
 if TYPE_CHECKING:
@@ -123,10 +124,10 @@ def _write_lines(file: IO[bytes] | gzip.GzipFile, rows: Sequence[Row | dict[str,
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with open_private(part, "wb") as file:
             yield file
         part.replace(path)
     finally:

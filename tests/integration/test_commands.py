@@ -14,6 +14,7 @@ from tests.integration.tap_process import login
 from tests.oracle_stand_in import faults
 from tests.oracle_stand_in.database import Table
 from tests.oracle_stand_in.events import event, numbered
+from tests.support.modes import mode_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +221,8 @@ def test_a_sample_is_four_files_of_exact_rows(
     options = ("--sample", "6", "--out", str(out), "--json")
     done = run_tap(*options, config={"table": "APP.LOG", "replication_key": "AT"})
     assert (done.code, done.stderr) == (0, "")
+    assert {mode_of(file) for file in out.iterdir()} == {0o600}
+    assert mode_of(out) == mode_of(out.parent) == 0o700
     files = [str(file) for file in sorted(out.iterdir())]
     assert sorted(json.loads(done.stdout)["result"]["files"]) == files
     rows = json.loads((out / "LOG_sample.json").read_text(encoding="utf-8"), parse_float=Decimal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import signal
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from typing_extensions import override
 from tap_oracle_txlog.batch_files import BatchFiles
 from tap_oracle_txlog.row import row_type
 from tests.support.events import Event, EventTable, stamp
+from tests.support.modes import mode_of
 
 if TYPE_CHECKING:
     from tests.tap.command import Run, Tap
@@ -244,6 +246,19 @@ def test_files_that_cannot_be_announced_are_removed(tmp_path: Path) -> None:
     with pytest.raises(BrokenPipeError):
         announce()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_and_their_folders_are_for_the_user_of_the_tap_alone(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(0o755)
+    before = os.umask(0)
+    try:
+        with files_in(shared / "new" / "folder").holding("T", ROWS) as manifest:
+            assert {mode_of(path_of(url)) for url in manifest} == {0o600}
+    finally:
+        os.umask(before)
+    folders = shared, shared / "new", shared / "new" / "folder"
+    assert [mode_of(folder) for folder in folders] == [0o755, 0o700, 0o700]
 
 
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:

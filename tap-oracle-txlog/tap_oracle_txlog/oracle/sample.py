@@ -15,6 +15,7 @@ import msgspec
 
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import dictionary
+from tap_oracle_txlog.private_files import make_private_folder, open_private
 from tap_oracle_txlog.row import ENCODER
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
@@ -48,10 +49,11 @@ def write_sample(source: OracleSource, count: int, folder: Path) -> list[str]:
     }
     sheet = folder / f"{name}_sample.csv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         for file, document in documents.items():
-            (folder / file).write_bytes(msgspec.json.format(ENCODER.encode(document)))
-        with sheet.open("w", encoding="utf-8", newline="") as lines:
+            with open_private(folder / file, "wb") as lines:
+                lines.write(msgspec.json.format(ENCODER.encode(document)))
+        with open_private(sheet, "w", encoding="utf-8", newline="") as lines:
             writer = csv.writer(lines)
             writer.writerow(columns)
             writer.writerows(map(_cell, row.values()) for row in rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -19,9 +20,10 @@ from target_nats_jetstream.ledger import mariadb
 from target_nats_jetstream.ledger.errors import RowInUseError, kind_of
 from target_nats_jetstream.ledger.lock import FileLock, ServerLock
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
+from target_nats_jetstream.private_files import create_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.ledger.lock import Lock
@@ -104,8 +106,9 @@ class Database:
         self._engine = sa.create_engine(
             url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
         )
-        if self._is_server:
-            sa.event.listen(self._engine, "do_connect", mariadb.connect)
+        sa.event.listen(
+            self._engine, "do_connect", mariadb.connect if self._is_server else _create_file
+        )
 
     def attempts(self, verb: str = "write", *, patiently: bool = True) -> Iterator[Attempt]:
         """Attempts at one transaction, until the first that does not fail.
@@ -183,6 +186,13 @@ class Database:
         """Release the connection and the lock; idempotent."""
         self._engine.dispose()
         self._lock.release()
+
+
+def _create_file(_: object, __: object, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
+    """Have the file of an SQLite database before SQLite makes it, for everybody to read."""
+    path, _, parameters = arguments[0].partition("?")
+    if ":memory:" not in path and "mode=" not in parameters:
+        create_private(unquote(path.removeprefix("file:")) if named.get("uri") else path)
 
 
 def _url(settings: LedgerSettings) -> sa.URL:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
+from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream import default_config
@@ -148,7 +149,7 @@ def append(file: Path, letter: DeadLetter) -> None:
     except UnicodeDecodeError:
         line["payload_base64"] = base64.b64encode(message.payload).decode()
     try:
-        with file.open("a", encoding="utf-8") as lines:
+        with open_private(file, "a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
             lines.flush()
             os.fsync(lines.fileno())

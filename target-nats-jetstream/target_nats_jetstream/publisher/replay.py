@@ -7,6 +7,7 @@ cannot be published stays where it is.
 from __future__ import annotations
 
 import base64
+import shutil
 from email.parser import BytesHeaderParser
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from target_nats_jetstream.errors import UnreachableError
+from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
@@ -107,6 +109,8 @@ def _from_file(file: Path, publish: Callable[[Sequence[Message]], list[bool]]) -
         done = publish([from_line(line) for line in chunk])
         kept += [line for line, good in zip(chunk, done, strict=True) if not good]
     beside = file.with_name(f"{file.name}.tmp")
-    beside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    with open_private(beside, "w", encoding="utf-8") as rest:
+        rest.writelines(f"{line}\n" for line in kept)
+    shutil.copymode(file, beside)
     beside.replace(file)
     return len(lines) - len(kept)

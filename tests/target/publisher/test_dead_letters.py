@@ -11,6 +11,7 @@ import pytest
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.replay import replay_dead_letters
+from tests.support.modes import mode_of
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,
@@ -175,7 +176,9 @@ def test_letters_come_again_when_the_cause_is_mended(
         publish(publisher, [*messages(2), *too_large, *uncaptured, *messages(2, 2)])
         assert publisher.counts.dead_letters == 153
     settings = settings_for(server, **config)
+    (tmp_path / "letters.jsonl").chmod(0o640)
     assert replay_dead_letters(settings) == 0, "nothing is mended yet"
+    assert mode_of(tmp_path / "letters.jsonl") == 0o640
 
     server.kill()
     server.config = "max_payload: 1MB"
