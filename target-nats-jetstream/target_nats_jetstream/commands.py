@@ -32,6 +32,11 @@ def options() -> list[click.Parameter]:
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
         ),
+        click.Option(
+            ["--print-nats-permissions"],
+            is_flag=True,
+            help="Print the least permissions for these settings, for nats-server's configuration.",
+        ),
     ]
 
 
@@ -73,3 +78,10 @@ def replay(nats: NatsSettings) -> None:
     from target_nats_jetstream.status import counted  # noqa: PLC0415
 
     click.echo(f"{counted(replay_dead_letters(nats), 'dead letter')} published")
+
+
+def print_nats_permissions(nats: NatsSettings) -> None:
+    """Print what the user has to be allowed, and nothing more."""
+    from target_nats_jetstream.publisher.rights import as_server_config  # noqa: PLC0415
+
+    click.echo(as_server_config(nats))

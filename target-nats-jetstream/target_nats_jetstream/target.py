@@ -273,6 +273,7 @@ class TargetNatsJetstream(Target):
         as_json: bool = False,
         max_age: str | None = None,
         replay_dead_letters: bool = False,
+        print_nats_permissions: bool = False,
     ) -> None:
         if about:
             cls.print_about(about_format)
@@ -289,6 +290,8 @@ class TargetNatsJetstream(Target):
             commands.print_status(ours.ledger, ours.nats, as_json=as_json, max_age=max_age)
         elif replay_dead_letters:
             commands.replay(ours.nats)
+        elif print_nats_permissions:
+            commands.print_nats_permissions(ours.nats)
         else:
             target.run(file_input)
 

@@ -21,6 +21,10 @@ from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream import default_config
+from target_nats_jetstream.publisher.jetstream.subjects import (
+    dead_letter_stream,
+    dead_letter_subjects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,21 +39,6 @@ SUBJECT, REASON, DETAIL, HEADERS = (
 PLACE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
-
-
-def stream_name(stream: str) -> str:
-    """The stream of the dead letters of ``stream``."""
-    return f"{stream}_DLQ"
-
-
-def subjects(stream: str) -> str:
-    """The filter for all dead letters of ``stream``; the last token is the reason.
-
-    It begins with ``dlq.`` and not with the message's own subject: that one may be what is wrong
-    with the message, and a filter like ``txlog.>`` would capture it for the stream that cannot have
-    it.
-    """
-    return f"dlq.{stream}.>"
 
 
 class DeadLetters:
@@ -93,21 +82,20 @@ class DeadLetters:
                 letter.message.payload,
                 headers,
                 seconds=PLACE_SECONDS,
-                tolerant=True,
             )
         except EpochEnded as ended:
             self._epoch.check()
-            why = verdict_on(ended.failure, stream=stream_name(self._stream)).why
+            why = verdict_on(ended.failure, stream=dead_letter_stream(self._stream)).why
             logger.warning("dead letters go to %s: NATS does not accept them (%s)", self._file, why)
             self._usable = False
             return False
-        return bool(json.loads(answer).get("stream") == stream_name(self._stream))
+        return bool(json.loads(answer).get("stream") == dead_letter_stream(self._stream))
 
     async def _ensure_stream(self) -> None:
         if self._create:
-            name = stream_name(self._stream)
-            config = default_config(name, [subjects(self._stream)], self._epoch.version)
-            await self._epoch.api(f"STREAM.CREATE.{name}", config, tolerant=True)
+            name = dead_letter_stream(self._stream)
+            config = default_config(name, [dead_letter_subjects(self._stream)], self._epoch.version)
+            await self._epoch.api(f"STREAM.CREATE.{name}", config)
             self._create = False
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_nats_jetstream.errors import UnreachableError
-from target_nats_jetstream.publisher.dead_letters import count_in, stream_name
+from target_nats_jetstream.publisher.dead_letters import count_in
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +57,7 @@ def stream_state(settings: NatsSettings) -> StreamState:
 
 async def _read_state(epoch: Epoch, *, name: str, in_file: int) -> StreamState:
     state = await _state(epoch, name)
-    letters = await _state(epoch, stream_name(name)) or {}
+    letters = await _state(epoch, dead_letter_stream(name)) or {}
     messages = 0 if state is None else state["messages"]
     last = datetime.fromisoformat(state["last_ts"]) if state and messages else None
     found = letters.get("messages", 0)

@@ -17,9 +17,10 @@ import msgspec
 
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.private_files import open_private
-from target_nats_jetstream.publisher.dead_letters import from_headers, from_line, stream_name
+from target_nats_jetstream.publisher.dead_letters import from_headers, from_line
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 from target_nats_jetstream.publisher.limits import Limits
 from target_nats_jetstream.publisher.publisher import Publisher
 
@@ -65,7 +66,7 @@ def _publish(publisher: Publisher, limits: Limits, letters: Sequence[Message]) -
 
 
 def _from_stream(settings: NatsSettings, publish: Callable[[Sequence[Message]], list[bool]]) -> int:
-    stream, after, total = stream_name(settings.stream), 0, 0
+    stream, after, total = dead_letter_stream(settings.stream), 0, 0
     while letters := ask(settings, partial(_read, stream=stream, after=after)):
         done = publish([message for _, message in letters])
         seqs = [seq for (seq, _), good in zip(letters, done, strict=True) if good]

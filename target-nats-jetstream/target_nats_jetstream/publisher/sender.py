@@ -178,6 +178,7 @@ class Sender:
         if not self._started:
             info = await find_stream(epoch, settings)
             await check_subjects(epoch, info, self._subjects)
+            await epoch.try_rights(info)
             warn_of_duplicates(settings, info)
             intake.begin(info.last_seq)
         else:

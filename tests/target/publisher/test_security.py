@@ -287,7 +287,7 @@ def test_a_missing_right_to_the_api_is_told_at_the_start(
     error = refusal(settings_for(server, **LOGIN))
     assert isinstance(error, AccessDeniedError)
     assert "NATS refuses publish to $JS.API.STREAM.INFO.EVENTS for user etl" in str(error)
-    assert "`$JS.API.>`" in str(error)
+    assert "Allow publishing to `$JS.API.STREAM.INFO.EVENTS` (" in str(error)
 
 
 def test_a_missing_right_to_the_inbox_points_to_the_prefix(
@@ -299,28 +299,6 @@ def test_a_missing_right_to_the_inbox_points_to_the_prefix(
     assert "refuses subscription" in str(error)
     assert "`inbox_prefix`" in str(error)
     works(server, inbox_prefix="_INBOX_etl", **LOGIN)
-
-
-def test_the_least_rights_that_the_documentation_names_are_enough(
-    make_nats: Callable[..., NatsServer],
-) -> None:
-    api = [
-        f"$JS.API.{call}"
-        for call in (
-            f"STREAM.INFO.{STREAM}",
-            f"CONSUMER.CREATE.{STREAM}.>",
-            f"CONSUMER.MSG.NEXT.{STREAM}.>",
-            f"CONSUMER.DELETE.{STREAM}.>",
-        )
-    ]
-    allowed = ", ".join(f'"{subject}"' for subject in ["txlog.>", *api])
-    server = with_rights(make_nats, allowed, '"_INBOX.>"')
-    with publishing(server, create_stream="off", **LOGIN) as publisher:
-        publish(publisher, messages(5))
-    with publishing(server, create_stream="off", **LOGIN) as publisher:
-        publish(publisher, messages(8))
-        assert publisher.counts.known_from_read_back == 5
-    assert ids(server) == ids_of(messages(8))
 
 
 def test_a_domain_is_part_of_the_api(make_nats: Callable[..., NatsServer]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
     from target_nats_jetstream.publisher.jetstream.client import RawHandler
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
@@ -299,6 +300,11 @@ class Epoch:
         if "error" in answer:
             raise EpochEnded(refusal(answer["error"]))
         return answer
+
+    async def try_rights(self, info: StreamInfo) -> None:
+        """End the epoch where a right is missing that may be needed later."""
+        await self.permissions.try_all(self._client, info)
+        self.check()
 
     async def pull(self, consumer: str, request: object, reply: str) -> None:
         """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import AccessDeniedError
 from target_nats_jetstream.publisher.failures import Forbidden, Lost
+from target_nats_jetstream.publisher.rights import probes, right_for
 
 if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
@@ -30,6 +34,17 @@ class Permissions:
         """Go on where the server forbids to publish to ``subject``."""
         self._tolerated.add(subject.lower())
 
+    async def try_all(self, client: Client, info: StreamInfo) -> None:
+        """Have the server report which rights are missing, before this returns.
+
+        The header keeps every stream from taking a question for a message.
+        """
+        for subject, payload in probes(self._settings, info):
+            self.spellings.add(subject)
+            headers = {"Nats-Expected-Stream": "none of them"}
+            await client.publish(subject, payload, headers=headers)
+        await client.flush()
+
     def failure(self, report: str) -> Lost | Forbidden | None:
         """What a report of the client means; None where it is tolerated."""
         found = _VIOLATION.search(report)
@@ -46,6 +61,6 @@ class Permissions:
         if operation == "subscription":
             remedy = f"Allow subscribing to `{settings.inbox_prefix}.>`, or set `inbox_prefix`"
         else:
-            ours = (*settings.stream_subjects, f"{settings.api_prefix}.>")
-            remedy = f"Allow publishing to {' and '.join(f'`{name}`' for name in ours)}"
+            right = right_for(settings, lowered) or subject
+            remedy = f"Allow publishing to `{right}` (--print-nats-permissions shows all it needs)"
         return AccessDeniedError(f"NATS refuses {operation} to {subject}{whom}", remedy)

@@ -1,4 +1,4 @@
-"""Which subjects a subject filter covers. Pure."""
+"""Which subjects a subject filter covers, and those of dead letters. Pure."""
 
 from __future__ import annotations
 
@@ -30,3 +30,18 @@ def consumer_filter(info: StreamInfo, ours: Sequence[str]) -> str | None:
     if len(ours) == 1 and any(captures(subject, ours[0]) for subject in info.subjects):
         return ours[0]
     return None
+
+
+def dead_letter_stream(stream: str) -> str:
+    """The stream of the dead letters of ``stream``."""
+    return f"{stream}_DLQ"
+
+
+def dead_letter_subjects(stream: str) -> str:
+    """The filter for all dead letters of ``stream``; the last token is the reason.
+
+    It begins with ``dlq.`` and not with the message's own subject: that one may be what is wrong
+    with the message, and a filter like ``txlog.>`` would capture it for the stream that cannot have
+    it.
+    """
+    return f"dlq.{stream}.>"
