@@ -1,4 +1,4 @@
-"""Commands of the tap that are not a sync: --doctor, --list-tables, --sample and --plan-slices.
+"""Commands of the tap that are not a sync: --doctor, --list-tables, --sample and others.
 
 Only the output goes to stdout, as text or as one JSON object; an error is the usual line on stderr.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tap_oracle_txlog.errors import ConfigurationError, TapError
+from tap_oracle_txlog.grants import grants
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ OPTIONS: Final = (
     click.Option(
         ["--out"], type=click.Path(path_type=Path), default=".", help="Directory for --sample."
     ),
+    click.Option(
+        ["--print-grants"],
+        is_flag=True,
+        help="Print the least grants for these settings, for the source and the ledger.",
+    ),
     click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
 )
 
@@ -67,12 +73,13 @@ class Command:
     list_tables: bool = False
     sample: int | None = None
     out: Path = Path()
+    print_grants: bool = False
     as_json: bool = False
 
     @property
     def name(self) -> str:
         """Which command it is; empty for a sync."""
-        asked = ("plan_slices", "doctor", "list_tables", "sample")
+        asked = ("plan_slices", "doctor", "list_tables", "sample", "print_grants")
         return next((name.replace("_", "-") for name in asked if getattr(self, name)), "")
 
 
@@ -107,6 +114,9 @@ def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> i
         click.echo(
             json.dumps(settings.tap.parallel_jobs(settings.source.zone, command.plan_slices))
         )
+        return 0
+    if command.print_grants:
+        click.echo("\n".join(grants(config, settings)))
         return 0
     found = _output(command, config, settings)
     if command.as_json:

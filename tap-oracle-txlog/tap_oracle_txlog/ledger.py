@@ -189,6 +189,19 @@ def _state(text: str | None) -> dict[str, Any]:
     return state
 
 
+def grant_for_ledger(settings: LedgerSettings) -> str:
+    """The least right of the ledger's user.
+
+    Raises:
+        ConfigurationError: The ledger has no users, or it is not said where it is.
+    """
+    url = _url(settings)
+    if url.get_backend_name() == "sqlite":
+        reason = "the ledger is an SQLite file, which has no users"
+        raise ConfigurationError(reason, "Let the user of the tap read the file")
+    return mariadb.grant("SELECT", url, settings.ledger_table)
+
+
 def _engine(settings: LedgerSettings) -> sa.Engine:
     url, tls = _url(settings), settings.tls
     if url.get_backend_name() == "sqlite":

@@ -5,6 +5,7 @@ The clients are imported where they are used, because ``--about`` has to answer 
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,9 @@ def options() -> list[click.Parameter]:
     """What the command line has for them."""
     return [
         click.Option(["--status"], is_flag=True, help="Show pipeline status."),
-        click.Option(["--json", "as_json"], is_flag=True, help="With --status: print JSON."),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Print JSON, with --status and --print-ddl."
+        ),
         click.Option(
             ["--max-age"],
             help=(
@@ -36,6 +39,14 @@ def options() -> list[click.Parameter]:
             ["--print-nats-permissions"],
             is_flag=True,
             help="Print the least permissions for these settings, for nats-server's configuration.",
+        ),
+        click.Option(
+            ["--print-grants"], is_flag=True, help="Print the least grants for the ledger's user."
+        ),
+        click.Option(
+            ["--print-ddl"],
+            is_flag=True,
+            help="Print how to create the ledger's table and the stream; with --json as JSON.",
         ),
     ]
 
@@ -85,3 +96,33 @@ def print_nats_permissions(nats: NatsSettings) -> None:
     from target_nats_jetstream.publisher.rights import as_server_config  # noqa: PLC0415
 
     click.echo(as_server_config(nats))
+
+
+def print_grants(ledger: LedgerSettings) -> None:
+    """Print what the user of the ledger has to be granted, and nothing more.
+
+    Raises:
+        ConfigurationError: There is no ledger, or none that has users.
+    """
+    from target_nats_jetstream.ledger.ddl import grants  # noqa: PLC0415
+
+    click.echo(grants(ledger))
+
+
+def print_ddl(ledger: LedgerSettings, nats: NatsSettings, *, as_json: bool) -> None:
+    """Print how to create what a run that may create nothing needs.
+
+    Raises:
+        ConfigurationError: ``ledger_url`` cannot be used.
+    """
+    from target_nats_jetstream.ledger.ddl import create_table  # noqa: PLC0415
+    from target_nats_jetstream.publisher.jetstream.definition import (  # noqa: PLC0415
+        as_command,
+        definitions,
+    )
+
+    table, streams = create_table(ledger), definitions(nats)
+    if as_json:
+        click.echo(json.dumps({"table": table, "streams": streams}, indent=2))
+    else:
+        click.echo("\n\n".join((table, *map(as_command, streams))))

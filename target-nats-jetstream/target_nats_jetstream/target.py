@@ -274,6 +274,8 @@ class TargetNatsJetstream(Target):
         max_age: str | None = None,
         replay_dead_letters: bool = False,
         print_nats_permissions: bool = False,
+        print_grants: bool = False,
+        print_ddl: bool = False,
     ) -> None:
         if about:
             cls.print_about(about_format)
@@ -292,6 +294,10 @@ class TargetNatsJetstream(Target):
             commands.replay(ours.nats)
         elif print_nats_permissions:
             commands.print_nats_permissions(ours.nats)
+        elif print_grants:
+            commands.print_grants(ours.ledger)
+        elif print_ddl:
+            commands.print_ddl(ours.ledger, ours.nats, as_json=as_json)
         else:
             target.run(file_input)
 

@@ -138,3 +138,40 @@ def test_at_debug_a_failure_tells_where_and_still_shows_no_row_and_no_secret(
     assert "reader.py" in running.log
     assert PASSWORD not in running.log
     assert ROW_CONTENT not in running.log
+
+
+def test_what_is_printed_for_administrators_needs_no_server(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "servers": "nats://nowhere:1",
+                "on_error": "dead_letter",
+                "stream_config": {"max_age": "1h"},
+                "mariadb_host": "nowhere",
+                "mariadb_database": "d`b",
+                "mariadb_user": "o'k",
+                "mariadb_password": PASSWORD,
+                "ledger_create_table": False,
+            }
+        )
+    )
+    options = "--print-ddl", "--print-grants", "--print-nats-permissions"
+    ddl, grants, permissions = (run(["--config", str(config), option]) for option in options)
+    assert PASSWORD not in ddl.stdout + grants.stdout + permissions.stdout
+    assert ddl.stdout.startswith("CREATE TABLE `ETL_PRMREC` (\n  `PROGRAM_NAME` VARCHAR(255)")
+    assert "nats stream add TXLOG_STREAM --config TXLOG_STREAM.json" in ddl.stdout
+    assert "nats stream add TXLOG_STREAM_DLQ --config TXLOG_STREAM_DLQ.json" in ddl.stdout
+    assert '"max_age": 3600000000000' in ddl.stdout
+    assert grants.stdout == "GRANT SELECT, INSERT, UPDATE ON `d``b`.`ETL_PRMREC` TO 'o''k'@'%';\n"
+    assert permissions.stdout.startswith("permissions {\n")
+
+
+def test_an_sqlite_ledger_has_no_users_to_grant_to(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"ledger_url": "sqlite:///ledger.db"}')
+    done = run(["--config", str(config), "--print-grants"])
+    assert done.returncode == 2
+    assert "an SQLite file, which has no users" in done.stderr
+    ddl = run(["--config", str(config), "--print-ddl"])
+    assert ddl.stdout.startswith('CREATE TABLE "ETL_PRMREC"')

@@ -21,12 +21,7 @@ def engine_for(text: str) -> sa.Engine:
         ConfigurationError: A part of the password would count as host or database.
         ArgumentError, ImportError, TypeError, ValueError: As SQLAlchemy and the driver have it.
     """
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        _refuse_torn(text, None)
-        raise
-    _refuse_torn(text, url)
+    url = _parsed(text)
     is_pymysql = url.get_dialect().driver == "pymysql"
     engine = sa.create_engine(
         url, connect_args=_login(url) if is_pymysql else {}, **exact_json(url)
@@ -34,6 +29,34 @@ def engine_for(text: str) -> sa.Engine:
     if is_pymysql:
         sa.event.listen(engine, "do_connect", mariadb.connect)
     return engine
+
+
+def grant_for(text: str, table: str) -> str:
+    """The least right of the user of a URL, in the database's own words.
+
+    Raises:
+        ConfigurationError: The database has no users, or the URL names none.
+    """
+    url = _parsed(text)
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        database, _, name = table.rpartition(".")
+        return mariadb.grant("SELECT", url.set(database=database or url.database), name)
+    if url.username is None:
+        reason = "`sqlalchemy_url` names no user: there is nothing to grant"
+        raise ConfigurationError(reason, "Let the user of the tap read the database")
+    quote = url.get_dialect()().identifier_preparer.quote_identifier
+    place = ".".join(quote(name) for name in table.split("."))
+    return f"GRANT SELECT ON {place} TO {quote(url.username)};"
+
+
+def _parsed(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        _refuse_torn(text, None)
+        raise
+    _refuse_torn(text, url)
+    return url
 
 
 def _refuse_torn(text: str, url: sa.URL | None) -> None:

@@ -87,7 +87,7 @@ class Database:
     """
 
     def __init__(self, settings: LedgerSettings, *, sleep: Callable[[float], None]) -> None:
-        url = _url(settings)
+        url = ledger_url(settings)
         self._is_server = url.get_backend_name() == "mysql"
         server = f"{url.host}:{url.port or 3306}/{url.database}"
         #: The table and its place, for people; without any secret.
@@ -195,7 +195,12 @@ def _create_file(_: object, __: object, arguments: Sequence[Any], named: Mapping
         create_private(unquote(path.removeprefix("file:")) if named.get("uri") else path)
 
 
-def _url(settings: LedgerSettings) -> sa.URL:
+def ledger_url(settings: LedgerSettings) -> sa.URL:
+    """Where the ledger is.
+
+    Raises:
+        ConfigurationError: It is not said, or not as a URL that can be used.
+    """
     if settings.url is not None:
         return mariadb.parsed(settings.url)
     if settings.host is None:

@@ -137,3 +137,17 @@ def is_torn(text: str, url: sa.URL | None) -> bool:
         return count > 1
     is_file = url.get_backend_name() == "sqlite"
     return not is_file and count > int(url.username is not None)
+
+
+def grant(rights: str, url: sa.URL, table: str) -> str:
+    """The statement that gives the user of ``url`` rights on a table, wherever it comes from.
+
+    Raises:
+        ConfigurationError: The URL names no user or no database.
+    """
+    if not url.username or not url.database:
+        reason = "user or database of the ledger is not set"
+        raise ConfigurationError(reason, "Set `mariadb_user` and `mariadb_database`")
+    place = ".".join("`" + name.replace("`", "``") + "`" for name in (url.database, table))
+    user = url.username.replace("\\", "\\\\").replace("'", "''")
+    return f"GRANT {rights} ON {place} TO '{user}'@'%';"

@@ -19,12 +19,9 @@ from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.failures import verdict_on
+from target_nats_jetstream.publisher.jetstream.definition import letters_config
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
-from target_nats_jetstream.publisher.jetstream.stream import default_config
-from target_nats_jetstream.publisher.jetstream.subjects import (
-    dead_letter_stream,
-    dead_letter_subjects,
-)
+from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +91,7 @@ class DeadLetters:
     async def _ensure_stream(self) -> None:
         if self._create:
             name = dead_letter_stream(self._stream)
-            config = default_config(name, [dead_letter_subjects(self._stream)], self._epoch.version)
+            config = letters_config(self._stream, self._epoch.version)
             await self._epoch.api(f"STREAM.CREATE.{name}", config)
             self._create = False
 

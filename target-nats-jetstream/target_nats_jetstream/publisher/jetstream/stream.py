@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.failures import Refused
+from target_nats_jetstream.publisher.jetstream.definition import wanted_config
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
-from target_nats_jetstream.publisher.jetstream.stream_info import (
-    ATOMIC_SINCE,
-    FAST_SINCE,
-    NANOSECONDS,
-    StreamInfo,
-)
+from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 from target_nats_jetstream.publisher.jetstream.subjects import captures
 
 if TYPE_CHECKING:
@@ -28,10 +24,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 STREAM_NOT_FOUND = 10059
-DUPLICATE_WINDOW = 120 * NANOSECONDS
-"""JetStream's own default. The server keeps every id of the window in memory, so a longer one is
-paid for at every message; what lies further back is recognised by ``dedupe_tail``."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -70,38 +62,19 @@ def _info(epoch: Epoch, answer: Mapping[str, Any]) -> StreamInfo:
 
 
 async def _create(epoch: Epoch, settings: NatsSettings) -> dict[str, Any]:
-    subjects = settings.stream_config.get("subjects") or settings.stream_subjects
+    wanted = wanted_config(settings, epoch.version)
+    subjects = wanted["subjects"]
     listed = ",".join(subjects)
     if settings.create_stream == "off":
         await _refuse_other_streams(epoch, settings.stream, subjects)
         reason = f"no stream captures subject {listed}: {settings.stream} does not exist"
         add = f"nats stream add {settings.stream} --subjects '{listed}'"
         raise ConfigurationError(reason, f"Create it (`{add}`) or set `create_stream: if_missing`")
-    wanted = {**default_config(settings.stream, subjects, epoch.version), **settings.stream_config}
     answer = await _change(epoch, "CREATE", wanted, wanted)
     logger.info(
         "created stream %s for %s", settings.stream, ", ".join(answer["config"]["subjects"])
     )
     return answer
-
-
-def default_config(
-    stream: str, subjects: Sequence[str], version: tuple[int, int, int]
-) -> dict[str, Any]:
-    """The configuration of a new stream, before the operator's own wishes."""
-    config: dict[str, Any] = {
-        "name": stream,
-        "subjects": list(subjects),
-        "storage": "file",
-        "num_replicas": 1,
-        "duplicate_window": DUPLICATE_WINDOW,
-        "allow_direct": True,
-    }
-    if version >= ATOMIC_SINCE:
-        config["allow_atomic"] = True
-    if version >= FAST_SINCE:
-        config["allow_batched"] = True
-    return config
 
 
 async def _update(epoch: Epoch, settings: NatsSettings, answer: dict[str, Any]) -> dict[str, Any]:
