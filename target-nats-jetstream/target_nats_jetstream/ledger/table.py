@@ -54,7 +54,9 @@ class LedgerTable:
         name, where = self.shape.columns.get("PROGRAM_NAME"), self._database.where
         if name is None:
             reason = f"{where} does not exist or has no column PROGRAM_NAME"
-            raise ConfigurationError(reason, "Create it, or set `ledger_create_table: true`")
+            raise ConfigurationError(
+                reason, "Create it (--print-ddl shows how), or set `ledger_create_table: true`"
+            )
         if name.fit(self._program) != self._program:
             reason = f"`program_name` does not fit into the column PROGRAM_NAME of {where}"
             raise ConfigurationError(reason, "Choose a shorter name of plain characters")
