@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -23,11 +24,11 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from typing_extensions import override
 
 from target_nats_jetstream.errors import DataError, TargetError
+from target_nats_jetstream.lines import CHUNK_BYTES, LineCutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-CHUNK_BYTES = 1 << 18
 SHOWN_CHARACTERS = 24
 NOW = 0.0
 
@@ -82,6 +83,8 @@ class SingerReader(GenericSingerReader[bytes]):
         self._idle = idle
         self._open = msgspec.json.Decoder(Envelope).decode
         self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
+        self.max_line_bytes = sys.maxsize
+        """How long a line may be; set before anything is read."""
         self.line = 1
         """Number of the line that is looked at; of a run of records, the first one's."""
         self.messages = 0
@@ -96,7 +99,8 @@ class SingerReader(GenericSingerReader[bytes]):
         """Read until the end of input.
 
         Raises:
-            DataError: A line is no Singer message; all messages before it were processed.
+            DataError: A line is no Singer message, or too long; all messages before it were
+                processed.
         """
         self._start()
         counts = Counter(dict.fromkeys(callbacks, 0))
@@ -146,26 +150,33 @@ class SingerReader(GenericSingerReader[bytes]):
         callback(message)
         return str(message["type"])
 
-    def _chunks(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[Sequence[bytes | str]]:
-        """The lines that can be had without waiting, again and again."""
+    def _chunks(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[Sequence[bytes]]:
+        """The lines that can be had without waiting, again and again.
+
+        Raises:
+            DataError: A line is too long; those before it were given.
+        """
+        lines = LineCutter(self.max_line_bytes)
+        for chunk in self._read(file_input):
+            yield lines.cut(chunk)
+            lines.check(f"line {self.line} of the input")
+        yield lines.rest()
+
+    def _read(self, file_input: IO[bytes] | IO[str] | None) -> Iterator[bytes]:
         try:
             fd = 0 if file_input is None else file_input.fileno()
         except io.UnsupportedOperation:  # a file in memory is never silent
             assert file_input is not None  # noqa: S101 - stdin has a number
-            yield list(file_input)
+            text = file_input.read()
+            yield text.encode() if isinstance(text, str) else text
             return
-        rest = b""
         while True:
             while not self._readable(fd, NOW) and not self._readable(fd, self._idle()):
                 pass
             chunk = os.read(fd, CHUNK_BYTES)
             if not chunk:
-                break
-            lines = (rest + chunk).split(b"\n")
-            rest = lines.pop()
-            yield lines
-        if rest:
-            yield [rest]
+                return
+            yield chunk
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -176,11 +187,11 @@ class SingerReader(GenericSingerReader[bytes]):
         """
         try:
             record = self._decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             record = None
         if isinstance(record, dict):
             return record
-        reason = f"a line of a BATCH file is not a JSON object: {_shown(line)}"
+        reason = "a line of a BATCH file is not a JSON object"
         raise DataError(reason, "Check what the tap writes; earlier records are safe")
 
 

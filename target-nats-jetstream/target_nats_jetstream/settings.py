@@ -58,6 +58,14 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
             "Additional headers of each message: templates by name. Each costs about a microsecond."
         ),
     ] = {}  # noqa: RUF012 - msgspec makes a new one for each
+    max_line_bytes: Annotated[
+        int,
+        setting(
+            "Size of the longest line that is read from the tap or from a BATCH file, in bytes; it "
+            "bounds the memory that an input can take.",
+            ge=1024,
+        ),
+    ] = 64 * 1024 * 1024
     checkpoint_records: Annotated[
         int, old("remove it; `checkpoint_seconds` says how often a STATE is passed on", ge=1)
     ] = 10_000

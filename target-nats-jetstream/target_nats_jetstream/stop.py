@@ -30,7 +30,7 @@ LONGEST_POLL_SECONDS = 3600.0
 
 
 class Stopped(BaseException):
-    """A signal asked the process to end: no error; raised by waits only, never amid work."""
+    """A signal asked the process to end: no error; raised between two pieces of work only."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -93,7 +93,7 @@ class Stop:
             Stopped: A signal came and no grace is left.
         """
         while not condition():
-            self._check()
+            self.check()
             if time.monotonic() >= deadline:
                 return False
             self._poll(None, deadline)
@@ -109,12 +109,17 @@ class Stop:
         Raises:
             Stopped: A signal came and no grace is left.
         """
-        self._check()
+        self.check()
         ready = self._poll(fd, deadline)
-        self._check()
+        self.check()
         return ready
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise where a wait would.
+
+        Raises:
+            Stopped: A signal came and no grace is left.
+        """
         if self.requested is not None and time.monotonic() >= self._grace_until:
             raise Stopped(self.requested)
 

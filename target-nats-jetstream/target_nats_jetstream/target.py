@@ -83,6 +83,7 @@ class TargetNatsJetstream(Target):
                 self._stop.readable, self._start, self._idle, self._fast_paths.get
             ),
         )
+        self._reader.max_line_bytes = self._settings.target.max_line_bytes
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
         self._assembly = Assembly(self._settings, self._stop)
 
@@ -191,6 +192,7 @@ class TargetNatsJetstream(Target):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Refuse what is no record before maps see it: they would take null for filtered."""
+        self._stop.check()  # maps are slow
         record = message_dict.get("record", {})
         if isinstance(record, dict):
             super()._process_record_message(message_dict)
