@@ -79,8 +79,8 @@ def oracle_tap_command(place: Place, login: Mapping[str, Any]) -> Command:
     return Command("tap", [str(BIN / "tap-oracle-txlog"), "--config", config])
 
 
-def target_command(place: Place) -> Command:
-    config = place.write("target.json", target_config(place))
+def target_command(place: Place, **settings: object) -> Command:
+    config = place.write("target.json", target_config(place) | settings)
     return Command("target", [str(BIN / "target-nats-jetstream"), "--config", config])
 
 
@@ -96,7 +96,10 @@ def by_batch(compression: str) -> Callable[[Place], list[Command]]:
             "encoding": {"format": "jsonl", "compression": compression},
             "storage": {"root": files.as_uri()},
         }
-        return [tap_command(place, batch_config=batch_config), target_command(place)]
+        return [
+            tap_command(place, batch_config=batch_config),
+            target_command(place, batch_config=batch_config),
+        ]
 
     return prepare
 

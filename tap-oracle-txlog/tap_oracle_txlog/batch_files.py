@@ -12,7 +12,7 @@ import gzip
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from tap_oracle_txlog.errors import ConfigurationError
@@ -20,14 +20,23 @@ from tap_oracle_txlog.private_files import make_private_folder, open_private
 from tap_oracle_txlog.row import ENCODER, Row, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 #: zlib's fastest: three times as fast as its default, for files that live a few seconds.
 GZIP_LEVEL: Final = 1
 
+#: Where files go when `batch_config` names no storage; the target looks for them there as well.
+DEFAULT_ROOT: Final = "batches"
+
 _FILE: Final = "file://"
 _SUFFIXES: Final = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
+
+
+def with_default_root(batch_config: Mapping[str, Any]) -> dict[str, Any]:
+    """The setting `batch_config`, with a storage."""
+    storage = batch_config.get("storage") or {}
+    return {**batch_config, "storage": {"root": DEFAULT_ROOT, **storage}}
 
 
 class Storage(Protocol):

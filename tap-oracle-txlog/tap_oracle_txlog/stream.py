@@ -12,7 +12,7 @@ from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.batch_files import BatchFiles, with_default_root
 from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.rules.catalog import merged
@@ -146,14 +146,15 @@ class EventStream(Stream):
 
     def _batch_files(self) -> BatchFiles | None:
         """Where rows go in place of stdout, if so configured."""
+        if not (wanted := self.config.get("batch_config")):
+            return None
         try:
-            config = super().get_batch_config(self.config)
+            config = super().get_batch_config({"batch_config": with_default_root(wanted)})
         except TypeError as error:  # the SDK makes objects of what the config holds
             reason = f"`batch_config` is not complete: {error}"
-            remedy = "It needs an encoding with format and compression, and a storage with root"
+            remedy = "It needs an encoding with format and compression"
             raise ConfigurationError(reason, remedy) from error
-        if config is None:
-            return None
+        assert config is not None  # noqa: S101 - one was wanted
         return BatchFiles(
             config.storage,
             form=config.encoding.format,

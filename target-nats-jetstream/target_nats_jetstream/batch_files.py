@@ -1,4 +1,4 @@
-"""Files of records that a BATCH message names: read line by line, removed when they are safe.
+"""Files of records that a BATCH message names: read in pieces, removed when they are safe.
 
 JSON lines, plain or gzip, wherever fsspec reaches; no Singer message is in them, only records. A
 file belongs to the run that announces it: it is removed once its records are acknowledged, because
@@ -10,19 +10,22 @@ from __future__ import annotations
 import gzip
 import logging
 import zlib
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from target_nats_jetstream.errors import ConfigurationError, DataError
+from target_nats_jetstream.batch_root import shown, unusable
+from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.lines import CHUNK_BYTES, LineCutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from upath import UPath
 
+    from target_nats_jetstream.batch_root import BatchRoot
+
 GZIP = b"\x1f\x8b"
-#: How many records are handed over at a time.
-RUN_RECORDS = 500
+FIX = "Fix the tap; earlier records are safe"
 REMEDY = "Set `batch_config` of the tap to encoding jsonl, compression gzip or none"
 
 logger = logging.getLogger(__name__)
@@ -31,60 +34,53 @@ logger = logging.getLogger(__name__)
 class BatchFiles(NamedTuple):
     """The files of one BATCH message, in their order."""
 
-    paths: Sequence[UPath]
+    paths: Sequence[Path | UPath]
+    max_line_bytes: int
 
     @classmethod
     def announced(
-        cls,
-        encoding: Mapping[str, Any],
-        manifest: Sequence[str],
-        storage: Mapping[str, Any] | None = None,
+        cls, message: Mapping[str, Any], root: BatchRoot, *, line: int, max_line_bytes: int
     ) -> BatchFiles:
-        """The files as a BATCH message announces them.
+        """The files as a BATCH message announces them; none is opened.
 
         Args:
-            encoding: ``format`` and ``compression``, as in the message.
-            manifest: Their URLs.
-            storage: Where this side finds them instead, when it is not where the tap put them:
-                ``root`` and ``params`` of fsspec, as in `batch_config`.
+            message: With stream, encoding and manifest.
+            root: Where they have to lie.
+            line: The number of its line, for people.
+            max_line_bytes: How long a line in them may be.
 
         Raises:
-            DataError: They are of a kind that is not read.
+            DataError: They are of a kind that is not read, or one does not lie below ``root``.
         """
-        from upath import UPath  # noqa: PLC0415 - with fsspec behind it, for nobody else
-
+        where = f"the BATCH of stream {message['stream']} in line {line}"
+        encoding, manifest = message["encoding"], message["manifest"]
+        if not isinstance(encoding, dict) or not _is_manifest(manifest):
+            reason = f"{where} lacks its encoding or its list of file names"
+            raise DataError(reason, FIX)
         kind, compression = encoding.get("format"), encoding.get("compression")
-        if kind != "jsonl" or compression not in {"gzip", "none", None}:
-            reason = f"BATCH files of format {kind} and compression {compression} are not supported"
+        if kind != "jsonl" or compression not in ("gzip", "none", None):
+            kinds = f"format {shown(str(kind))} and compression {shown(str(compression))}"
+            reason = f"{where} has files of {kinds}, which are not supported"
             raise DataError(reason, REMEDY)
-        paths = [UPath(url) for url in manifest]
-        if storage:
-            root = UPath(storage["root"], **storage.get("params", {}))
-            paths = [root / path.name for path in paths]
-        return cls(paths)
+        return cls([root.find(url) for url in manifest], max_line_bytes)
 
     def runs(self) -> Iterator[Sequence[bytes]]:
-        """The records as JSON, without blanks around them, some at a time.
+        """The records as JSON, without blanks around them, some at a time; at times there are none.
 
         Raises:
-            DataError: A file is not there, or broken.
-            ConfigurationError: The library for its storage is not installed.
+            DataError: A file is not there, or broken, or has a line that is too long.
+            ConfigurationError: fsspec does not know the storage, or lacks a library for it.
         """
-        lines = self._lines()
-        while run := list(islice(lines, RUN_RECORDS)):
-            yield run
-
-    def _lines(self) -> Iterator[bytes]:
         for path in self.paths:
+            name = shown(str(path))
             try:
                 with path.open("rb") as file, _unpacked(file) as unpacked:
-                    yield from filter(None, map(bytes.strip, unpacked))
-            except ImportError as error:
-                reason = f"cannot open BATCH file {path}: {error}"
-                raise ConfigurationError(reason, "Install the fsspec package for it") from error
+                    yield from _runs(unpacked, name, self.max_line_bytes)
+            except (ImportError, ValueError) as error:  # as fsspec has it
+                raise unusable(str(path), error) from error
             except (OSError, EOFError, zlib.error) as error:
                 cause = getattr(error, "strerror", None) or error
-                reason = f"BATCH file {path} cannot be read: {cause}"
+                reason = f"BATCH file {name} cannot be read: {cause}"
                 raise DataError(reason, "Run the tap again; earlier records are safe") from error
 
     def remove(self) -> None:
@@ -94,7 +90,27 @@ class BatchFiles(NamedTuple):
                 if path.is_file():
                     path.unlink()
             except OSError as error:
-                logger.warning("BATCH file %s cannot be removed: %s", path, error.strerror)
+                name = shown(str(path))
+                logger.warning("BATCH file %s cannot be removed: %s", name, error.strerror)
+
+
+def _is_manifest(manifest: object) -> bool:
+    return isinstance(manifest, list) and all(isinstance(url, str) for url in manifest)
+
+
+def _runs(file: IO[bytes] | gzip.GzipFile, name: str, max_line_bytes: int) -> Iterator[list[bytes]]:
+    """The lines of a file; no more of it is in memory than a line and a chunk."""
+    lines, number = LineCutter(max_line_bytes), 1
+    while chunk := file.read(CHUNK_BYTES):
+        run = lines.cut(chunk)
+        yield _without_blanks(run)
+        number += len(run)
+        lines.check(f"line {number} of BATCH file {name}")
+    yield _without_blanks(lines.rest())
+
+
+def _without_blanks(lines: Sequence[bytes]) -> list[bytes]:
+    return list(filter(None, map(bytes.strip, lines)))
 
 
 def _unpacked(file: IO[bytes]) -> IO[bytes] | gzip.GzipFile:

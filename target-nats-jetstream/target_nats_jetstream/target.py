@@ -23,6 +23,7 @@ from typing_extensions import override
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
+from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.config import check, from_environment
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
 from target_nats_jetstream.old_settings import inherited, modern
@@ -212,11 +213,16 @@ class TargetNatsJetstream(Target):
         stream = message_dict["stream"]
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
-        storage = (self.config.get("batch_config") or {}).get("storage")
-        files = BatchFiles.announced(message_dict["encoding"], message_dict["manifest"], storage)
+        files = BatchFiles.announced(
+            message_dict,
+            BatchRoot.of(self.config.get("batch_config")),
+            line=self._reader.line,
+            max_line_bytes=self._reader.max_line_bytes,
+        )
         process = self._fast_paths.get(stream)
         self._batch_record = 1
         for run in files.runs():
+            self._stop.check()
             if process is not None:
                 process(run)
                 self._batch_record += len(run)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tap_oracle_txlog import batch_files
+from target_nats_jetstream import batch_root
 from tools.settings import PLUGINS, ROOT, V7_NAMES, properties, stale
 
 if TYPE_CHECKING:
@@ -39,3 +41,7 @@ def test_every_name_of_v7_is_in_env_example_and_leads_to_a_setting() -> None:
         for setting, variable in names.items():
             assert f"\n{variable}=" in example
             assert definition(plugin)["config"][setting] == f"${variable}"
+
+
+def test_both_packages_keep_batch_files_in_one_place_by_default() -> None:
+    assert batch_files.DEFAULT_ROOT == batch_root.DEFAULT_ROOT

@@ -18,7 +18,7 @@ from singer_sdk import BatchSink, Target
 from singer_sdk.helpers._batch import StorageTarget
 from typing_extensions import override
 
-from tap_oracle_txlog.batch_files import BatchFiles
+from tap_oracle_txlog.batch_files import DEFAULT_ROOT, BatchFiles
 from tap_oracle_txlog.row import row_type
 from tests.support.events import Event, EventTable, stamp
 from tests.support.modes import mode_of
@@ -102,6 +102,18 @@ def test_each_page_is_announced_before_its_state(
     run = tap.run(page_size=4, batch_config=batch_config(tmp_path / "files"))
     assert run.types == ["STATE", "SCHEMA", "BATCH", "STATE", "BATCH", "STATE"]
     assert run.states[1]["bookmarks"]["TXLOG_EVENTS"]["position"]["id"] == 3
+
+
+@pytest.mark.parametrize("storage", [None, {"prefix": "p-"}])
+def test_without_a_root_files_go_to_the_folder_where_the_target_looks_for_them(
+    tap: Tap, table: EventTable, storage: dict[str, str] | None
+) -> None:
+    fill(table, 4)
+    config = {"encoding": {"format": "jsonl", "compression": "none"}}
+    run = tap.run(batch_config=config if storage is None else {**config, "storage": storage})
+    (path,) = announced(run)
+    assert path.parent.name == DEFAULT_ROOT
+    assert [path] == list(path.parent.iterdir())
 
 
 def test_there_is_no_file_but_the_announced_ones_and_no_name_comes_twice(
@@ -307,7 +319,7 @@ def test_other_storage_than_files_is_written_through_the_sdk(
         ({"encoding": {"format": "parquet"}}, "parquet.*jsonl"),
         ({"encoding": {"format": "jsonl", "compression": "zip"}}, r"gzip \| none"),
         ({"batch_size": -1}, "batch_size of -1"),
-        ({"storage": None}, "batch_config.*encoding.*storage"),
+        ({"encoding": {"format": "jsonl", "level": 9}}, "batch_config.*encoding"),
         ({"storage": {"root": "s3://bucket/events"}}, "batch_config.*s3fs"),
         ({"storage": {"root": "nosuch://x"}}, "batch_config.*nosuch"),
         ({"storage": {"root": "file:///dev/null/x"}}, "batch_config.*[Nn]ot a directory"),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
 import signal
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.contrib.batch_encoder_jsonl import JSONLinesBatcher
 from singer_sdk.helpers._batch import BatchConfig
 
+from target_nats_jetstream.batch_files import BatchFiles
+from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.lines import CHUNK_BYTES
 from tests.support.target import batch, event, schema, state
 from tests.support.waiting import wait_until
 
@@ -43,6 +49,25 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "batches"
     folder.mkdir()
     return folder
+
+
+def stored_in(root: str) -> dict[str, Any]:
+    """The setting `batch_config` that names ``root``."""
+    return {"encoding": {"format": "jsonl"}, "storage": {"root": root}}
+
+
+@pytest.fixture
+def target(target: Target, folder: Path) -> Target:
+    """One that takes files out of ``folder``."""
+    target.config["batch_config"] = stored_in(folder.as_uri())
+    return target
+
+
+@pytest.fixture
+def lone_target(lone_target: Target, folder: Path) -> Target:
+    """One that takes files out of ``folder``."""
+    lone_target.config["batch_config"] = stored_in(folder.as_uri())
+    return lone_target
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
@@ -161,7 +186,7 @@ def test_a_file_that_breaks_off_ends_the_run_after_what_could_be_read(
         state(5_000),
     )
     assert run.code == 5
-    assert f"BATCH file {broken.as_uri()} cannot be read: " in run.error
+    assert f"BATCH file {broken} cannot be read: " in run.error
     stored = target.ids()
     assert stored == list(range(1, len(stored) + 1))
     assert 100 <= len(stored) < 5_000
@@ -182,16 +207,138 @@ def test_a_line_that_is_no_record_names_itself(target: Target, folder: Path) -> 
 def test_files_can_lie_elsewhere_than_the_tap_says(target: Target, folder: Path) -> None:
     """A volume that both mount, each in another place."""
     write(folder / "1.jsonl", rows(1, 10))
-    storage = {
-        "encoding": {"format": "jsonl"},
-        "storage": {"root": folder.as_uri()},
-    }
-    run = target.run(schema(), batch("file:///mnt/of/the/tap/1.jsonl"), batch_config=storage)
+    run = target.run(schema(), batch("file:///mnt/of/the/tap/1.jsonl"))
     assert run.code == 0
     assert target.ids() == list(range(1, 11))
 
 
-def test_a_storage_without_its_library_is_named(target: Target) -> None:
-    run = target.run(schema(), batch("s3://bucket/1.jsonl"))
+@pytest.mark.parametrize("root", ["s3://bucket", "nosuch://place"])
+def test_a_storage_without_its_library_is_named(target: Target, root: str) -> None:
+    run = target.run(schema(), batch(f"{root}/1.jsonl"), batch_config=stored_in(root))
     assert run.code == 2
     assert "Install the fsspec package for it" in run.error
+
+
+# Files that are none of a tap's
+
+PLANTED = '{"DATA": "PLANTED-ROW-CONTENT"}\n'
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    path = tmp_path / "private.json"
+    path.write_text(PLANTED)
+    return path
+
+
+@pytest.mark.parametrize(
+    "url", ["file://{}", "{}", "file://{}/../private.json", "local://{}", "link", "http://{}"]
+)
+def test_a_file_elsewhere_is_neither_read_nor_removed_nor_shown(
+    target: Target, folder: Path, private: Path, url: str
+) -> None:
+    (folder / "link").symlink_to(private)
+    named = f"{folder.as_uri()}/link" if url == "link" else url.format(private)
+    good = write(folder / "1", rows(2, 3))
+    run = target.run(schema(), event(1), state(1), batch(good, named), state(2))
+    assert run.code == 5
+    assert "does not lie below" in run.error
+    assert private.read_text() == PLANTED
+    assert target.ids() == [1]
+    assert run.states == [json.dumps(state(1)["value"])]
+    assert files_in(folder) == ["1", "link"], "nothing of a BATCH that is refused is removed"
+
+
+def test_only_what_was_read_whole_is_removed(target: Target, folder: Path) -> None:
+    good, bad = write(folder / "1", rows(1, 3)), folder / "2"
+    bad.write_text("{}\n" * 3 + "PLANTED-ROW-CONTENT\n")
+    assert target.run(schema(), batch(good, bad.as_uri())).code == 5
+    assert files_in(folder) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"manifest": None},
+        {"manifest": "file:///x"},
+        {"manifest": {"a": 1}},
+        {"manifest": [1, None]},
+        {"encoding": None},
+        {"encoding": "jsonl"},
+        {"encoding": {"format": ["jsonl"], "compression": {}}},
+        {"encoding": {"format": "jsonl", "compression": {"a": 1}}},
+    ],
+)
+def test_an_odd_batch_is_one_line(target: Target, changes: dict[str, Any]) -> None:
+    run = target.run(schema(), event(1), state(1), {**batch(), **changes})
+    assert run.code == 5
+    assert "the BATCH of stream EVENTS in line 4 " in run.error
+    assert run.states == [json.dumps(state(1)["value"])]
+
+
+# Bounds
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_line_that_has_no_end_ends_the_run_after_what_came_before_it(
+    target: Target, folder: Path, compression: str
+) -> None:
+    """Far more than a run may take: what is read of it has to stop at the limit."""
+    path = folder / "1"
+    size, head = 1 << 32, json.dumps(rows(2, 2)[0]).encode() + b"\n\n"
+    if compression == "gzip":
+        with gzip.open(path, "wb", 1) as file:
+            file.write(head)
+            for _ in range(1 << 8):
+                file.write(bytes(1 << 20))
+    else:
+        path.write_bytes(head)
+        os.truncate(path, size)
+    running = target.start_on_file(
+        schema(),
+        event(1),
+        state(1),
+        batch(path.as_uri(), compression=compression),
+        max_line_bytes=1 << 22,
+    )
+    run = running.end()
+    assert run.code == 5
+    assert f"line 3 of BATCH file {path} is longer than `max_line_bytes` (4,194,304" in run.error
+    assert target.ids() == [1, 2]
+    assert files_in(folder) == ["1"]
+
+
+@pytest.mark.parametrize("piece", [b"\n", b"{}\n", b" "])
+def test_what_is_read_of_a_file_at_a_time_is_bounded(folder: Path, piece: bytes) -> None:
+    """A few kilobytes of gzip that are megabytes of blank lines, of short ones or of one line."""
+    path, limit = folder / "1", 1 << 20
+    path.write_bytes(gzip.compress(piece * ((4 << 20) // len(piece)), 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError) if piece == b" " else contextlib.nullcontext():
+            for run in BatchFiles([path], limit).runs():
+                assert sum(map(len, run)) <= limit + CHUNK_BYTES
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("maps", [{}, {"EVENTS": {"ID": "ID"}}])
+def test_a_signal_within_a_file_ends_the_run_and_leaves_the_file(
+    target: Target, folder: Path, maps: dict[str, Any]
+) -> None:
+    """Its end is a long way off: the run would take minutes to come to it."""
+    path = folder / "1"
+    line = json.dumps(rows(2, 2)[0]).encode() + b"\n"
+    with gzip.open(path, "wb", 1) as packed:
+        for _ in range(1000):
+            packed.write(line * 2000)
+    running = target.start(stream_maps=maps)
+    running.feed(schema(), event(1), state(1))
+    running.until_states(1)
+    running.feed(batch(path.as_uri(), compression="gzip"))
+    wait_until(lambda: target.server.messages(target.stream) > 1)
+    running.signal(signal.SIGTERM)
+    assert running.end().code == 128 + signal.SIGTERM
+    assert files_in(folder) == ["1"]

@@ -1,0 +1,111 @@
+"""Where BATCH files may lie: below one root, which the settings name.
+
+A manifest is the text of somebody else's program. It only ever chooses a file below the root; it
+never chooses the storage, and no way out of the root by ``..`` or by a link is followed. A file
+that is refused is not opened, so nothing of it can be shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from target_nats_jetstream.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from upath import UPath
+
+#: The tap's default as well; both run in the folder of one Meltano project.
+DEFAULT_ROOT: Final = "batches"
+REMEDY: Final = "Set `batch_config.storage.root` of the target to where the tap writes its files"
+_LOCAL: Final = "file"
+_SHOWN_CHARACTERS: Final = 200
+
+
+class BatchRoot:
+    """The folder below which BATCH files are read and removed.
+
+    Args:
+        url: A path, or a URL of fsspec.
+        params: For fsspec.
+    """
+
+    def __init__(self, url: str = DEFAULT_ROOT, params: Mapping[str, Any] | None = None) -> None:
+        self._params = params or {}
+        scheme, path = _split(url)
+        self._is_local = scheme == _LOCAL
+        self._url = os.path.abspath(path) if self._is_local else url  # noqa: PTH100 - no link is followed here
+
+    @classmethod
+    def of(cls, batch_config: Mapping[str, Any] | None) -> BatchRoot:
+        """The root that the setting `batch_config` names."""
+        storage = (batch_config or {}).get("storage") or {}
+        return cls(storage.get("root") or DEFAULT_ROOT, storage.get("params"))
+
+    def find(self, url: str) -> Path | UPath:
+        """The file that a manifest names ``url``; a local one is there, without a link in its path.
+
+        Raises:
+            DataError: It is not below the root.
+            ConfigurationError: The root is in a storage that fsspec does not know.
+        """
+        name = name_below(self._url, url)
+        if name is not None and not self._is_local:
+            return self._elsewhere(name)
+        if name is not None and (path := self._below(name)) is not None:
+            return path
+        reason = f"BATCH file {shown(url)} does not lie below {shown(self._url)}"
+        raise DataError(reason, REMEDY)
+
+    def _below(self, name: str) -> Path | None:
+        """The local file, if there is one; not what only looks as if it were below the root."""
+        root, path = os.path.realpath(self._url), os.path.realpath(f"{self._url}/{name}")
+        inside = os.path.commonpath((root, path)) == root
+        return Path(path) if inside and os.path.isfile(path) else None  # noqa: PTH113 - it never raises
+
+    def _elsewhere(self, name: str) -> UPath:
+        from upath import UPath  # noqa: PLC0415 - with fsspec behind it, for nobody else
+
+        try:
+            root: UPath = UPath(self._url, **self._params)
+        except (ImportError, ValueError) as error:
+            raise unusable(self._url, error) from error
+        return root / name
+
+
+def name_below(root: str, url: str) -> str | None:
+    """The path of the file ``url`` below ``root``; None where it can have none.
+
+    The name alone counts of a file that seems to lie elsewhere: the tap may see the same storage in
+    another place.
+    """
+    (own, base), (scheme, path) = _split(root), _split(url)
+    base = f"{base.rstrip('/')}/"
+    name = path.removeprefix(base) if path.startswith(base) else path.rpartition("/")[2]
+    parts = name.split("/")
+    usable = name.isprintable() and all(parts) and not {".", ".."} & {*parts, *path.split("/")}
+    return name if usable and scheme == own else None
+
+
+def unusable(url: str, error: Exception) -> ConfigurationError:
+    """The error for a storage that fsspec cannot open."""
+    reason = f"setting `batch_config`: cannot open {shown(url)}: {error}"
+    return ConfigurationError(reason, "Install the fsspec package for it")
+
+
+def shown(url: str) -> str:
+    """``url`` for people: one line, no password and no signature in it, not too long."""
+    text = re.sub(r"(?<=://).*@", "", url.partition("?")[0])[:_SHOWN_CHARACTERS]
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme and path; ``local`` is fsspec's other name for files."""
+    scheme, is_url, path = url.partition("://")
+    if not is_url or scheme.lower() in {_LOCAL, "local"}:
+        return _LOCAL, path if is_url else url
+    return scheme.lower(), path

@@ -1,0 +1,152 @@
+"""Which file a manifest may name: one below the root, whatever the text is."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below, shown
+from target_nats_jetstream.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = "/spool/txlog"
+PIECES = st.sampled_from(
+    ["..", ".", "", "a", "b.jsonl", "spool", "txlog", "%2e%2e", "a b", "::", "\0", "\n", "\ud800"]
+)
+HEADS = st.sampled_from(
+    ["", "/", "file://", "file:///", "local://", "http://", "s3://", "zip://x::file:///", "data:"]
+)
+
+
+@pytest.mark.parametrize(
+    ("root", "url", "name"),
+    [
+        (ROOT, "file:///spool/txlog/1.jsonl", "1.jsonl"),
+        (f"{ROOT}/", "/spool/txlog/1.jsonl", "1.jsonl"),
+        (f"file://{ROOT}", "local:///spool/txlog/day/1.jsonl", "day/1.jsonl"),
+        (ROOT, "file:///mnt/of/the/tap/1.jsonl", "1.jsonl"),
+        (ROOT, "file:///spool/txlog2/1.jsonl", "1.jsonl"),
+        ("/", "file:///1.jsonl", "1.jsonl"),
+        ("s3://bucket/x", "s3://bucket/x/a/1.jsonl", "a/1.jsonl"),
+        ("s3://bucket/x", "S3://other/1.jsonl", "1.jsonl"),
+    ],
+)
+def test_a_file_below_the_root_keeps_its_path_and_another_one_its_name(
+    root: str, url: str, name: str
+) -> None:
+    assert name_below(root, url) == name
+
+
+@pytest.mark.parametrize(
+    ("root", "url"),
+    [
+        (ROOT, "file:///spool/txlog/../1.jsonl"),
+        (ROOT, "file:///elsewhere/../spool/txlog/1.jsonl"),
+        (ROOT, "file:///spool/txlog/./1.jsonl"),
+        (ROOT, "file:///spool/txlog//etc/passwd"),
+        (ROOT, "file:///spool/txlog/"),
+        (ROOT, "file:///spool/.."),
+        (ROOT, ""),
+        (ROOT, "http://169.254.169.254/latest/meta-data"),
+        (ROOT, "zip://1.jsonl::file:///spool/txlog/1.zip"),
+        (ROOT, "simplecache::file:///spool/txlog/1.jsonl"),
+        ("s3://bucket/x", "file:///x/1.jsonl"),
+        ("s3://bucket/x", "gs://bucket/x/1.jsonl"),
+        ("s3://bucket/x", "s3://bucket/x/http://evil/1.jsonl"),
+    ],
+)
+def test_no_other_storage_and_no_way_out(root: str, url: str) -> None:
+    assert name_below(root, url) is None
+
+
+@given(HEADS, st.lists(PIECES, max_size=6), st.sampled_from([ROOT, "/", "s3://bucket/x"]))
+def test_a_name_never_leaves_the_root(head: str, pieces: list[str], root: str) -> None:
+    name = name_below(root, head + "/".join(pieces))
+    assert name is None or os.path.normpath(f"{ROOT}/{name}") == f"{ROOT}/{name}"
+    assert name is None or not name.startswith("/")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root" / "sub").mkdir(parents=True)
+    (tmp_path / "root" / "1.jsonl").touch()
+    (tmp_path / "root" / "sub" / "2.jsonl").touch()
+    (tmp_path / "private.json").touch()
+    return tmp_path / "root"
+
+
+def refused(root: Path, url: str) -> str:
+    with pytest.raises(DataError, match="does not lie below") as caught:
+        BatchRoot(root.as_uri()).find(url)
+    return str(caught.value)
+
+
+def test_files_are_found_by_path_and_by_url(root: Path) -> None:
+    found = BatchRoot(str(root))
+    assert found.find((root / "1.jsonl").as_uri()) == root / "1.jsonl"
+    assert found.find(str(root / "sub" / "2.jsonl")) == root / "sub" / "2.jsonl"
+    assert found.find("file:///of/the/tap/1.jsonl") == root / "1.jsonl"
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "sub", "a" * 5000, "\ud800.jsonl"])
+def test_what_is_no_file_is_refused(root: Path, name: str) -> None:
+    refused(root, f"{root.as_uri()}/{name}")
+
+
+def test_links_are_followed_within_the_root_only(root: Path) -> None:
+    (root / "out.jsonl").symlink_to(root.parent / "private.json")
+    (root / "away").symlink_to(root.parent)
+    (root / "loop").symlink_to(root / "loop")
+    (root / "in.jsonl").symlink_to(root / "1.jsonl")
+    for name in ("out.jsonl", "away/private.json", "loop"):
+        refused(root, f"{root.as_uri()}/{name}")
+    found = BatchRoot(str(root)).find(f"{root.as_uri()}/in.jsonl")
+    assert found == root / "1.jsonl", "and not the link: it is what is read that is removed"
+
+
+def test_a_root_that_is_a_link_itself_is_that_folder(root: Path) -> None:
+    link = root.parent / "link"
+    link.symlink_to(root)
+    assert BatchRoot(str(link)).find(f"file://{link}/1.jsonl") == root / "1.jsonl"
+
+
+@pytest.mark.parametrize("name", ["pipe", "device"])
+def test_what_has_no_end_is_no_file(root: Path, name: str) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "device").symlink_to("/dev/zero")
+    refused(root, f"{root.as_uri()}/{name}")
+    with pytest.raises(DataError):
+        BatchRoot("/dev").find("file:///dev/zero")
+
+
+def test_without_a_setting_it_is_the_folder_of_the_taps_default(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    (root / DEFAULT_ROOT).mkdir()
+    (root / DEFAULT_ROOT / "3.jsonl").touch()
+    for config in (None, {}, {"storage": None}, {"encoding": {"format": "jsonl"}}):
+        found = BatchRoot.of(config).find(f"file://{root}/{DEFAULT_ROOT}/3.jsonl")
+        assert found == root / DEFAULT_ROOT / "3.jsonl"
+
+
+def test_a_root_elsewhere_is_that_of_the_settings() -> None:
+    other = BatchRoot.of({"storage": {"root": "memory://spool/x"}})
+    assert str(other.find("memory://spool/x/a/1.jsonl")) == "memory://spool/x/a/1.jsonl"
+    assert str(other.find("memory://mnt/1.jsonl")) == "memory://spool/x/1.jsonl"
+
+
+def test_an_error_shows_no_password_no_signature_and_no_more_than_a_line(root: Path) -> None:
+    url = "https://user:SECRET@host/x?signature=SECRET"
+    assert shown(url) == "https://host/x"
+    said = refused(root, f"{url}\n\x1b[31m")
+    assert "SECRET" not in said
+    assert re.fullmatch(r"[ -~]+", said)
+    assert len(shown("x" * 10_000_000)) == 200
