@@ -12,9 +12,10 @@ import logging
 import zlib
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from target_nats_jetstream.batch_root import shown, unusable
+from target_nats_jetstream.batch_root import unusable
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.lines import CHUNK_BYTES, LineCutter
+from target_nats_jetstream.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,11 +8,11 @@ that is refused is not opened, so nothing of it can be shown.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
+from target_nats_jetstream.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_ROOT: Final = "batches"
 REMEDY: Final = "Set `batch_config.storage.root` of the target to where the tap writes its files"
 _LOCAL: Final = "file"
-_SHOWN_CHARACTERS: Final = 200
 
 
 class BatchRoot:
@@ -95,12 +94,6 @@ def unusable(url: str, error: Exception) -> ConfigurationError:
     """The error for a storage that fsspec cannot open."""
     reason = f"setting `batch_config`: cannot open {shown(url)}: {error}"
     return ConfigurationError(reason, "Install the fsspec package for it")
-
-
-def shown(url: str) -> str:
-    """``url`` for people: one line, no password and no signature in it, not too long."""
-    text = re.sub(r"(?<=://).*@", "", url.partition("?")[0])[:_SHOWN_CHARACTERS]
-    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _split(url: str) -> tuple[str, str]:

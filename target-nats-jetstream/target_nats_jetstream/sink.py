@@ -20,6 +20,7 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
 from target_nats_jetstream.message import encode
+from target_nats_jetstream.references import check_references, refuse_retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,9 @@ class CompiledValidator(BaseJSONSchemaValidator):
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
         try:
-            self._validator = jsonschema_rs.validator_for(schema, validate_formats=False)
+            self._validator = jsonschema_rs.validator_for(
+                schema, validate_formats=False, retriever=refuse_retrieval
+            )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             msg = f"Schema Validation Error: {error}"
             raise InvalidJSONSchema(msg) from error
@@ -108,7 +111,10 @@ class JetStreamSink(RecordSink):
 
     @override
     def get_validator(self) -> CompiledValidator | None:
-        self._compiled = CompiledValidator(self.schema) if self.validate_schema else None
+        self._compiled = None
+        if self.validate_schema:
+            check_references(self.stream_name, self.schema)
+            self._compiled = CompiledValidator(self.schema)
         return self._compiled
 
     def can_bypass_maps(self, stream_maps: Sequence[StreamMap]) -> bool:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below, shown
+from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below
 from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.shown import SHOWN_CHARACTERS, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,4 +150,4 @@ def test_an_error_shows_no_password_no_signature_and_no_more_than_a_line(root: P
     said = refused(root, f"{url}\n\x1b[31m")
     assert "SECRET" not in said
     assert re.fullmatch(r"[ -~]+", said)
-    assert len(shown("x" * 10_000_000)) == 200
+    assert len(shown("x" * 10_000_000)) == SHOWN_CHARACTERS

@@ -1,0 +1,16 @@
+"""Text of others in lines of ours: one line of it, and no secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+SHOWN_CHARACTERS: Final = 200
+
+
+def shown(url: str) -> str:
+    """``url`` for people: no password and no signature in it, nothing that moves a cursor, and not
+    too long.
+    """
+    text = re.sub(r"(?<=://).*@", "", url.partition("?")[0])[:SHOWN_CHARACTERS]
+    return "".join(one if one.isprintable() else "?" for one in text)
