@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -80,15 +80,24 @@ def print_status(
 
 
 def replay(nats: NatsSettings) -> None:
-    """Publish the dead letters again and print how many there were.
+    """Publish the dead letters again and print what became of them.
 
     Raises:
+        DataError: Some still cannot be published.
         TargetError: NATS cannot be reached or refuses.
     """
     from target_nats_jetstream.publisher.replay import replay_dead_letters  # noqa: PLC0415
     from target_nats_jetstream.status import counted  # noqa: PLC0415
 
-    click.echo(f"{counted(replay_dead_letters(nats), 'dead letter')} published")
+    done = replay_dead_letters(nats)
+    click.echo(f"{counted(done.published, 'dead letter')} published")
+    if done.invalid:
+        click.echo(f"kept, because the record does not fit its schema: {done.invalid}")
+    if done.foreign:
+        click.echo(f"left alone, because it is not a dead letter: {done.foreign}")
+    if done.unpublishable:
+        reason = f"{counted(done.unpublishable, 'dead letter')} still cannot be published"
+        raise DataError(reason, "Fix what the warnings name and run it again")
 
 
 def print_nats_permissions(nats: NatsSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pytest
 from target_nats_jetstream.ledger.row import LedgerRow
 from target_nats_jetstream.publisher.inspection import StreamState
 from target_nats_jetstream.status import Status, counted
-from tests.support.target import COMMAND, environment, event, pages, schema, state
+from tests.support.target import COMMAND, environment, event, pages, record, schema, state
 from tests.target.ledger.places import at
 
 if TYPE_CHECKING:
@@ -154,12 +155,32 @@ def test_what_cannot_be_asked_is_an_error_line(
     assert "ERROR" in said.stderr.splitlines()[-1]
 
 
-def test_dead_letters_are_sent_again_when_the_cause_is_mended(target: Target) -> None:
-    bad = {"type": "RECORD", "stream": "EVENTS", "record": {"ID": "seven", "AT": None}}
-    run = target.run(schema(), event(1), bad, state(1), on_error="dead_letter")
+def test_a_replay_says_what_became_of_the_dead_letters(target: Target) -> None:
+    bad = record(ID="seven", AT=None)
+    large = record(ID=8, AT=None, DATA="x" * 1000)
+    limit = {"on_error": "dead_letter", "stream_config": {"max_msg_size": 1000}}
+    run = target.run(schema(), event(1), bad, large, state(1), **limit)
     assert run.code == 0, run.log
-    assert "dead_letters=1" in run.log
-    assert target.ids() == [1]
     said = ask(target, "--replay-dead-letters")
-    assert (said.returncode, said.stdout) == (0, "1 dead letter published\n"), said.stderr
-    assert [record["ID"] for record in target.records()] == [1, "seven"]
+    kept = "kept, because the record does not fit its schema: 1\n"
+    assert (said.returncode, said.stdout) == (5, f"0 dead letters published\n{kept}")
+    assert "1 dead letter still cannot be published" in said.stderr.splitlines()[-1]
+    config = target.server.stream_info(target.stream)["config"] | {"max_msg_size": -1}
+    target.server.api(f"STREAM.UPDATE.{target.stream}", config)
+    said = ask(target, "--replay-dead-letters")
+    assert (said.returncode, said.stdout) == (0, f"1 dead letter published\n{kept}"), said.stderr
+    assert target.ids() == [1, 8]
+
+
+def test_a_replay_ends_at_a_signal(target: Target) -> None:
+    """Of a server that never answers, and long before any time-out."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers = f"nats://127.0.0.1:{silent.getsockname()[1]}"
+        (target.home / "config.json").write_text(
+            json.dumps({**target.config, "servers": servers, "connect_timeout": 600})
+        )
+        command = [str(COMMAND), "--config", "config.json", "--replay-dead-letters"]
+        with subprocess.Popen(command, cwd=target.home, env=environment()) as process:
+            silent.accept()[0].close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == -signal.SIGTERM

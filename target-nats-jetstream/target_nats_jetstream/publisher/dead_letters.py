@@ -12,8 +12,10 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.message import Message
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 SUBJECT, REASON, DETAIL, HEADERS = (
     f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")
 )
+#: The reason of a record that does not fit its schema, or is none.
+INVALID: Final = "invalid"
 PLACE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -108,11 +112,28 @@ def to_headers(letter: DeadLetter) -> dict[str, str]:
     }
 
 
-def from_headers(headers: Mapping[str, str], payload: bytes) -> Message:
-    """The message that a dead letter in the stream was."""
-    own = json.loads(headers[HEADERS]) if HEADERS in headers else None
-    message_id = headers.get("Nats-Msg-Id", "")
-    return Message(unquote(headers[SUBJECT]), message_id, payload, headers=own)
+class Letter(NamedTuple):
+    """A dead letter that was put away: the message, and the reason in one word."""
+
+    message: Message
+    reason: str
+
+
+def from_headers(headers: Mapping[str, str], payload: bytes) -> Letter | None:
+    """The letter that a message in the stream is; None for a message of somebody else.
+
+    Whoever may write to that stream must not make a message of ours do what only NATS does, such as
+    roll up the stream: a letter never has a header of NATS.
+    """
+    try:
+        own = msgspec.json.decode(headers.get(HEADERS, "{}"), type=dict[str, str])
+        message_id, subject = headers["Nats-Msg-Id"], unquote(headers[SUBJECT])
+        reason = headers[REASON]
+    except (KeyError, ValueError, msgspec.DecodeError):
+        return None
+    if any(name.lower().startswith("nats-") for name in own):
+        return None
+    return Letter(Message(subject, message_id, payload, headers=own or None), reason)
 
 
 def append(file: Path, letter: DeadLetter) -> None:
@@ -159,9 +180,23 @@ def count_in(file: Path) -> int:
         raise ConfigurationError(reason, "Make `dead_letter_file` readable") from error
 
 
-def from_line(text: str) -> Message:
-    """The message that a line of the file holds."""
-    line = json.loads(text)
-    encoded = line.get("payload_base64")
-    payload = base64.b64decode(encoded) if encoded else line["payload"].encode()
-    return Message(line["subject"], line["id"], payload, headers=line["headers"] or None)
+class _Line(msgspec.Struct):
+    """A line of the file; the payload is text, or base64 where it is none."""
+
+    id: str
+    subject: str
+    reason: str
+    headers: dict[str, str]
+    payload: str = ""
+    payload_base64: str = ""
+
+
+def from_line(text: str) -> Letter | None:
+    """The letter that a line of the file holds; None where it holds none."""
+    try:
+        line = msgspec.json.decode(text, type=_Line)
+        payload = base64.b64decode(line.payload_base64) or line.payload.encode()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    message = Message(line.subject, line.id, payload, headers=line.headers or None)
+    return Letter(message, line.reason)

@@ -1,12 +1,14 @@
 """Sending dead letters again, once what was wrong with them is fixed.
 
-A letter leaves its place only after the stream has acknowledged the message; one that still
-cannot be published stays where it is.
+A letter leaves its place only after the stream has acknowledged the message. One that still cannot
+be published stays where it is and keeps no other one back; so does a message that is no letter.
 """
 
 from __future__ import annotations
 
 import base64
+import dataclasses
+import logging
 import shutil
 from email.parser import BytesHeaderParser
 from functools import partial
@@ -15,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_nats_jetstream.errors import UnreachableError
+from target_nats_jetstream.errors import DataError, UnreachableError
 from target_nats_jetstream.private_files import open_private
-from target_nats_jetstream.publisher.dead_letters import from_headers, from_line
+from target_nats_jetstream.publisher.dead_letters import INVALID, from_headers, from_line
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
@@ -25,59 +27,122 @@ from target_nats_jetstream.publisher.limits import Limits
 from target_nats_jetstream.publisher.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from target_nats_jetstream.message import Message
+    from target_nats_jetstream.publisher.dead_letters import Letter
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 CHUNK = 100
 ACK_SECONDS = 60.0
 
+logger = logging.getLogger(__name__)
 
-def replay_dead_letters(settings: NatsSettings) -> int:
+
+@dataclasses.dataclass(slots=True)
+class Replayed:
+    """What became of the dead letters of the stream and of the file.
+
+    Args:
+        published: They were published, and removed from where they were.
+        invalid: They stay, because a record that does not fit its schema does so still: it is for
+            the tap to send another one.
+        unpublishable: They stay, because server or stream do not take them; each is told.
+        foreign: They stay, because they are no dead letters.
+    """
+
+    published: int = 0
+    invalid: int = 0
+    unpublishable: int = 0
+    foreign: int = 0
+
+
+def replay_dead_letters(settings: NatsSettings) -> Replayed:
     """Publish the dead letters of the stream and of the file that can be published now.
-
-    Returns:
-        How many were published, and removed from where they were.
 
     Raises:
         TargetError: NATS failed. Run it again: a letter that was published is not stored again.
     """
-    publisher = Publisher(msgspec.structs.replace(settings, on_error="fail"), ())
+    replay = _Replay(settings)
     try:
-        limits = Limits(publisher.start())
-        publish = partial(_publish, publisher, limits)
-        return _from_stream(settings, publish) + _from_file(
-            Path(settings.dead_letter_file), publish
-        )
+        _from_stream(settings, replay)
+        _from_file(Path(settings.dead_letter_file), replay)
     finally:
-        publisher.close(timeout=5)
+        replay.close()
+    return replay.replayed
 
 
-def _publish(publisher: Publisher, limits: Limits, letters: Sequence[Message]) -> list[bool]:
-    """Publish those that can be published; returns for each whether it is in the stream now."""
-    fit = [limits.violation(message) is None for message in letters]
-    number = publisher.submit([m for m, good in zip(letters, fit, strict=True) if good])
-    if not publisher.wait(number, ACK_SECONDS):
-        raise publisher.failure or UnreachableError(
-            f"dead letters were not acknowledged within {ACK_SECONDS:g} s", "Run it again"
-        )
-    return fit
+class _Replay:
+    """A publisher for letters, and what became of them."""
+
+    def __init__(self, settings: NatsSettings) -> None:
+        self._settings = msgspec.structs.replace(settings, on_error="fail")
+        self.replayed = Replayed()
+        self._start()
+
+    def _start(self) -> None:
+        self._publisher = Publisher(self._settings, ())
+        self._limits = Limits(self._publisher.start())
+
+    def close(self) -> None:
+        self._publisher.close(timeout=5)
+
+    def take(self, letters: Sequence[Letter | None]) -> list[bool]:
+        """Publish those that can be published; returns for each whether it is in the stream now."""
+        fit = [letter.message for letter in letters if letter is not None and self._fits(letter)]
+        stored = {id(message) for message in self._publish(fit)}
+        self.replayed.foreign += letters.count(None)
+        self.replayed.published += len(stored)
+        return [letter is not None and id(letter.message) in stored for letter in letters]
+
+    def _fits(self, letter: Letter) -> bool:
+        if letter.reason == INVALID:
+            self.replayed.invalid += 1
+            return False
+        if violation := self._limits.violation(letter.message):
+            self._tell(letter.message, violation.detail)
+        return violation is None
+
+    def _publish(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Those that are in the stream now: if one ends the publisher, the others come by
+        themselves.
+        """
+        try:
+            if messages:
+                self._submit(messages)
+        except DataError as error:
+            self.close()
+            self._start()
+            if len(messages) > 1:
+                return [stored for one in messages for stored in self._publish([one])]
+            self._tell(messages[0], error.reason)
+            return []
+        return messages
+
+    def _submit(self, messages: Sequence[Message]) -> None:
+        number = self._publisher.submit(messages)
+        if not self._publisher.wait(number, ACK_SECONDS):
+            raise self._publisher.failure or UnreachableError(
+                f"dead letters were not acknowledged within {ACK_SECONDS:g} s", "Run it again"
+            )
+
+    def _tell(self, message: Message, why: str) -> None:
+        self.replayed.unpublishable += 1
+        logger.warning("dead letter %s cannot be published: %s", message.id, why)
 
 
-def _from_stream(settings: NatsSettings, publish: Callable[[Sequence[Message]], list[bool]]) -> int:
-    stream, after, total = dead_letter_stream(settings.stream), 0, 0
+def _from_stream(settings: NatsSettings, replay: _Replay) -> None:
+    stream, after = dead_letter_stream(settings.stream), 0
     while letters := ask(settings, partial(_read, stream=stream, after=after)):
-        done = publish([message for _, message in letters])
-        seqs = [seq for (seq, _), good in zip(letters, done, strict=True) if good]
+        done = replay.take([letter for _, letter in letters])
+        seqs = [seq for (seq, _), gone in zip(letters, done, strict=True) if gone]
         ask(settings, partial(_delete, stream=stream, seqs=seqs))
-        after, total = letters[-1][0], total + len(seqs)
-    return total
+        after = letters[-1][0]
 
 
-async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Message]]:
-    """The next letters after sequence ``after``; none where there is no such stream."""
-    letters: list[tuple[int, Message]] = []
+async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Letter | None]]:
+    """The next messages after sequence ``after``; none where there is no such stream."""
+    letters: list[tuple[int, Letter | None]] = []
     while len(letters) < CHUNK:
         wanted = {"seq": after + 1, "next_by_subj": ">"}
         try:
@@ -88,10 +153,11 @@ async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Mes
             raise
         after = found["seq"]
         headers = BytesHeaderParser().parsebytes(
-            base64.b64decode(found["hdrs"]).removeprefix(b"NATS/1.0\r\n")
+            base64.b64decode(found.get("hdrs") or "").removeprefix(b"NATS/1.0\r\n")
         )
         payload = base64.b64decode(found.get("data") or "")
-        letters.append((after, from_headers(dict(headers.items()), payload)))
+        plain = {name: str(value) for name, value in headers.items()}
+        letters.append((after, from_headers(plain, payload)))
     return letters
 
 
@@ -100,18 +166,17 @@ async def _delete(epoch: Epoch, *, stream: str, seqs: Sequence[int]) -> None:
         await epoch.api(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
 
 
-def _from_file(file: Path, publish: Callable[[Sequence[Message]], list[bool]]) -> int:
+def _from_file(file: Path, replay: _Replay) -> None:
     if not file.exists():
-        return 0
-    lines = file.read_text(encoding="utf-8").splitlines()
+        return
+    lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     kept: list[str] = []
     for start in range(0, len(lines), CHUNK):
         chunk = lines[start : start + CHUNK]
-        done = publish([from_line(line) for line in chunk])
-        kept += [line for line, good in zip(chunk, done, strict=True) if not good]
+        done = replay.take([from_line(line) for line in chunk])
+        kept += [line for line, gone in zip(chunk, done, strict=True) if not gone]
     beside = file.with_name(f"{file.name}.tmp")
-    with open_private(beside, "w", encoding="utf-8") as rest:
+    with open_private(beside, "w", encoding="utf-8", errors="surrogateescape") as rest:
         rest.writelines(f"{line}\n" for line in kept)
     shutil.copymode(file, beside)
     beside.replace(file)
-    return len(lines) - len(kept)

@@ -7,10 +7,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.replay import replay_dead_letters
+from target_nats_jetstream.message import DIGEST_HEADER, Message
+from target_nats_jetstream.publisher.dead_letters import HEADERS as HEADERS_HEADER
+from target_nats_jetstream.publisher.dead_letters import REASON, from_headers, from_line
+from target_nats_jetstream.publisher.dead_letters import SUBJECT as SUBJECT_HEADER
+from target_nats_jetstream.publisher.replay import Replayed, replay_dead_letters
 from tests.support.modes import mode_of
 from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
@@ -28,6 +33,8 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from nats.aio.client import Client
 
     from tests.support.nats import NatsServer
 
@@ -168,7 +175,7 @@ def test_letters_come_again_when_the_cause_is_mended(
         assert publisher.counts.dead_letters == 153
     settings = settings_for(server, **config)
     (tmp_path / "letters.jsonl").chmod(0o640)
-    assert replay_dead_letters(settings) == 0, "nothing is mended yet"
+    assert replay_dead_letters(settings) == Replayed(unpublishable=153), "nothing is mended yet"
     assert mode_of(tmp_path / "letters.jsonl") == 0o640
 
     server.kill()
@@ -178,11 +185,121 @@ def test_letters_come_again_when_the_cause_is_mended(
         f"STREAM.UPDATE.{STREAM}",
         server.stream_info(STREAM)["config"] | {"subjects": ["txlog.>", "new.>"]},
     )
-    assert replay_dead_letters(settings) == 153
+    assert replay_dead_letters(settings) == Replayed(published=153)
     stored = {s.id: s for s in server.read_stream(STREAM)}
     for message in (*too_large, *uncaptured):
         assert stored[message.id].data == message.payload
         assert stored[message.id].subject == message.subject
         assert stored[message.id].headers["Color"] == (message.headers or {})["Color"]
     assert server.messages(f"{STREAM}_DLQ") == 0
-    assert replay_dead_letters(settings) == 0
+    assert replay_dead_letters(settings) == Replayed()
+
+
+def letter(message_id: str, subject: str = SUBJECT, **more: object) -> dict[str, Any]:
+    """A line of the file."""
+    line = {"id": message_id, "subject": subject, "reason": "too_large", "headers": {}}
+    return {**line, "payload": f"payload of {message_id}", **more}
+
+
+FOREIGN_HEADERS: list[dict[str, str] | None] = [
+    None,
+    {"Other": "x"},
+    {"Dead-Letter-Subject": SUBJECT},
+    {"Dead-Letter-Subject": SUBJECT, "Dead-Letter-Reason": "too_large"},
+    *(
+        {
+            "Nats-Msg-Id": f"foreign-{number}",
+            "Dead-Letter-Subject": SUBJECT,
+            "Dead-Letter-Reason": "too_large",
+            "Dead-Letter-Headers": own,
+        }
+        for number, own in enumerate(
+            ["no JSON", "7", '{"a": 1}', '{"Nats-Rollup": "all"}', '{"nats-TTL": "1s"}']
+        )
+    ),
+    {"Dead-Letter-Subject": SUBJECT, "Other": "gr\xfcn"},
+]
+
+
+def test_what_is_no_letter_keeps_no_letter_back(nats_server: NatsServer, tmp_path: Path) -> None:
+    with publishing(nats_server, on_error="dead_letter") as publisher:
+        publish(publisher, [*messages(2), Message("new.1", "one", b"1")])
+
+    async def put(client: Client) -> None:
+        for headers in FOREIGN_HEADERS:
+            await client.jetstream().publish(f"dlq.{STREAM}.foreign", b"SECRET", headers=headers)
+
+    nats_server.run(put)
+    with publishing(nats_server, on_error="dead_letter") as publisher:
+        publish(publisher, [Message("new.2", "two", b"2")])
+    file = tmp_path / "letters.jsonl"
+    foreign_lines = ["no JSON", "[]", "{}", json.dumps(letter("three", headers={"a": 1}))]
+    file.write_text("\n".join([*foreign_lines, json.dumps(letter("four"))]) + "\n")
+    config = nats_server.stream_info(STREAM)["config"] | {"subjects": ["txlog.>", "new.>"]}
+    nats_server.api(f"STREAM.UPDATE.{STREAM}", config)
+
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    foreign = len(FOREIGN_HEADERS) + len(foreign_lines)
+    assert replay_dead_letters(settings) == Replayed(published=3, foreign=foreign)
+    assert sorted(ids(nats_server)[2:]) == ["four", "one", "two"]
+    assert nats_server.messages(f"{STREAM}_DLQ") == len(FOREIGN_HEADERS)
+    assert file.read_text().splitlines() == foreign_lines
+    assert replay_dead_letters(settings) == Replayed(foreign=foreign)
+
+
+def test_a_record_that_does_not_fit_its_schema_does_not_go_out_as_a_letter_either(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "letters.jsonl"
+    with publishing(nats_server, on_error="dead_letter") as publisher:
+        publisher.submit_dead_letters(messages(2), "invalid", "field A breaks a rule")
+        assert publisher.wait(1, 10)
+    kept = letter("in the file", reason="invalid")
+    file.write_text(f"{json.dumps(kept)}\n")
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    assert replay_dead_letters(settings) == Replayed(invalid=3)
+    assert nats_server.messages(STREAM) == 0
+    assert nats_server.messages(f"{STREAM}_DLQ") == 2
+    assert json.loads(file.read_text()) == kept
+
+
+def test_a_letter_that_cannot_be_published_is_told_and_keeps_no_other_back(
+    nats_server: NatsServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that no stream captures, and one that only the comparison with the stream refuses."""
+    with publishing(nats_server) as publisher:
+        publish(publisher, [Message(SUBJECT, "same", b"1", {DIGEST_HEADER: "a"})])
+    file = tmp_path / "letters.jsonl"
+    lines = [
+        letter("first"),
+        letter("same", headers={DIGEST_HEADER: "b"}),
+        letter("lost", "new.1"),
+        letter("last"),
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    assert replay_dead_letters(settings) == Replayed(published=2, unpublishable=2)
+    assert ids(nats_server) == ["same", "first", "last"]
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["same", "lost"]
+    told = [record.message for record in caplog.records if "cannot be published" in record.message]
+    assert len(told) == 2
+    assert not any("payload" in text for text in told)
+
+
+TEXT = st.text(max_size=20) | st.sampled_from(["{}", '{"a": "b"}', "\ud800", "%ff", "[" * 9999])
+
+
+@given(
+    st.dictionaries(st.sampled_from(["Nats-Msg-Id", SUBJECT_HEADER, REASON, HEADERS_HEADER]), TEXT)
+)
+def test_any_headers_are_those_of_a_letter_or_not(headers: dict[str, str]) -> None:
+    found = from_headers(headers, b"")
+    assert found is None or found.message.id == headers["Nats-Msg-Id"]
+
+
+@given(st.dictionaries(st.sampled_from([*letter("x"), "payload_base64"]), st.integers() | TEXT))
+@example({"more": "VALUE"})
+def test_any_line_is_a_letter_or_not(line: dict[str, object]) -> None:
+    text = json.dumps(line, ensure_ascii=False).replace('"VALUE"', "[" * 9999)
+    found = from_line(text)
+    assert found is None or found.message.id == line["id"]
