@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +29,9 @@ from target_nats_jetstream.lines import CHUNK_BYTES, LineCutter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+#: What decoders raise: text that is no JSON, bytes that are no UTF-8, values that are nested too
+#: deeply, exponents that no number has.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation)
 SHOWN_CHARACTERS = 24
 NOW = 0.0
 
@@ -127,9 +130,9 @@ class SingerReader(GenericSingerReader[bytes]):
         """The envelopes of ``lines``, up to one that is no JSON object of a message."""
         try:
             return list(map(self._open, lines))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             opened = []
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             for line in lines:
                 opened.append(self._open(line) if line.strip() else BLANK)  # noqa: PERF401 - those before the bad one are wanted
         return opened
@@ -145,7 +148,7 @@ class SingerReader(GenericSingerReader[bytes]):
         try:
             message = self._decode(line)
             callback = callbacks[message["type"]]
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        except (*UNREADABLE, KeyError):
             _refuse(self.line, line)
         callback(message)
         return str(message["type"])
@@ -187,7 +190,7 @@ class SingerReader(GenericSingerReader[bytes]):
         """
         try:
             record = self._decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             record = None
         if isinstance(record, dict):
             return record

@@ -20,6 +20,7 @@ from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
 from target_nats_jetstream.message import encode
+from target_nats_jetstream.reader import UNREADABLE
 from target_nats_jetstream.references import check_references, refuse_retrieval
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class JetStreamSink(RecordSink):
         """
         try:
             records = list(map(self._decode, encoded))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             records = []
         if records and self._all_fit(records):
             messages = self._builder.build(records, _compact(encoded))
@@ -161,7 +162,7 @@ class JetStreamSink(RecordSink):
     def _process_one(self, text: bytes, offset: int) -> None:
         try:
             record = self._decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             self._target.refuse(self._builder.unreadable(text), f"it is not JSON: {error}", offset)
             return
         if not isinstance(record, dict):

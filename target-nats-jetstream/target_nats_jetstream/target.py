@@ -73,7 +73,7 @@ class TargetNatsJetstream(Target):
         self._stop = Stop()
         self._replication_keys: dict[str, str | None] = {}
         self._replication_key: str | None = None
-        self._fast_paths: dict[str | None, Callable[[Sequence[bytes]], None]] = {}
+        self._fast_paths: dict[str, Callable[[Sequence[bytes]], None] | None] = {}
         self._batch_record: int | None = None
         super().__init__(
             config=config,
@@ -81,7 +81,7 @@ class TargetNatsJetstream(Target):
             validate_config=validate_config,
             setup_mapper=setup_mapper,
             message_reader=SingerReader(
-                self._stop.readable, self._start, self._idle, self._fast_paths.get
+                self._stop.readable, self._start, self._idle, self._fast_path
             ),
         )
         self._reader.max_line_bytes = self._settings.target.max_line_bytes
@@ -185,10 +185,19 @@ class TargetNatsJetstream(Target):
         super()._process_schema_message(message_dict)
         self._sinks_to_clear.clear()  # they keep nothing
         self._fast_paths.clear()
-        for name, stream_maps in self.mapper.stream_maps.items():
-            sink = self._sinks_active.get(name)
-            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(stream_maps):
-                self._fast_paths[name] = sink.process_encoded
+
+    def _fast_path(self, stream: str | None) -> Callable[[Sequence[bytes]], None] | None:
+        """What takes the records of a stream as JSON, found when it is first asked for: an input
+        may have as many streams as it has lines.
+        """
+        if stream is None:
+            return None
+        if stream not in self._fast_paths:
+            sink, maps = self._sinks_active.get(stream), self.mapper.stream_maps.get(stream, ())
+            self._fast_paths[stream] = None
+            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(maps):
+                self._fast_paths[stream] = sink.process_encoded
+        return self._fast_paths[stream]
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -219,7 +228,7 @@ class TargetNatsJetstream(Target):
             line=self._reader.line,
             max_line_bytes=self._reader.max_line_bytes,
         )
-        process = self._fast_paths.get(stream)
+        process = self._fast_path(stream)
         self._batch_record = 1
         for run in files.runs():
             self._stop.check()

@@ -48,6 +48,35 @@ def test_a_line_that_is_too_long_ends_the_run_after_what_came_before_it(
     assert target.ledger()["PIPELINE"]["ERROR_MESSAGE"] == run.error
 
 
+DEEP = "[" * 100_000 + "]" * 100_000
+ODD = {
+    "nesting": DEEP,
+    "open nesting": "[" * 100_000,
+    "digits": "9" * 5000,
+    "exponent": f"1E{'9' * 20}",
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize("place", ["record", "mapped", "schema", "state", "nowhere"])
+def test_nesting_and_numbers_have_a_limit_that_is_told_in_one_line(
+    target: Target, value: str, place: str
+) -> None:
+    line = {
+        "state": '{"type":"STATE","value":{"a":VALUE}}',
+        "schema": '{"type":"SCHEMA","stream":"B","schema":{"properties":{"a":{"default":VALUE}}}}',
+        "nowhere": "VALUE",
+    }.get(place, '{"type":"RECORD","stream":"EVENTS","record":{"ID":2,"DATA":VALUE}}')
+    maps = {"EVENTS": {"ID": "ID"}} if place == "mapped" else {}
+    bad = line.replace("VALUE", value)
+    run = target.run(schema(), event(1), state(1), bad, event(3), stream_maps=maps)
+    assert run.code == 5
+    assert "line 4 " in run.error
+    assert "unexpected" not in run.error
+    assert target.ids() == [1]
+    assert run.states == [json.dumps(state(1)["value"])]
+
+
 def test_an_input_without_an_end_takes_no_more_memory_than_a_line(command: Target) -> None:
     config = Path(command.home / "config.json")
     config.write_text(json.dumps(command.config))

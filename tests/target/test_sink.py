@@ -19,7 +19,7 @@ from tests.support.target import event, schema
 from tests.target.records import RECORDS, digits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.message import Message
 
@@ -52,6 +52,13 @@ def sink_of(
     sink = target.get_sink(message["stream"])
     assert isinstance(sink, JetStreamSink)
     return target, sink, taken
+
+
+def fast_path(target: TargetNatsJetstream) -> Callable[[Sequence[bytes]], None]:
+    """That of the stream EVENTS."""
+    found = target._fast_path("EVENTS")
+    assert found is not None
+    return found
 
 
 def read(message: Message) -> tuple[str, object]:
@@ -170,7 +177,7 @@ def test_the_time_at_which_a_record_came_does_not_make_another_record() -> None:
 )
 def test_a_stream_that_the_sdk_changes_has_no_fast_path(config: dict[str, Any]) -> None:
     target, _, _ = sink_of(schema(), **config)
-    assert target._fast_paths == {}
+    assert target._fast_path("EVENTS") is None
 
 
 def test_a_changed_schema_makes_a_fast_path_to_the_new_sink() -> None:
@@ -178,9 +185,33 @@ def test_a_changed_schema_makes_a_fast_path_to_the_new_sink() -> None:
     target._process_schema_message(schema(properties={"ID": {"type": "string"}}))
     new = target.get_sink("EVENTS")
     assert new is not old
-    assert target._fast_paths["EVENTS"].__self__ is new  # type: ignore[attr-defined]
+    assert fast_path(target).__self__ is new  # type: ignore[attr-defined]
     with pytest.raises(DataError):
-        target._fast_paths["EVENTS"]([json.dumps(event(1)["record"]).encode()])
+        fast_path(target)([json.dumps(event(1)["record"]).encode()])
+
+
+def test_a_schema_costs_the_same_however_many_came_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look at all streams for each of them would be the square of the input."""
+    looked_at: list[str] = []
+
+    def look(sink: JetStreamSink, _maps: object) -> bool:
+        looked_at.append(sink.stream_name)
+        return True
+
+    monkeypatch.setattr(JetStreamSink, "can_bypass_maps", look)
+    target, _, _ = sink_of(schema())
+    for number in range(50):
+        target._process_schema_message(schema(f"S{number}"))
+        assert target._fast_path(f"S{number}") is not None
+    assert looked_at == [f"S{number}" for number in range(50)]
+
+
+def test_what_is_no_record_has_no_fast_path() -> None:
+    target, _, _ = sink_of(schema(""))
+    assert target._fast_path(None) is None
+    assert target._fast_path("unknown") is None
 
 
 def test_a_changed_replication_key_is_taken_up() -> None:
@@ -188,7 +219,7 @@ def test_a_changed_replication_key_is_taken_up() -> None:
     record = b'{"ID":1,"AT":"2026","DATA":"a"}'
     for key in (None, "AT"):
         target._process_schema_message(schema(replication_key=key))
-        target._fast_paths["EVENTS"]([record])
+        fast_path(target)([record])
     assert [message.placed for message in taken.messages] == [True, False]
 
 
