@@ -66,11 +66,9 @@ def meltano_settings(plugin: str) -> str:
         lines.append(f"      kind: {kind(schema)}")
         if schema.get("secret"):
             lines.append("      sensitive: true")
-        if values := [value for value in schema.get("enum", []) if value is not None]:
-            lines.append("      options:")
-            texts = map(json.dumps, values)  # YAML takes a bare off for false
-            lines += [f"      - label: {text}\n        value: {text}" for text in texts]
-        text = json.dumps(schema.get("description", ""), ensure_ascii=False)
+        values = [str(value) for value in schema.get("enum", []) if value is not None]
+        choices = f" One of {', '.join(values)}." if values else ""
+        text = json.dumps(schema.get("description", "") + choices, ensure_ascii=False)
         lines.append(f"      description: {text}")
     lines.append("    config:")
     lines += [f"      {name}: ${env}" for name, env in V7_NAMES[plugin].items()]
@@ -78,19 +76,16 @@ def meltano_settings(plugin: str) -> str:
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """Meltano's kind of a setting.
+    """Meltano's kind of a setting: text, which the plugins understand, wherever that can be.
 
-    ``decimal`` cannot be used: Meltano turns such values into an object that it cannot pass on. A
-    number that may have a fraction is therefore text, which the plugins understand.
+    Meltano answers a wrong number or choice with a traceback before a plugin starts, and takes
+    ``info`` for a wrong level; a plugin names the setting and what it takes, in one line.
     """
     types = schema.get("type", "string")
     types = [types] if isinstance(types, str) else types
-    if schema.get("enum"):
-        return "options"
-    if "array" in types and "string" in types:
-        return "string"  # a list with commas; a list in meltano.yml passes, too
-    wanted = (kind for kind in ("array", "object", "integer", "boolean") if kind in types)
-    return "string" if "number" in types else next(wanted, "string")
+    if "string" in types:
+        return "object" if "object" in types else "string"  # lists may be text with commas
+    return next((kind for kind in ("array", "object", "boolean") if kind in types), "string")
 
 
 def settings_table(plugin: str) -> str:

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 #: How a name that is no common word is written.
 _WORDS = {"dsn": "DSN", "id": "ID", "mariadb": "MariaDB", "url": "URL"}
 
+_PLAIN = re.compile(r"[\w*-]{1,64}")
+_WORDS_OF_BOOLEANS = {
+    word: value
+    for value, words in ((True, "true 1 yes on"), (False, "false 0 no off"))
+    for word in words.split()
+}
+
 
 def setting(description: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgspec.Meta takes them
     """The documentation of a setting, and what its value may be."""
@@ -102,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             if isinstance(value, str) and {"array", "object"} & set(kinds):
                 value = _from_text(name, value, is_list="array" in kinds)
+            elif isinstance(value, str) and (words := schema.get("enum")):
+                value = next((one for one in words if _same_word(one, value)), value)
             given[name] = value
         return given
 
@@ -140,11 +149,13 @@ def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
         if (path := given.get(f"{name}_file")) is None:
             continue
+        if not isinstance(path, str):
+            refuse(f"{name}_file", "does not name a file", "Set the path of one")
         if given.get(name):
             refuse(name, f"and `{name}_file` are both set", "Keep one of them")
         try:
             given[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # a path may hold what no path can
             cause = error.strerror if isinstance(error, OSError) else "not a text file"
             refuse(f"{name}_file", f"cannot be read: {cause}", "Check the path")
         if not given[name]:
@@ -157,8 +168,33 @@ def from_environment(names: Iterable[str], prefix: str) -> dict[str, str]:
     return {name: os.environ[env] for name, env in variables.items() if env in os.environ}
 
 
-def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Collection[str]) -> None:
-    """Refuse unknown settings, and wrong values of those that are the SDK's.
+def typed(value: object, schema: Mapping[str, Any]) -> object:
+    """What a text stands for in a setting of the SDK; itself where it stands for nothing."""
+    types = schema.get("type", ())
+    if not isinstance(value, str) or "string" in types:
+        return value
+    if "boolean" in types:
+        return _WORDS_OF_BOOLEANS.get(value.strip().lower(), value)
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return value if isinstance(found, str) else found
+
+
+def unreadable(error: Exception) -> str:
+    """Why a JSON file of settings cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it does not contain a JSON object"
+
+
+def check(
+    config: Mapping[str, Any], schema: Mapping[str, Any], ours: Collection[str]
+) -> dict[str, Any]:
+    """Refuse unknown settings, and wrong values of those that are the SDK's; returns the SDK's.
 
     Args:
         config: All that is set.
@@ -175,9 +211,22 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any], ours: Collection
             remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
             reason = f"unknown setting `{name}`"
             raise ConfigurationError(reason, remedy)
-    theirs = {name: config[name] for name in config if name not in ours}
-    for error in Draft202012Validator(schema).iter_errors(theirs):
-        _refuse_value(".".join(map(str, error.absolute_path)) or "config", error.schema)
+    found = {name: typed(config[name], known[name]) for name in config if name not in ours}
+    for error in Draft202012Validator(_mended(schema)).iter_errors(found):
+        path = (str(part) for part in error.absolute_path)  # a key may be anything
+        name = ".".join(part if _PLAIN.fullmatch(part) else "*" for part in path)
+        _refuse_value(name or "config", error.schema)
+    return found
+
+
+def _mended(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """A schema of the SDK without what is no schema: it lists names of types among alternatives."""
+    if isinstance(schema, dict):
+        found = {name: _mended(inner) for name, inner in schema.items()}
+        if alternatives := found.get("anyOf"):
+            found["anyOf"] = [one for one in alternatives if isinstance(one, dict)]
+        return found
+    return [_mended(one) for one in schema] if isinstance(schema, list) else schema
 
 
 @cache
@@ -226,6 +275,11 @@ def _from_text(name: str, text: str, *, is_list: bool) -> object:
         refuse(name, f"is not a JSON {what}", f"Set a JSON {what}, or one in the config file")
 
 
+def _same_word(word: object, text: str) -> bool:
+    """Whether a choice is meant: other programs write their levels in other cases."""
+    return isinstance(word, str) and word.casefold() == text.strip().casefold()
+
+
 def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
     """Say what would fit."""
     types = schema.get("type", [])
@@ -242,5 +296,16 @@ def _refuse_value(name: str, schema: Mapping[str, Any]) -> NoReturn:
         bounds = [f"at least {least}"] if least is not None else []
         bounds += [f"at most {most}"] if most is not None else []
         refuse(name, "is not a number that fits", f"Set {', '.join((kind, *bounds))}")
-    kinds = " or ".join([types] if isinstance(types, str) else types)
-    refuse(name, "has a value of the wrong kind", f"It takes: {kinds}")
+    refuse(name, "has a value of the wrong kind", f"It takes: {_kinds(schema)}")
+
+
+def _kinds(schema: Mapping[str, Any]) -> str:
+    found = [str(one["const"]) if "const" in one else one["type"] for one in _alternatives(schema)]
+    return " or ".join(found)
+
+
+def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    types = schema.get("type")
+    if types is None:
+        return list(schema.get("anyOf", ()))
+    return [{"type": one} for one in ([types] if isinstance(types, str) else types)]

@@ -150,6 +150,20 @@ def test_what_was_done_before_a_signal_is_not_done_again(
     assert "duplicates=0" not in log or "read=30000" not in log
 
 
+def test_a_level_may_be_in_lower_case_and_a_wrong_number_is_told_by_the_plugin(
+    events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    add_events(events, first_id=1, count=3)
+    project.env["LOG_LEVEL"] = "info"
+    project.run()
+    assert nats_server.messages(STREAM) == 3
+    project.env["MAX_RECORDS_PER_RUN"] = "ten"
+    done = project.command(*RUN, *PAIR)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "setting `max_records_per_run` is not a number that fits" in done.stderr
+
+
 def test_a_failure_is_one_line_without_traceback(
     events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
 ) -> None:
@@ -193,9 +207,9 @@ def test_v7_environment_names_reach_the_settings(project: MeltanoProject) -> Non
     assert "never-shown" not in tap.stdout + tap.stderr + target.stdout + target.stderr
     found = json.loads(tap.stdout)
     assert (found["user"], found["dsn"]) == ("spc_read", "db:1521/ORCL")
-    assert (found["max_records_per_run"], found["log_level"]) == (77, "DEBUG")
+    assert (found["max_records_per_run"], found["log_level"]) == ("77", "DEBUG")
     found = json.loads(target.stdout)
-    assert (found["batch_size"], found["mariadb_port"]) == (55, 3307)
+    assert (found["batch_size"], found["mariadb_port"]) == ("55", "3307")
     assert (found["mariadb_host"], found["program_name"]) == ("maria", "P7")
 
 
