@@ -29,11 +29,11 @@ from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tap_oracle_txlog.writer import SingerWriter
 from target_nats_jetstream.__main__ import UNCOLLECTED
+from target_nats_jetstream.decoding import Envelope, decode
 from target_nats_jetstream.publisher.intake import Intake
 from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 from target_nats_jetstream.publisher.jetstream.wire import hpub, pipeline_line
 from target_nats_jetstream.publisher.limits import Limits
-from target_nats_jetstream.reader import Envelope
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.target import TargetNatsJetstream
 
@@ -107,7 +107,7 @@ class Stages:
         self.builder = self.target.message_builder(NAME, {"properties": PROPERTIES}, ["ID"])
         self.open = msgspec.json.Decoder(Envelope).decode
         self.runs = [self._records(run) for run in _runs(self.lines)]
-        self.records = [list(map(sink._decode, run)) for run in self.runs]
+        self.records = [list(map(decode, run)) for run in self.runs]
         self.messages = [self.builder.build(*both) for both in self._both()]
 
     def _read(self) -> Iterator[Page]:
@@ -129,9 +129,7 @@ class Stages:
             "tap: read a page from SQLite": lambda: list(self._read()),
             "tap: encode and write it": self._write,
             "target: open the envelope": lambda: [self._records(run) for run in _runs(self.lines)],
-            "target: decode the record": lambda: [
-                list(map(self.sink._decode, run)) for run in self.runs
-            ],
+            "target: decode the record": lambda: [list(map(decode, run)) for run in self.runs],
             "target: validate it": lambda: [all(map(valid, run)) for run in self.records],
             "target: message, ids included": lambda: [
                 self.builder.build(*both) for both in self._both()

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from target_nats_jetstream.errors import TargetError
+from target_nats_jetstream.errors import TargetError, unexpected, way_to
 
 logger = logging.getLogger("target_nats_jetstream")
 
@@ -39,12 +39,11 @@ def main() -> None:
         code = 2
     except TargetError as error:
         logger.error("%s", error)  # noqa: TRY400 - one line
-        logger.debug("where it happened", exc_info=True)
+        logger.debug("where it happened: %s", way_to(error))
         code = error.exit_code
-    except Exception as error:
-        message = f"unexpected {type(error).__name__}: {error}. Set log_level DEBUG to see where"
-        logger.error("%s", message)  # noqa: TRY400 - one line
-        logger.debug("where it happened", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - it is told as what it is
+        logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
+        logger.debug("where it happened: %s", way_to(error))
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already

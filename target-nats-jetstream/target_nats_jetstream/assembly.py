@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_nats_jetstream.delivery import Delivery
-    from target_nats_jetstream.message import Message
     from target_nats_jetstream.settings import AllSettings
     from target_nats_jetstream.stop import Stop
 
@@ -99,9 +98,3 @@ class Assembly:
         )
         logger.info("stream %s: %s", stream, builder.rule)
         return builder
-
-    def unreadable(self, stream: str, text: bytes) -> Message:
-        """The dead letter of what should have been a record of ``stream``."""
-        return MessageBuilder(
-            stream, self.settings.target.subject_template, places=self._places
-        ).unreadable(text)

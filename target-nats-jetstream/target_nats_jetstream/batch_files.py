@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.batch_root import BatchRoot
 
 GZIP = b"\x1f\x8b"
-FIX = "Fix the tap; earlier records are safe"
 REMEDY = "Set `batch_config` of the tap to encoding jsonl, compression gzip or none"
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class BatchFiles(NamedTuple):
         """The files as a BATCH message announces them; none is opened.
 
         Args:
-            message: With stream, encoding and manifest.
+            message: With stream, encoding and manifest, as the reader has seen to.
             root: Where they have to lie.
             line: The number of its line, for people.
             max_line_bytes: How long a line in them may be.
@@ -55,9 +54,6 @@ class BatchFiles(NamedTuple):
         """
         where = f"the BATCH of stream {message['stream']} in line {line}"
         encoding, manifest = message["encoding"], message["manifest"]
-        if not isinstance(encoding, dict) or not _is_manifest(manifest):
-            reason = f"{where} lacks its encoding or its list of file names"
-            raise DataError(reason, FIX)
         kind, compression = encoding.get("format"), encoding.get("compression")
         if kind != "jsonl" or compression not in ("gzip", "none", None):
             kinds = f"format {shown(str(kind))} and compression {shown(str(compression))}"
@@ -93,10 +89,6 @@ class BatchFiles(NamedTuple):
             except OSError as error:
                 name = shown(str(path))
                 logger.warning("BATCH file %s cannot be removed: %s", name, error.strerror)
-
-
-def _is_manifest(manifest: object) -> bool:
-    return isinstance(manifest, list) and all(isinstance(url, str) for url in manifest)
 
 
 def _runs(file: IO[bytes] | gzip.GzipFile, name: str, max_line_bytes: int) -> Iterator[list[bytes]]:

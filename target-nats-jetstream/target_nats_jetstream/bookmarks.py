@@ -44,7 +44,12 @@ def decode(text: str) -> dict[str, object] | None:
     """The STATE that the JSON is, with all digits of its numbers; None where it is none."""
     try:
         return _from_json(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (
+        msgspec.DecodeError,
+        RecursionError,
+        TypeError,
+        UnicodeError,
+    ):  # a column may be a number
         return None
 
 

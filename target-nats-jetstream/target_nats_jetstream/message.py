@@ -156,10 +156,22 @@ class MessageBuilder:
             )
         )
 
-    def unreadable(self, text: bytes) -> Message:
-        """The dead letter of what should have been a record."""
-        message_id = self._placed_id(self._digests([text])[0])
-        return Message(self._subject.sample(), message_id, text, None, self._stream, placed=True)
+    def dead_letter(self, came: bytes, record: Mapping[str, object] | None = None) -> Message:
+        """The dead letter of a record that is not published.
+
+        Its id has neither key nor replication value: they may be what is wrong, and ids are logged.
+
+        Args:
+            came: The record as it came.
+            record: The same, where it could be decoded.
+        """
+        (digest,) = self._digests([came])
+        subject = self._subject.sample()
+        if record is not None:
+            (subject,) = self._subject.subjects(self._stream, [record])
+        if self.is_keyed:
+            return Message(subject, f"{self._prefix}:{short(digest)}", came, None, self._stream)
+        return Message(subject, self._placed_id(digest), came, None, self._stream, placed=True)
 
     def lacks(self, record: Mapping[str, object]) -> str | None:
         """A field that the id is made of by template, and that has no value in ``record``."""

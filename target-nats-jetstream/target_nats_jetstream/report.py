@@ -48,10 +48,10 @@ class Report:
         seconds = now - self._started_at
         self.next_at = now + (EARLY_SECONDS if seconds < EARLY_UNTIL else LATER_SECONDS)
         logger.info(
-            "progress: read=%d published=%d (%.0f/s), complete up to %s",
+            "progress: read=%d published=%d (%s/s), complete up to %s",
             read,
             counts.published,
-            counts.published / seconds,
+            f"{counts.published / seconds:,.0f}",
             self._complete_up_to or "-",
             extra={"read": read, "published": counts.published, "seconds": round(seconds, 3)},
         )

@@ -6,22 +6,21 @@ or through the SDK's maps. A sink keeps nothing: ``Delivery`` has the one buffer
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import repeat
 from operator import contains
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import jsonschema_rs
 import msgspec
-from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.sinks import RecordSink
 from singer_sdk.sinks.core import BaseJSONSchemaValidator
 from typing_extensions import override
 
+from target_nats_jetstream.decoding import FIX_TAP, UNREADABLE, decode, decoded, flaw, key_of
 from target_nats_jetstream.message import encode
-from target_nats_jetstream.reader import UNREADABLE
-from target_nats_jetstream.references import check_references, refuse_retrieval
+from target_nats_jetstream.references import check_references
+from target_nats_jetstream.schemas import Misfit, compile_schema, declared_names, first_misfit
+from target_nats_jetstream.wrong_record import FIX_ID, FIX_MAP, WrongRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from target_nats_jetstream.delivery import Delivery
-    from target_nats_jetstream.message import Message, MessageBuilder
+    from target_nats_jetstream.message import MessageBuilder
 
 BLANK = ord(" ")
 NO_OBJECT = "it is not a JSON object"
@@ -52,12 +51,11 @@ class SinkTarget(Protocol):
             ConfigurationError: The template of the message id names a field that is not there.
         """
 
-    def refuse(self, message: Message, why: str, offset: int = 0) -> None:
+    def refuse(self, wrong: WrongRecord, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says.
 
         Args:
-            message: As it would have been.
-            why: Without content of the record.
+            wrong: What is told of it.
             offset: Of its line behind the one that is being read.
 
         Raises:
@@ -70,27 +68,21 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
-        try:
-            self._validator = jsonschema_rs.validator_for(
-                schema, validate_formats=False, retriever=refuse_retrieval
-            )
-        except (ValueError, jsonschema_rs.ReferencingError) as error:
-            msg = f"Schema Validation Error: {error}"
-            raise InvalidJSONSchema(msg) from error
+        self._validator = compile_schema(schema)
+        self._names = frozenset(declared_names(schema))
         self.is_valid: Callable[[object], bool] = self._validator.is_valid
 
     @override
     def validate(self, record: dict[str, Any]) -> None:
         """Do nothing: ``JetStreamSink`` asks for ``misfit``, in its own time."""
 
-    def misfit(self, record: object) -> str | None:
-        """Which field breaks which rule, without its value; None where the record fits."""
-        if self.is_valid(record):
-            return None
-        error = next(self._validator.iter_errors(record))
-        field = ".".join(map(str, error.instance_path)) or "record"
-        rule = "/".join(map(str, error.schema_path[-1:]))
-        return f"field {field} violates {rule!r} in its schema"
+    def misfit(self, record: object) -> Misfit | None:
+        """Which rule a record breaks; None where it fits."""
+        try:
+            is_valid = self.is_valid(record)
+        except ValueError:  # what the compiled schema does not follow so far down
+            return Misfit("record", "it is nested too deeply to be validated")
+        return None if is_valid else first_misfit(self._validator, self._names, record)
 
 
 class JetStreamSink(RecordSink):
@@ -106,9 +98,7 @@ class JetStreamSink(RecordSink):
         super().__init__(target, stream_name, schema, key_properties)
         self._target = cast("SinkTarget", target)  # the SDK makes the sinks, by its own signature
         self._builder = self._target.message_builder(stream_name, schema, self.key_properties)
-        self._decode = msgspec.json.Decoder(float_hook=Decimal).decode
         self._is_valid = self._compiled.is_valid if self._compiled else _anything
-        self._came: bytes | None = None
 
     @override
     def get_validator(self) -> CompiledValidator | None:
@@ -140,7 +130,7 @@ class JetStreamSink(RecordSink):
                 are taken.
         """
         try:
-            records = list(map(self._decode, encoded))
+            records = list(map(decode, encoded))
         except UNREADABLE:
             records = []
         if records and self._all_fit(records):
@@ -160,69 +150,89 @@ class JetStreamSink(RecordSink):
         )
 
     def _process_one(self, text: bytes, offset: int) -> None:
-        try:
-            record = self._decode(text)
-        except UNREADABLE as error:
-            self._target.refuse(self._builder.unreadable(text), f"it is not JSON: {error}", offset)
-            return
-        if not isinstance(record, dict):
-            self._target.refuse(self._builder.unreadable(text), NO_OBJECT, offset)
+        record = decoded(text)
+        if isinstance(record, dict):
+            self._deliver(record, _compact([text])[0], text, offset=offset)
         else:
-            self._deliver(record, _compact([text])[0], None, offset)
+            self._target.refuse(self.unreadable(text), offset)
+
+    def unreadable(self, text: bytes) -> WrongRecord:
+        """What should have been a record."""
+        message = self._builder.dead_letter(text)
+        return WrongRecord(message, flaw(text) or NO_OBJECT, key_of(text, self.key_properties))
+
+    def missing(self, line: bytes) -> WrongRecord:
+        """A RECORD without a record; its whole line is what came."""
+        return WrongRecord(self._builder.dead_letter(line), "it has no `record`")
 
     def _deliver(
-        self, record: dict[str, Any], text: bytes, came: bytes | None, offset: int = 0
+        self,
+        record: dict[str, Any],
+        text: bytes,
+        came: bytes,
+        *,
+        offset: int = 0,
+        original: bytes | None = None,
     ) -> None:
-        (message,) = self._builder.build([record], [text], None if came is None else [came])
-        if why := self._misfit(record):
-            self._target.refuse(message, why, offset)
-        else:
-            self._target.delivery.take([message])
+        """Publish a record, or refuse it.
 
-    def _misfit(self, record: dict[str, Any]) -> str | None:
+        Args:
+            record: As it is published, without what the builder adds.
+            text: The same as JSON.
+            came: As it came: what a dead letter holds.
+            offset: As with ``refuse``.
+            original: What it is told from others by, where that is not ``text``.
+        """
+        misfit = self._misfit(record)
+        if misfit is None:
+            told = None if original is None else [original]
+            self._target.delivery.take(self._builder.build([record], [text], told))
+            return
+        key = None if misfit.field in self.key_properties else key_of(text, self.key_properties)
+        letter = self._builder.dead_letter(came, record)
+        self._target.refuse(WrongRecord(letter, misfit.why, key, misfit.remedy), offset)
+
+    def _misfit(self, record: dict[str, Any]) -> Misfit | None:
         """Why a record cannot be published; None where it can."""
         if missing := [key for key in self.key_properties if key not in record]:
-            return f"it lacks the key property {missing[0]}"
+            return Misfit(missing[0], f"it lacks the key property {missing[0]}", FIX_TAP)
         if self._compiled and (misfit := self._compiled.misfit(record)):
             return misfit
         if (field := self._builder.lacks(record)) is not None:
-            return f"`message_id` needs field {field}, which has no value"
+            return Misfit(field, f"`message_id` needs field {field}, which has no value", FIX_ID)
         return None
 
     # Records that come through the SDK's maps
 
+    def process_mapped(
+        self, record: dict[str, Any], message: Mapping[str, Any], came: bytes
+    ) -> None:
+        """Process what a map has made of a record.
+
+        Args:
+            record: What it has made.
+            message: The RECORD, for its time and version.
+            came: The record as it came.
+        """
+        original = None
+        if self.include_sdc_metadata_properties:
+            original = encode(record)  # a time of day does not make another record
+            self._add_sdc_metadata_to_record(record, dict(message), {})
+        self._deliver(record, encode(record), came, original=original)
+        self.record_counter_metric.increment()
+
+    def unmapped(self, came: bytes, why: str) -> WrongRecord:
+        """A record to which a map cannot be applied."""
+        key = key_of(came, self.key_properties)
+        return WrongRecord(self._builder.dead_letter(came), why, key, FIX_MAP)
+
     @override
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        came, self._came = self._came, None
-        self._deliver(record, encode(record), came)
-
-    @override
-    def _add_sdc_metadata_to_record(
-        self, record: dict[str, Any], message: dict[str, Any], context: dict[str, Any]
-    ) -> None:
-        """Keep what the record was before: a time of day does not make another record."""
-        self._came = encode(record)
-        super()._add_sdc_metadata_to_record(record, message, context)
-
-    @override
-    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
-        """Leave it in, where the tap has written it: it tells a deleted row from a live one."""
+        self.process_mapped(record, {}, encode(record))
 
     @override
     def _remove_sdc_metadata_from_schema(self) -> None:
         """Leave it in, as in the records."""
-
-    @override
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Leave times as the text that the tap wrote, and the check to ``_deliver``.
-
-        Parsing would cut times to microseconds. Watched by tests/contract.
-        """
-        return record
-
-    @override
-    def _singer_validate_message(self, record: dict[str, Any]) -> None:
-        """Leave the check to ``_deliver``."""
 
 
 def _compact(records: Sequence[bytes]) -> Sequence[bytes]:

@@ -13,38 +13,52 @@ import time
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk import Target, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
-from target_nats_jetstream import commands, settings
+from target_nats_jetstream import commands, maps, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.batch_root import BatchRoot
-from target_nats_jetstream.config import check, from_environment
-from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
+from target_nats_jetstream.config import check, from_environment, unreadable
+from target_nats_jetstream.decoding import decoded, message_error
+from target_nats_jetstream.errors import (
+    ConfigurationError,
+    DataError,
+    TargetError,
+    unexpected,
+    way_to,
+)
 from target_nats_jetstream.old_settings import inherited, modern
-from target_nats_jetstream.reader import SingerReader, discard, explain
-from target_nats_jetstream.sink import NO_OBJECT, JetStreamSink
+from target_nats_jetstream.reader import SingerReader, discard
+from target_nats_jetstream.schemas import SchemaError
+from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import click
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_nats_jetstream.delivery import Delivery
-    from target_nats_jetstream.message import Message, MessageBuilder
+    from target_nats_jetstream.message import MessageBuilder
     from target_nats_jetstream.sink import SinkTarget
+    from target_nats_jetstream.wrong_record import WrongRecord
 
 logger = logging.getLogger(__name__)
 
 #: How long a failing target goes on reading its input before it exits (seconds).
 DISCARD_SECONDS = 2.0
+
+
+class NoSchemaYetError(DataError, RecordsWithoutSchemaException):
+    """A record came before the SCHEMA of its stream; the SDK has a name for that."""
 
 
 class TargetNatsJetstream(Target):
@@ -101,17 +115,14 @@ class TargetNatsJetstream(Target):
         """The builder for one stream."""
         return self._assembly.message_builder(stream, schema, keys, self._replication_key)
 
-    def refuse(self, message: Message, why: str, offset: int = 0) -> None:
+    def refuse(self, wrong: WrongRecord, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says."""
-        if self._settings.nats.on_error == "dead_letter":
-            self.delivery.dead_letter(message, "invalid", why)
-            return
-        where = f"line {self._reader.line + offset}"
+        place = f"line {self._reader.line + offset}"
         if self._batch_record is not None:
-            where = f"record {self._batch_record + offset} of the BATCH in line {self._reader.line}"
-        reason = f"{where} is a record of stream {message.stream} that cannot be published: {why}"
-        remedy = "Fix the tap or its catalog, or set `on_error: dead_letter`"
-        raise DataError(reason, remedy)
+            place = f"record {self._batch_record + offset} of the BATCH in line {self._reader.line}"
+        if self._settings.nats.on_error != "dead_letter":
+            raise wrong.error(place)
+        self.delivery.dead_letter(wrong.message, "invalid", wrong.detail(place))
 
     @property
     def _reader(self) -> SingerReader:
@@ -142,11 +153,11 @@ class TargetNatsJetstream(Target):
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
-        """Leave our settings as the text that they are: the SDK's ``int`` raises without a name."""
+        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
         theirs: dict[str, Any] = {"properties": {}}
+        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
         cls.append_builtin_config(theirs)
-        found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
-        return found | from_environment(settings.READ, cls._env_var_prefix)
+        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -155,7 +166,7 @@ class TargetNatsJetstream(Target):
         """
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            check(self._config, self.config_jsonschema, settings.READ)
+            self._config |= check(self._config, self.config_jsonschema, settings.READ)
         self._config = modern(self._config, settings.OLD)
         if raise_errors:
             _ = self._settings
@@ -172,17 +183,22 @@ class TargetNatsJetstream(Target):
         """
 
     @override
+    def setup_mapper(self) -> None:
+        with maps.settings_explained():
+            super().setup_mapper()
+
+    @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         """Note the replication key, which the SDK does not hand on to sinks; a sink that has learnt
         another one before is made anew.
         """
-        stream, keys = str(message_dict.get("stream")), message_dict.get("bookmark_properties")
+        stream, keys = message_dict["stream"], message_dict.get("bookmark_properties")
         self._replication_key = keys[0] if keys else None
         if self._replication_keys.get(stream, self._replication_key) != self._replication_key:
             for stream_map in self.mapper.stream_maps.pop(stream, ()):
                 self._sinks_active.pop(stream_map.stream_alias, None)
         self._replication_keys[stream] = self._replication_key
-        super()._process_schema_message(message_dict)
+        self._register(stream, message_dict)
         self._sinks_to_clear.clear()  # they keep nothing
         self._fast_paths.clear()
 
@@ -193,24 +209,69 @@ class TargetNatsJetstream(Target):
         if stream is None:
             return None
         if stream not in self._fast_paths:
-            sink, maps = self._sinks_active.get(stream), self.mapper.stream_maps.get(stream, ())
+            sink, found = self._sinks_active.get(stream), self.mapper.stream_maps.get(stream, ())
             self._fast_paths[stream] = None
-            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(maps):
+            if isinstance(sink, JetStreamSink) and sink.can_bypass_maps(found):
                 self._fast_paths[stream] = sink.process_encoded
         return self._fast_paths[stream]
 
+    def _register(self, stream: str, message: dict[str, Any]) -> None:
+        try:
+            with maps.settings_explained(stream):
+                super()._process_schema_message(message)
+        except SchemaError as error:
+            why = f"it is not a JSON schema: {error}"
+            remedy = "Fix the tap or its catalog, or set `validate_records: false`"
+            raise message_error(self._reader.line, "SCHEMA", stream, why, remedy) from error
+        except RecursionError as error:
+            why = "its schema is nested too deeply"
+            raise message_error(self._reader.line, "SCHEMA", stream, why) from error
+
+    @override
+    def _assert_sink_exists(self, stream_name: str) -> None:
+        """Say what comes too early, and where."""
+        if not self.sink_exists(stream_name):
+            kind = "RECORD" if self._batch_record is None else "BATCH"
+            why = "there was no SCHEMA of its stream before it"
+            told = message_error(self._reader.line, kind, stream_name, why)
+            raise NoSchemaYetError(told.reason, told.remedy)
+
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Refuse what is no record before maps see it: they would take null for filtered."""
+        """Send a record through the maps of its stream."""
         self._stop.check()  # maps are slow
-        record = message_dict.get("record", {})
-        if isinstance(record, dict):
-            super()._process_record_message(message_dict)
-            return
-        stream = str(message_dict.get("stream"))
+        self._process_record(message_dict, self._reader.record)
+
+    def _process_record(self, message: Mapping[str, Any], came: bytes) -> None:
+        """Send a record through its maps, each by itself: one that fails takes no other with it.
+
+        The SDK's loop takes null for a record that a map has left out, and what a map raises for
+        the end.
+
+        Args:
+            message: The RECORD. A record that is no object was no JSON, or is none.
+            came: The record as it came.
+        """
+        stream, record = message["stream"], message.get("record")
+        for stream_map in self._maps_of(stream):
+            self._assert_sink_exists(stream_map.stream_alias)
+            sink = self._sinks_active[stream_map.stream_alias]
+            assert isinstance(sink, JetStreamSink)  # noqa: S101 - there are no others
+            if not isinstance(record, dict):
+                self.refuse(sink.unreadable(came) if "record" in message else sink.missing(came))
+                return
+            try:
+                mapped = maps.transformed(stream_map, record)
+            except maps.MapFailedError as error:
+                self.refuse(sink.unmapped(came, str(error)))
+                continue
+            if mapped is not None:
+                sink.process_mapped(mapped, message, came)
+
+    def _maps_of(self, stream: str) -> Sequence[StreamMap]:
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
-        self.refuse(self._assembly.unreadable(stream, msgspec.json.encode(record)), NO_OBJECT)
+        return self.mapper.stream_maps[stream]
 
     @override
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
@@ -218,10 +279,9 @@ class TargetNatsJetstream(Target):
 
         The SDK hands whole files to the sink, past both. The files are removed after the ack.
         """
-        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
         stream = message_dict["stream"]
-        if stream not in self.mapper.stream_maps:
-            self._assert_sink_exists(stream)
+        self._batch_record = 1
+        self._maps_of(stream)
         files = BatchFiles.announced(
             message_dict,
             BatchRoot.of(self.config.get("batch_config")),
@@ -229,15 +289,14 @@ class TargetNatsJetstream(Target):
             max_line_bytes=self._reader.max_line_bytes,
         )
         process = self._fast_path(stream)
-        self._batch_record = 1
         for run in files.runs():
             self._stop.check()
             if process is not None:
                 process(run)
                 self._batch_record += len(run)
                 continue
-            for record in map(self.message_reader.deserialize_json, run):
-                self._process_record_message({"stream": stream, "record": record})
+            for text in run:
+                self._process_record({"stream": stream, "record": decoded(text)}, text)
                 self._batch_record += 1
         self._batch_record = None
         self.delivery.after_ack(files.remove)
@@ -245,12 +304,11 @@ class TargetNatsJetstream(Target):
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Give the STATE to the checkpoints: the SDK would keep it until the end of the input."""
-        self._assert_line_requires(message_dict, requires={"value"})
-        state = message_dict["value"]
-        if not isinstance(state, dict):
-            reason = "the value of a STATE is not an object"
-            raise DataError(reason, "Fix the tap; earlier records are safe")
-        self.delivery.note(state)
+        self.delivery.note(message_dict["value"])
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Do nothing: a stream of events keeps all versions of a table."""
 
     @override
     def process_endofpipe(self) -> None:
@@ -266,9 +324,9 @@ class TargetNatsJetstream(Target):
     ) -> _ConfigInput:
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, TypeError, ValueError) as error:
-            reason = f"cannot read the config {', '.join(value)}: {error}"
-            raise ConfigurationError(reason, "It has to be a JSON object") from error
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
+            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
 
     @classmethod
     @override
@@ -336,9 +394,10 @@ class TargetNatsJetstream(Target):
                     seconds = self._settings.target.shutdown_timeout
                     delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
-            except Exception as error:
-                logger.debug("where it happened", exc_info=True)
-                self._fail(explain(error), file_input)
+            except Exception as error:  # noqa: BLE001 - it is told as what it is
+                logger.debug("where it happened: %s", way_to(error))
+                known = error if isinstance(error, TargetError) else unexpected(error)
+                self._fail(known, file_input)
             finally:
                 if (delivery := self._assembly.made) is not None:
                     delivery.close()

@@ -37,28 +37,34 @@ BEFORE = [schema(), *(event(number) for number in range(1, 8)), state(7), event(
 BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     "no JSON": (
         [f"oops, a line that is long {ROW_CONTENT}"],
-        "line 11 of the input is not a Singer message: 'oops",
+        "line 11 of the input is not a Singer message. Check",
     ),
     "half a line": (
         ['{"type": "RECORD", "stream": '],
         "line 11 of the input is not a Singer message",
     ),
-    "no message": (["[]"], "line 11 of the input is not a Singer message: '[]'"),
+    "no message": (["[]"], "line 11 of the input is not a Singer message"),
     "unknown type": (['{"type": "ROW"}'], "line 11 of the input is not a Singer message"),
-    "RECORD before SCHEMA": ([event(1, "other")], "a RECORD came before the SCHEMA"),
+    "RECORD before SCHEMA": (
+        [event(1, "other")],
+        "line 11 of the input is a RECORD of stream other that cannot be used: there was no SCHEMA",
+    ),
     "invalid record": (
         [record(ID=ROW_CONTENT, AT=None, DATA=None)],
         "cannot be published: field ID violates 'type' in its schema",
     ),
     "missing key": ([record(AT=None, DATA=ROW_CONTENT)], "it lacks the key property ID"),
-    "missing member": ([{"type": "RECORD", "stream": "EVENTS"}], "lacks a member"),
+    "missing member": (
+        [{"type": "RECORD", "stream": "EVENTS"}],
+        "line 11 is a record of stream EVENTS that cannot be published: it has no `record`",
+    ),
     "schema without properties": (
         [{"type": "SCHEMA", "stream": "other", "schema": {"type": "object"}}],
-        "lacks a member",
+        "line 11 of the input is a SCHEMA of stream other that cannot be used: its `schema` has no",
     ),
     "invalid schema": (
         [schema("other", properties={"ID": {"type": "nonsense"}})],
-        "a SCHEMA is not a JSON schema",
+        "it is not a JSON schema: it is not valid at properties/ID/type. Fix the tap or its",
     ),
     "STATE that is no object": ([{"type": "STATE", "value": None}], "STATE"),
     "BATCH without its file": (
@@ -71,7 +77,7 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     ),
     "BATCH before SCHEMA": (
         [batch("file:///nowhere/other.jsonl", stream="other")],
-        "a RECORD came before the SCHEMA",
+        "line 11 of the input is a BATCH of stream other that cannot be used: there was no SCHEMA",
     ),
 }
 

@@ -296,7 +296,7 @@ def test_a_key_that_no_header_can_hold_becomes_a_hash_that_does_not_change() -> 
 
 def test_what_is_no_record_makes_a_letter_of_its_own() -> None:
     builder = MessageBuilder("EVENTS", SUBJECT, id_template=Template.parse("{ID}"))
-    one, other = (builder.unreadable(b"[1]") for _ in range(2))
+    one, other = (builder.dead_letter(b"[1]") for _ in range(2))
     assert one.payload == b"[1]"
     assert one.subject == "txlog._"
     assert one.id != other.id

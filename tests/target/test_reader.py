@@ -21,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.reader import SHOWN_CHARACTERS, SingerReader, discard
+from target_nats_jetstream.reader import SingerReader, discard
 from target_nats_jetstream.stop import Stop
 from tests.target.records import RECORDS, digits
 
@@ -218,8 +218,8 @@ NUMBERS = (
 @example(12345678901234567890123456789012345678)
 def test_numbers_are_read_exactly(number: int | Decimal) -> None:
     received = Received(STOP)
-    received.read(io.BytesIO(b'{"type": "STATE", "value": %s}' % str(number).encode()))
-    value = received.messages[0]["value"]
+    received.read(io.BytesIO(b'{"type": "STATE", "value": {"n": %s}}' % str(number).encode()))
+    value = received.messages[0]["value"]["n"]
     assert digits(value) == digits(number)
     assert not isinstance(value, float)
 
@@ -236,7 +236,6 @@ RUBBISH = [
     '{"type": ["RECORD"]}',
     '{"type": "record"}',
     '{"type": "ROW"}',
-    '{"type": "RECORD", "record": {"a": NaN}}',
     "\ufeff" + '{"type": "STATE", "value": {}}',
 ]
 
@@ -259,12 +258,12 @@ def test_a_line_that_is_no_utf_8_is_no_message(received: Received, rubbish: byte
 
 
 @pytest.mark.parametrize("kind", [io.StringIO, lambda text: io.BytesIO(text.encode())])
-def test_of_a_line_that_is_no_message_only_the_start_is_shown(
+def test_of_a_line_that_is_no_message_nothing_is_shown(
     received: Received, kind: Callable[[str], Any]
 ) -> None:
+    """It may be the second half of a row."""
     with pytest.raises(DataError) as caught:
-        received.read(kind("x" * SHOWN_CHARACTERS + "SECRET\n"))
-    assert "x" * SHOWN_CHARACTERS in str(caught.value)
+        received.read(kind("SECRET\n"))
     assert "SECRET" not in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -108,9 +108,13 @@ class LedgerRow:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any]) -> LedgerRow:
-        """Read a row of the table; a column that the table does not have is None."""
+        """Read a row of the table; a column that the table does not have is None.
+
+        Raises:
+            ValueError: RECORDS_PROCESSED is not a number.
+        """
         values: dict[str, Any] = {f.name: columns.get(f.name.upper()) for f in fields(cls)}
-        values["records_processed"] = values["records_processed"] or 0
+        values["records_processed"] = int(values["records_processed"] or 0)
         return cls(**values)
 
     def runs_with(self, other: LedgerRow) -> bool:

@@ -137,7 +137,13 @@ class LedgerTable:
         if not columns:
             return []
         query = sa.select(*columns).where(condition).order_by(self._name)
-        return [LedgerRow.from_columns(dict(row)) for row in connection.execute(query).mappings()]
+        try:
+            found = connection.execute(query).mappings()
+            return [LedgerRow.from_columns(dict(row)) for row in found]
+        except (ValueError, TypeError) as error:
+            reason = f"{self._database.where} has a value that is not a time or not a number"
+            remedy = "Correct RECORDS_PROCESSED and the columns with times, or remove the row"
+            raise ConfigurationError(reason, remedy) from error
 
     def _has(self, column: sa.Column[Any]) -> bool:
         return column.name in self.shape.columns

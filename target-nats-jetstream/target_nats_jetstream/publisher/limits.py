@@ -26,6 +26,7 @@ BATCH_HEADER_BYTES = 128
 DATA_REMEDIES = {
     "too_large": "Raise max_payload or max_msg_size in NATS",
     "no_stream": "Add the subject to the stream",
+    "bad_header": "Fix the row, or `headers` and `message_id`",
 }
 
 _payload, _subject, _headers = map(attrgetter, ("payload", "subject", "headers"))
@@ -112,7 +113,7 @@ class Limits:
             return Violation("too_large", f"{size:,} bytes with headers, limit {self._limit:,}")
         if headers > MAX_HEADER_BYTES:
             return Violation(
-                "too_large", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}"
+                "bad_header", f"headers of {headers:,} bytes, limit {MAX_HEADER_BYTES:,}"
             )
         own = message.headers or {}
         if not all(map(_HEADER_KEY.fullmatch, own)):

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.errors import TargetError
+from target_nats_jetstream.errors import TargetError, place_of, way_to
 from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.message import payload_bytes
 from target_nats_jetstream.publisher.intake import Intake
@@ -208,9 +208,9 @@ class Publisher:
             self._loop.run_until_complete(self._sender.run())
         except TargetError as error:
             self._end(error)
-        except (Exception, asyncio.CancelledError) as error:
-            logger.debug("the publisher failed", exc_info=True)
-            reason = f"the publisher failed: {type(error).__name__}: {error}"
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told as what it is
+            logger.debug("the publisher failed: %s", way_to(error))
+            reason = f"the publisher failed: {place_of(error)}"
             self._end(TargetError(reason, "Run again; nothing unacknowledged is marked as done"))
         finally:
             self._loop.run_until_complete(self._loop.cut())

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from target_nats_jetstream.config import refuse
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-
-def parsed_servers(listed: Sequence[object]) -> tuple[list[str], dict[str, str]]:
+def parsed_servers(listed: object) -> tuple[list[str], dict[str, str]]:
     """The URLs without user info, and the login that was in them: only URLs are shown.
 
     Raises:
         ConfigurationError: One is no URL, or a part of its login would count as its host or port.
     """
+    if not isinstance(listed, list | tuple):
+        refuse("servers", "is not a list", "Set URLs like nats://host:4222")
     urls, login = [], {}
     for number, text in enumerate(map(str, listed)):
         if number and "@" in text and "://" not in text:  # behind a comma that was in a password

@@ -25,6 +25,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _NKEY_SEED = re.compile(r"SU[A-Z2-7]{56}")
 _PARTS_OF_CREDS = ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED")
 _STREAM_NAME = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
+_TOKENS = re.compile(r"[^\s.*>\x00-\x1f\x7f]+(\.[^\s.*>\x00-\x1f\x7f]+)*\.?")
 
 
 Delays = Annotated[
@@ -187,7 +188,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         """
         given = cls._given(config)
         from_file(given, ["password"])
-        if "creds" in given:
+        if isinstance(given.get("creds"), str):
             given["creds"] = _credentials(given["creds"])
         login: dict[str, str] = {}
         if "servers" in given:
@@ -203,12 +204,20 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         """Refuse what contradicts itself, or cannot be: nats-py looks into such keys for ever."""
         if not _STREAM_NAME.fullmatch(self.stream):
             refuse("stream", "is not a stream name", "Use a name without blanks and . * > / \\")
+        if not self.servers:
+            refuse("servers", "names no server", "Set one, like nats://host:4222")
+        self._check_subjects()
         for name in ("tls_ca", "tls_cert", "tls_key"):
             if (path := getattr(self, name)) and not Path(path).is_file():
                 refuse(name, "does not name a file", "Check the path")
         if bool(self.tls_cert) != bool(self.tls_key):
             missing = "tls_key" if self.tls_cert else "tls_cert"
             refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
+
+    def _check_subjects(self) -> None:
+        for name in ("domain", "inbox_prefix"):
+            if (text := getattr(self, name)) and not _TOKENS.fullmatch(text):
+                refuse(name, "is not part of a subject", "Use tokens without blanks and * >")
 
 
 def _credentials(text: str) -> str:

@@ -94,7 +94,7 @@ def test_header_bytes_counts_the_bytes_on_the_wire(id_: str, headers: dict[str, 
     ("message", "reason"),
     [
         (Message("txlog.events", "1", b"x" * 1_048_576), "too_large"),
-        (Message("txlog.events", "1", b"", {"H": "h" * 70_000}), "too_large"),
+        (Message("txlog.events", "1", b"", {"H": "h" * 70_000}), "bad_header"),
         (Message("txlog.events", "1", b"", {"no blanks": "x"}), "bad_header"),
         (Message("txlog.events", "1", b"", {"H": "a\r\nNats-Rollup: all"}), "bad_header"),
         (Message("txlog.events", "1\r\nNats-Rollup: all", b""), "bad_header"),

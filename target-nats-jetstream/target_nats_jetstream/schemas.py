@@ -1,0 +1,176 @@
+"""Compiled JSON schemas: each is read by the draft that it is of.
+
+``$schema`` names the draft. Most taps leave it out, and their schemas are of any age: then it is
+the newest draft from 4 on that can read the schema. So ``exclusiveMaximum: true`` (draft 4) and
+``items`` as a list (up to 2019-09) mean what their authors meant. Draft 3 takes almost everything
+for a schema, and is used where ``$schema`` says so. Formats are annotations, as the newer drafts
+have them: a time that a database has and RFC 3339 has not is no reason to lose a row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import jsonschema
+import jsonschema_rs
+from jsonschema_specifications import REGISTRY
+
+from target_nats_jetstream.references import refuse_retrieval
+from target_nats_jetstream.shown import shown
+from target_nats_jetstream.wrong_record import FIX_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+
+class Violation(Protocol):
+    """What a validator tells of one rule that is broken."""
+
+    @property
+    def instance_path(self) -> Sequence[str | int]:
+        """Where in the record."""
+
+    @property
+    def schema_path(self) -> Sequence[str | int]:
+        """Where in the schema."""
+
+
+class Validator(Protocol):
+    """What is used of a compiled schema."""
+
+    def is_valid(self, instance: Any) -> bool:  # noqa: ANN401 - a value of any JSON type
+        """Whether the instance fits."""
+
+    def iter_errors(self, instance: Any) -> Iterator[Violation]:  # noqa: ANN401 - as above
+        """The rules that it breaks."""
+
+
+class SchemaError(ValueError):
+    """A schema cannot be compiled: its ``place``, and what is wrong there."""
+
+    def __init__(self, place: str, why: str) -> None:
+        self.place = place
+        super().__init__(f"{why} at {place}")
+
+
+class _Draft3:
+    """Draft 3, which the compiling library does not know."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        jsonschema.Draft3Validator.check_schema(schema)
+        self._validator = jsonschema.Draft3Validator(schema, registry=REGISTRY)
+        self.is_valid = self._validator.is_valid
+
+    def iter_errors(self, instance: object) -> Iterator[Violation]:
+        for error in self._validator.iter_errors(instance):
+            yield _Draft3Violation(list(error.absolute_path), list(error.absolute_schema_path))
+
+
+class _Draft3Violation:
+    def __init__(self, instance_path: list[str | int], schema_path: list[str | int]) -> None:
+        self.instance_path, self.schema_path = instance_path, schema_path
+
+
+_REFUSED = (ValueError, RecursionError, jsonschema.SchemaError, jsonschema_rs.ReferencingError)
+
+
+def _compiling(draft: Callable[..., Validator]) -> Callable[[Mapping[str, Any]], Validator]:
+    return lambda schema: draft(schema, validate_formats=False, retriever=refuse_retrieval)
+
+
+#: By what ``$schema`` says, without scheme and fragment; the newest first.
+DRAFTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Validator]]] = {
+    "json-schema.org/draft/2020-12/schema": _compiling(jsonschema_rs.Draft202012Validator),
+    "json-schema.org/draft/2019-09/schema": _compiling(jsonschema_rs.Draft201909Validator),
+    "json-schema.org/draft-07/schema": _compiling(jsonschema_rs.Draft7Validator),
+    "json-schema.org/draft-06/schema": _compiling(jsonschema_rs.Draft6Validator),
+    "json-schema.org/draft-04/schema": _compiling(jsonschema_rs.Draft4Validator),
+}
+DRAFT_3: Final = "json-schema.org/draft-03/schema"
+
+
+def compile_schema(schema: Mapping[str, Any]) -> Validator:
+    """The validator of a schema.
+
+    Raises:
+        SchemaError: It is no schema of its draft, or of any draft.
+    """
+    name = str(schema.get("$schema", "")).partition("://")[2].partition("#")[0]
+    drafts = [_Draft3] if name == DRAFT_3 else [DRAFTS[name]] if name in DRAFTS else DRAFTS.values()
+    first: Exception | None = None
+    for draft in drafts:
+        try:
+            return draft(schema)
+        except _REFUSED as error:
+            first = first or error
+    assert first is not None  # noqa: S101 - there are drafts
+    raise _explained(schema, first) from first
+
+
+def _explained(schema: Mapping[str, Any], error: Exception) -> SchemaError:
+    """Say where, and what is wrong, in no words of the library: they quote the schema."""
+    if isinstance(error, jsonschema.SchemaError):
+        return SchemaError(_place(error.absolute_path), "it is not valid")
+    if isinstance(getattr(error, "kind", None), jsonschema_rs.ValidationErrorKind.Referencing):
+        text = str(error)
+        broken = [place for place, ref in _references(schema) if ref.lstrip("#") in text]
+        return SchemaError(broken[0] if broken else "the top", "a $ref leads nowhere")
+    if isinstance(error, jsonschema_rs.ValidationError):
+        return SchemaError(_place(error.instance_path), "it is not valid")
+    return SchemaError("the top", "it is nested too deeply")
+
+
+def _place(path: Iterable[str | int]) -> str:
+    return "/".join(map(str, path)) or "the top"
+
+
+def _references(schema: object) -> Iterator[tuple[str, str]]:
+    """Place and target of each ``$ref``."""
+    pending: list[tuple[str, object]] = [("", schema)]
+    while pending:
+        place, found = pending.pop()
+        if isinstance(found, dict):
+            if isinstance(ref := found.get("$ref"), str):
+                yield f"{place}/$ref".lstrip("/"), ref
+            pending += ((f"{place}/{name}", one) for name, one in found.items())
+        elif isinstance(found, list):
+            pending += ((f"{place}/{number}", one) for number, one in enumerate(found))
+
+
+def declared_names(schema: object) -> Iterator[str]:
+    """Names of properties that the schema declares, at any depth."""
+    pending = [schema]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, dict):
+            properties = found.get("properties")
+            yield from properties if isinstance(properties, dict) else ()
+            pending.extend(found.values())
+        elif isinstance(found, list):
+            pending.extend(found)
+
+
+class Misfit(NamedTuple):
+    """Why a record cannot be published: the field, the cause without its value, and what helps."""
+
+    field: str
+    why: str
+    remedy: str = FIX_SCHEMA
+
+
+def first_misfit(validator: Validator, names: frozenset[str], record: object) -> Misfit:
+    """Which rule a record breaks that does not fit.
+
+    Args:
+        validator: What has found that out.
+        names: The properties that the schema declares. Another name below the top may be a value as
+            well, and is not shown.
+        record: The record.
+    """
+    error = next(iter(validator.iter_errors(record)))
+    path = [
+        str(one) if isinstance(one, int) or one in names else "*" for one in error.instance_path
+    ]
+    field = shown(".".join(path)) or "record"
+    rule = "/".join(map(str, error.schema_path[-1:]))
+    return Misfit(field, f"field {field} violates {rule!r} in its schema")
