@@ -147,7 +147,8 @@ def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) 
     except (SourceLostError, PageTooLargeError) as lost:
         raise lost.error from lost
     lines = [f"{table['owner']}.{table['name']:<30} {table['kind']}" for table in tables]
-    return Output({"tables": tables}, lines, f"{len(tables)} tables and views")
+    found = "1 table or view" if len(tables) == 1 else f"{len(tables)} tables and views"
+    return Output({"tables": tables}, lines, found)
 
 
 def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:

@@ -2,12 +2,19 @@
 
 Every error is one line, ``<what> <where>: <cause>. <remedy>``, with the exit code of the process.
 The classes differ by what the operator has to do, not by where the error was found. An error never
-carries a secret nor the content of a row.
+carries a secret nor the content of a row. The text of an error of Python or of a library does:
+``invalid literal for int() with base 10: 'a value'``. So of such an error only type and place are
+told.
 """
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import ClassVar
+
+#: How much of the way to an error is shown.
+SHOWN_FRAMES = 40
 
 
 class TapError(Exception):
@@ -21,7 +28,7 @@ class TapError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, reason: str, remedy: str) -> None:
-        self.reason = " ".join(reason.split()).rstrip(".")
+        self.reason = " ".join(reason.split()).rstrip(". ")
         self.remedy = " ".join(remedy.split()).rstrip(".")
         super().__init__(f"{self.reason}. {self.remedy}")
 
@@ -54,3 +61,32 @@ class NotCompleteError(TapError):
     """All that is visible was read, and rows of the span may still be committed; exit code 6."""
 
     exit_code = 6
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an error that is not ours, and where it was raised; never its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    path = "/".join(Path(last.filename).parts[-2:])
+    return f"{type(error).__name__} at {path}:{last.lineno} in {last.name}"
+
+
+def way_to(error: BaseException) -> str:
+    """The lines of code on the way to an error and to its causes, for the log at DEBUG; never their
+    texts.
+    """
+    ways: list[str] = []
+    one: BaseException | None = error
+    while one is not None:
+        frames = traceback.extract_tb(one.__traceback__)[-SHOWN_FRAMES:]
+        way = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+        ways.append(f"{type(one).__name__} ({way})")
+        one = one.__cause__ or one.__context__
+    return " because of ".join(ways)
+
+
+def unexpected(error: Exception) -> TapError:
+    """What no rule explains: a fault of this package, told without the error's own text."""
+    return TapError(f"unexpected {place_of(error)}", "Set log_level DEBUG to see the way there")

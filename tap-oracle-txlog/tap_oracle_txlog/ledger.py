@@ -67,6 +67,9 @@ _ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
 _AWAY: Final = (SourceUnreachableError, "Check mariadb_host or ledger_url, and the server")
 
 
+FIX_ROW: Final = "Correct it, give a state, or set start_date"
+
+
 class Kept(NamedTuple):
     """The state that a run starts from, and where in the ledger it was found; None where it was
     not.
@@ -96,10 +99,12 @@ def previous_state(
     name, complete = _complete(rows, state, program, stream)
     if complete is None:
         return Kept(None, f"the row {program}")
-    bookmark = {
-        "replication_key": replication_key,
-        "replication_key_value": minus(parse(str(complete)), LOST_FRACTION),
-    }
+    try:
+        start = minus(parse(str(complete)), LOST_FRACTION)
+    except ValueError as error:
+        reason = f"LAST_SUCCESSFUL_TIME of {name} in the ledger is not a time"
+        raise ConfigurationError(reason, FIX_ROW) from error
+    bookmark = {"replication_key": replication_key, "replication_key_value": start}
     kept = {**state, "bookmarks": {**state.get("bookmarks", {}), stream: bookmark}}
     return Kept(kept, f"LAST_SUCCESSFUL_TIME of {name}, minus one second")
 
@@ -143,6 +148,9 @@ def _rows(settings: LedgerSettings, names: tuple[str, ...]) -> dict[str, dict[st
         kind, remedy, cause = _explained(error)
         reason = f"cannot read {table} for state_from_ledger: {cause}"
         raise kind(reason, remedy) from error
+    except (ValueError, TypeError) as error:
+        reason = f"{table} has a value that is not of its column's type"
+        raise ConfigurationError(reason, FIX_ROW) from error
     finally:
         engine.dispose()
 
@@ -183,7 +191,7 @@ def _state(text: str | None) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads(text)
         check_form(state)
-    except (ValueError, DataError) as error:
+    except (TypeError, ValueError, RecursionError, DataError) as error:
         reason = "SINGER_STATE in the ledger is not a valid state"
         raise ConfigurationError(reason, "Give a state, or set start_date") from error
     return state

@@ -123,7 +123,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         start, end = self.start(zone), _time("end_date", self.end_date, zone)
         if end is None:
             if self.slice_interval:
-                reason = "slice_interval is set without end_date"
+                reason = "setting `slice_interval` is set without `end_date`"
                 raise ConfigurationError(reason, "Set start_date and end_date, or leave it out")
             return ()
         try:

@@ -12,6 +12,7 @@ from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
+from tap_oracle_txlog import maps
 from tap_oracle_txlog.batch_files import BatchFiles, with_default_root
 from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
@@ -272,7 +273,8 @@ class EventStream(Stream):
             writer.write_records(self.name, rows)
         else:
             for row in rows:
-                self._write_record_message(row.record())
+                with maps.row_explained(self.stream_maps[0], self._called(row)):
+                    self._write_record_message(row.record())
 
     def _by_stream(self, rows: Sequence[Row]) -> Mapping[str, Sequence[Row | dict[str, Any]]]:
         """The rows as a target is to get them, under the streams that the maps make of this one.
@@ -283,9 +285,14 @@ class EventStream(Stream):
             return {self.name: rows} if rows else {}
         mapped: dict[str, list[Row | dict[str, Any]]] = {}
         for row in rows:
-            for message in self._generate_record_messages(row.record()):
-                mapped.setdefault(message.stream, []).append(message.record)
+            with maps.row_explained(self.stream_maps[0], self._called(row)):
+                for message in self._generate_record_messages(row.record()):
+                    mapped.setdefault(message.stream, []).append(message.record)
         return mapped
+
+    def _called(self, row: Row) -> str:
+        column = self._names.id_column
+        return f"the row of {self._names.table} with {column} {row.record().get(column)}"
 
     def _is_plain(self) -> bool:
         """Whether rows go out as they are: no stream map, no flattening."""

@@ -9,15 +9,17 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from jsonschema import Draft7Validator, SchemaError
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_oracle_txlog import commands, settings
-from tap_oracle_txlog.config import check, from_environment
-from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError
+from tap_oracle_txlog import commands, maps, settings
+from tap_oracle_txlog.config import check, from_environment, unreadable
+from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError, place_of
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.old_settings import inherited, modern
 from tap_oracle_txlog.oracle.settings import OracleSettings
@@ -171,7 +173,8 @@ class TapOracleTxlog(Tap):
     def setup_mapper(self) -> None:
         """Look at the table first: maps are made of the catalog, which is to fit it."""
         _ = self.streams
-        super().setup_mapper()
+        with maps.settings_explained():
+            super().setup_mapper()
 
     @override
     def run_discovery(self) -> str:
@@ -195,11 +198,11 @@ class TapOracleTxlog(Tap):
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
-        """Leave our settings as the text that they are: the SDK's ``int`` raises without a name."""
+        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
         theirs: dict[str, Any] = {"properties": {}}
+        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
         cls.append_builtin_config(theirs)
-        found = parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env as well
-        return found | from_environment(settings.READ, cls._env_var_prefix)
+        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -208,7 +211,7 @@ class TapOracleTxlog(Tap):
         """
         if raise_errors:
             self.append_builtin_config(self.config_jsonschema)
-            check(self._config, self.config_jsonschema, settings.READ)
+            self._config |= check(self._config, self.config_jsonschema, settings.READ)
         self._config = modern(self._config, settings.OLD)
         if raise_errors:
             _ = self.settings
@@ -241,13 +244,8 @@ class TapOracleTxlog(Tap):
         """
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            cause = (
-                error.strerror
-                if isinstance(error, OSError)
-                else "it does not contain a JSON object"
-            )
-            reason = f"cannot read --config {', '.join(value)}: {cause}"
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
             raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
 
     @classmethod
@@ -273,7 +271,7 @@ class TapOracleTxlog(Tap):
             },
             parse_env_config=bool(config and config.parse_env),
             state=_json_object("--state", state),
-            catalog=_json_object("--catalog", catalog),
+            catalog=_catalog(catalog),
         )
         command = commands.Command(**asked)
         if command.name:
@@ -320,9 +318,31 @@ def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
         return None
     try:
         content = load_json(file.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         reason = f"{option} {file.name} does not contain a JSON object"
         raise DataError(reason, "Use the file that the last run wrote")
+    return content
+
+
+def _catalog(file: IO[str] | None) -> dict[str, Any] | None:
+    """The catalog that was given on the command line.
+
+    Raises:
+        DataError: It is none.
+    """
+    content = _json_object("--catalog", file)
+    if file is None or content is None:
+        return None
+    try:
+        streams = Catalog.from_dict(content).streams
+        for stream in streams:
+            Draft7Validator.check_schema(stream.schema.to_dict())
+    except (AttributeError, KeyError, TypeError, ValueError, SchemaError) as error:
+        reason = f"--catalog {file.name} is not a catalog: {place_of(error)}"
+        raise DataError(reason, "Make one with --discover") from None
+    if any(one.stream and one.stream != one.tap_stream_id for one in streams):
+        reason = f"--catalog {file.name} calls a stream by two names"
+        raise DataError(reason, "Make one with --discover")
     return content

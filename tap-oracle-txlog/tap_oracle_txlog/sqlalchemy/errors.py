@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from tap_oracle_txlog.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -19,7 +21,9 @@ _REFUSED = (1044, 1045, 1698)
 
 
 def error_text(error: Exception) -> str:
-    """The database's own words, without the statement and its values."""
+    """The database's own words, without the statement and its values; none about values."""
+    if isinstance(error, sa.exc.DataError):
+        return type(error.orig).__name__
     origin = getattr(error, "orig", None)
     if origin is not None and len(origin.args) > 1 and isinstance(origin.args[0], int):
         return f"{origin.args[-1]} ({origin.args[0]})"  # as PyMySQL has it

@@ -90,6 +90,9 @@ class SqlAlchemySource:
             reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
             raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
         self._id = column(self._table, id_column)
+        if python_type(self._id.type) in NO_IDS:
+            reason = f"column {self._id} cannot be the `id_column`: it is {self._id.type}"
+            raise ConfigurationError(reason, "Choose a column of numbers or text")
         self._statements = Statements(self._table, self._key, self._id, by_storage=self._by_storage)
         if self._by_storage:
             self._refuse_numbers()
@@ -170,7 +173,8 @@ class SqlAlchemySource:
         if not fetched:
             return []
         keys, ids = zip(*fetched, strict=True)
-        return Position.of_rows(self._instants(keys), _whole(ids))
+        with self._explained():
+            return Position.of_rows(self._instants(keys), _whole(ids))
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """See ``source.Source``."""
@@ -267,18 +271,28 @@ class SqlAlchemySource:
 
     def _does_not_sort(self, stored: object) -> DataError:
         kind = "text" if isinstance(stored, str) else type(stored).__name__
-        reason = f"{self._key} holds a value of type {kind} that does not sort as a time"
+        reason = f"column {self._key} holds a value of type {kind} that does not sort as a time"
         return DataError(reason, f"Store times as {SQLITE_FORM}")
 
 
 NO_KEY = Instant("")
+
+#: Types whose values are no ids: they are neither numbers nor text, or not exact.
+NO_IDS = (bool, float, bytes, dict, dt.datetime, dt.date)
 
 #: Rows that are before every position are counted up to here.
 EARLY_KEYS_COUNTED = 1_000
 
 
 def _whole(ids: Sequence[Any]) -> Sequence[Any]:
-    """The ids as the driver has them, but integers where decimals are such."""
-    if decimal.Decimal not in set(map(type, ids)):
+    """The ids as the driver has them, but integers where decimals are such.
+
+    Raises:
+        TypeError: There are numbers and texts among them, as SQLite allows: they have no order.
+    """
+    types = set(map(type, ids)) - {type(None)}
+    if len(types) > 1:
+        raise TypeError
+    if decimal.Decimal not in types:
         return ids
     return [int(one) if one == one.to_integral_value() else one for one in ids]

@@ -1,0 +1,101 @@
+"""The SDK's stream maps, and what goes wrong in them: the setting, or one record.
+
+Errors of an expression carry values of the record in their text. They are told by their type and by
+the field and the expression of the setting, which stand in the frame that evaluated it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import simpleeval
+from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
+
+from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.mapper import StreamMap
+
+REMEDY = "Correct it; see https://sdk.meltano.com/en/latest/stream_maps.html"
+#: What an expression can never do, whatever the record is.
+_MISTAKES = (
+    simpleeval.FunctionNotDefined,
+    simpleeval.FeatureNotAvailable,
+    simpleeval.OperatorNotDefined,
+    SyntaxError,
+)
+
+
+@contextlib.contextmanager
+def settings_explained(stream: str | None = None) -> Iterator[None]:
+    """What maps cannot be made of is a mistake in the setting.
+
+    Raises:
+        ConfigurationError: The settings of maps or flattening cannot be used.
+    """
+    try:
+        yield
+    except (MapExpressionError, StreamMapConfigError, NotImplementedError) as error:
+        raise _mistake(stream, str(error)) from None  # the SDK's words for the setting
+    except TapError:
+        raise
+    except Exception as error:
+        if any(frame.f_globals.get("__name__") == "singer_sdk.mapper" for frame in _frames(error)):
+            raise _mistake(stream, place_of(error)) from None
+        raise
+
+
+def _mistake(stream: str | None, why: str) -> ConfigurationError:
+    of_stream = f" for stream {stream}" if stream else ""
+    return ConfigurationError(f"setting `stream_maps` cannot be used{of_stream}: {why}", REMEDY)
+
+
+@contextlib.contextmanager
+def row_explained(stream_map: StreamMap, row: str) -> Iterator[None]:
+    """What maps raise for a row.
+
+    Args:
+        stream_map: A map of the stream.
+        row: Which row it is, for people.
+
+    Raises:
+        DataError: A map cannot be applied to this row.
+        ConfigurationError: It can be applied to none.
+    """
+    try:
+        yield
+    except (TapError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an expression raises
+        where = _where(error)
+        cause = error.__cause__ if isinstance(error, MapExpressionError) else error
+        told = f"{where} ({type(cause).__name__})"
+        if isinstance(cause, _MISTAKES) or _is_unknown(cause, stream_map):
+            raise _mistake(stream_map.stream_alias, told) from None
+        reason = f"{row} cannot be mapped: `stream_maps` fails in {told}"
+        raise DataError(reason, "Correct `stream_maps`") from None
+
+
+def _is_unknown(cause: BaseException | None, stream_map: StreamMap) -> bool:
+    """Whether a name is missing that is no column of the stream either."""
+    if not isinstance(cause, simpleeval.NameNotDefined):
+        return False
+    return cause.name not in stream_map.raw_schema.get("properties", {})
+
+
+def _where(error: Exception) -> str:
+    """The field and the expression of the setting that were evaluated."""
+    for frame in reversed(_frames(error)):
+        names = frame.f_locals
+        if frame.f_code.co_name == "_eval" and isinstance(names.get("expr"), str):
+            field = names.get("property_name")
+            return f"{f'field {field}' if field else 'the filter'}: {names['expr']}"
+    return "flattening" if "flatten" in place_of(error) else "a record"
+
+
+def _frames(error: Exception) -> list[Any]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
