@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
 
-.PHONY: setup demo test test-repeat check format settings lock simulate sbom audit clean \
+.PHONY: setup demo test test-repeat fuzz check format settings lock simulate sbom audit clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
@@ -23,6 +23,10 @@ test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 N ?= 10
 test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
+
+## fuzz: throw ten thousand odd inputs at both plugins; a few minutes
+fuzz: .venv/ready
+	@FUZZ=20 $(BIN)/python -m pytest -q -n auto tests/sweep
 
 ## check: check format, lint, types, and meltano.yml against Meltano's own schema
 check: .venv/ready .venv-meltano/ready

@@ -1,0 +1,109 @@
+"""What the sweep finds in one process holds for the installed commands: a few inputs there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.target import PASSWORD, environment
+from tests.sweep.outcome import PLACE
+
+if TYPE_CHECKING:
+    from tests.support.nats import NatsServer
+
+BIN = Path(sys.executable).parent
+TARGET, TAP = BIN / "target-nats-jetstream", BIN / "tap-oracle-txlog"
+
+
+def ended(
+    folder: Path,
+    command: Path,
+    *arguments: str,
+    text: bytes = b"",
+    env: dict[str, str] | None = None,
+) -> str:
+    """The one ERROR line of a command that has to end with a code that means something."""
+    done = subprocess.run(
+        [command, *arguments],
+        input=text,
+        cwd=folder,
+        env=environment() | (env or {}),
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    log = done.stderr.decode()
+    (line,) = (line for line in log.splitlines() if "| ERROR " in line)
+    assert done.returncode in {2, 3, 4, 5}, log
+    assert "Traceback" not in log
+    assert PASSWORD not in log
+    assert "unexpected " not in line
+    assert PLACE.search(line)
+    return line.split("|", 3)[3].strip()
+
+
+def written(folder: Path, name: str, text: str) -> str:
+    (folder / name).write_text(text)
+    return name
+
+
+@pytest.mark.parametrize("command", [TARGET, TAP])
+def test_a_config_that_cannot_be_read(tmp_path: Path, command: Path) -> None:
+    said = ended(tmp_path, command, "--config", "nofile.json")
+    assert said.startswith("cannot read --config nofile.json: it does not exist. ")
+    deep = written(tmp_path, "deep.json", "[" * 9000)
+    said = ended(tmp_path, command, "--config", deep)
+    assert said.startswith("cannot read --config deep.json: it does not contain a JSON object. ")
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (TARGET, "batch_size"),
+        (TARGET, "validate_records"),
+        (TARGET, "stream_maps"),
+        (TARGET, "flattening_max_depth"),
+        (TARGET, "log_level"),
+        (TAP, "page_size"),
+        (TAP, "state_from_ledger"),
+        (TAP, "batch_config"),
+    ],
+)
+def test_the_environment_is_read_as_a_file_is(tmp_path: Path, command: Path, name: str) -> None:
+    prefix = command.name.upper().replace("-", "_")
+    from_env = ended(tmp_path, command, "--config=ENV", env={f"{prefix}_{name.upper()}": PASSWORD})
+    file = written(tmp_path, "config.json", json.dumps({name: PASSWORD}))
+    assert from_env == ended(tmp_path, command, "--config", file)
+    assert f"`{name}`" in from_env
+
+
+def test_a_level_may_be_written_as_other_programs_write_it(tmp_path: Path) -> None:
+    env = {"LOG_LEVEL": "info", "SERVERS": "x:1", "CONNECT_TIMEOUT": "1"}
+    env = {f"TARGET_NATS_JETSTREAM_{name}": value for name, value in env.items()}
+    said = ended(tmp_path, TARGET, "--config=ENV", env=env)
+    assert said.startswith("cannot reach NATS")
+
+
+def test_odd_files_of_the_tap(tmp_path: Path) -> None:
+    for option in ("--state", "--catalog"):
+        name = written(tmp_path, "odd.json", "[" * 9000)
+        said = ended(tmp_path, TAP, option, name)
+        assert said.startswith(f"{option} odd.json does not contain a JSON object")
+
+
+def test_odd_lines_of_the_target(tmp_path: Path, shared_nats: NatsServer) -> None:
+    config = {
+        "servers": shared_nats.url,
+        "stream": f"S_{free_port()}",
+        "create_stream": "if_missing",
+    }
+    config |= {"subject": f"sweep.{config['stream']}"}
+    file = written(tmp_path, "config.json", json.dumps(config))
+    for text in (b"\xff\n", b'{"type":"STATE","value":NaN}\n', b"[" * 9000):
+        assert "line 1 of the input" in ended(tmp_path, TARGET, "--config", file, text=text)
