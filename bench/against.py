@@ -25,7 +25,7 @@ from bench.processes import run_pipeline
 from bench.side_by_side import SECONDS_A_ROW, SECONDS_AT_LEAST, fresh_server
 from bench.table import fill, ids_in_order
 from bench.truth import compare, read_ids
-from tests.support.meltano import PAIR
+from tools.meltano_run import PAIR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

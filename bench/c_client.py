@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.publisher import CONTENDERS, Run, exact, make_messages, measure
-from tests.support.nats import NatsServer
+from tools.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

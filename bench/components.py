@@ -35,7 +35,7 @@ from bench.processes import run_pipeline
 from bench.side_by_side import fresh_server
 from bench.table import fill, ids_in_order
 from bench.truth import compare, read_ids
-from tests.support.nats import cluster
+from tools.servers.nats import cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from bench.processes import Command
 from bench.results import BENCH_PYTHON, ROOT
 from bench.table import NAME
-from tests.support.meltano import MELTANO, PAIR, RUN, MeltanoProject
+from tools.meltano_run import MELTANO, PAIR, RUN, MeltanoProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 BIN = Path(sys.executable).parent

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tests.tap.rules.history import Tap, make, play, report
-from tests.tap.rules.test_model import TapInSlices, TapWithASmallState
+from tools.model.history import Tap, make, play, report
+from tools.model.taps import TapInSlices, TapWithASmallState
 
 if TYPE_CHECKING:
-    from tests.tap.rules.history import History
+    from tools.model.history import History
 
 TAPS: Final[dict[str, type[Tap]]] = {
     "whole table": Tap,

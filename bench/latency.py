@@ -31,7 +31,7 @@ from bench.processes import end, start_pipeline
 from bench.side_by_side import fresh_server
 from bench.table import INSERT, fill, ids_in_order, row
 from bench.truth import compare, read_ids, read_times
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.support.nats import nats_server_binary
+from tools.servers.nats import nats_server_binary
 
 PACKAGES = ("tap-oracle-txlog", "target-nats-jetstream", "singer-sdk", "nats-py", "msgspec")
 

@@ -32,7 +32,7 @@ from bench.processes import cpu_of
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings
-from tests.support.nats import NatsServer, cluster
+from tools.servers.nats import NatsServer, cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

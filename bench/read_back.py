@@ -28,7 +28,7 @@ from target_nats_jetstream.publisher.jetstream.read_back import Stored, read_aft
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings
-from tests.support.nats import NatsServer
+from tools.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

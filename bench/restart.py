@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from bench.publisher import SUBJECT, make_messages
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings
-from tests.support.nats import NatsServer
+from tools.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench.contenders import CONTENDERS, STREAM, SUBJECT, V7, Contender, Place
 from bench.processes import RunFailedError, cpu_of, peak_megabytes, run_pipeline
 from bench.truth import Truth, compare, read_ids
-from tests.support.nats import NatsServer
+from tools.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -13,13 +13,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench.table import row
-from tests.integration.tap_process import login
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.events import txlog_events
-from tests.oracle_stand_in.server import StandIn
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.events import txlog_events
+from tools.oracle_stand_in.server import StandIn
 
 if TYPE_CHECKING:
-    from tests.oracle_stand_in.database import Row
+    from tools.oracle_stand_in.database import Row
 
 
 def stored(number: int) -> Row:
@@ -35,7 +34,7 @@ def main(rows: int, seconds: float = 0) -> None:
         oracle.database.create(txlog_events()).generate(rows, made.__getitem__)
         for call in ("connect", "logon", "execute", "fetch", "logoff") if seconds else ():
             oracle.faults.set(call, faults.slow(seconds), times=sys.maxsize)
-        print(json.dumps(login(oracle)), flush=True)
+        print(json.dumps(oracle.login), flush=True)
         sys.stdin.read()
 
 

@@ -22,7 +22,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 Message = tuple[bytes, bytes]
 """Header block and payload."""

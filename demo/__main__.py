@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from demo.events import add_events, create_table, rows_in_order
-from tests.support.nats import NatsServer, Stored
+from tools.servers.nats import NatsServer, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 pytest_plugins = [
-    "tests.oracle_stand_in.fixture",
+    "tests.support.oracle",
     "tests.support.mariadb",
     "tests.support.nats",
 ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench import truth
 from bench.table import fill, ids_in_order, row
 from bench.truth import Truth, compare, read_ids
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 ROWS = [30, 10, 20, 40]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from tests.support.mariadb import MariaDbDatabase
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 STREAM = "TXLOG_STREAM"
 ROWS = 20_000

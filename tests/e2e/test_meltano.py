@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.events import add_events, create_table, rows_in_order
-from tests.support.meltano import PAIR, RUN, MeltanoProject
-from tests.support.waiting import wait_until
+from tools.meltano_run import PAIR, RUN, MeltanoProject
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 pytestmark = pytest.mark.timeout(1800)
 STREAM = "TXLOG_STREAM"

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.rules.timestamps import instant, plus
-from tests.integration.tap_process import login
-from tests.oracle_stand_in.events import event
-from tests.support.meltano import MeltanoProject
+from tools.meltano_run import MeltanoProject
+from tools.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.oracle_stand_in.server import StandIn
-    from tests.support.nats import NatsServer
+    from tools.oracle_stand_in.server import StandIn
+    from tools.servers.nats import NatsServer
 
 pytestmark = pytest.mark.timeout(1800)
 STREAM = "TXLOG_STREAM"
@@ -29,7 +28,7 @@ def project(tmp_path: Path, oracle: StandIn, nats_server: NatsServer) -> Meltano
     return MeltanoProject(
         tmp_path,
         {
-            "tap-oracle-txlog": login(oracle) | {"page_size": 100},
+            "tap-oracle-txlog": oracle.login | {"page_size": 100},
             "target-nats-jetstream": {
                 "servers": nats_server.url,
                 "create_stream": "if_missing",

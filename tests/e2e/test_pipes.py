@@ -12,7 +12,7 @@ from demo.events import add_events, create_table, rows_in_order
 from tests.support.pair import BIN
 
 if TYPE_CHECKING:
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 TARGET_JSONL = Path(__file__).parents[2] / ".venv-target-jsonl" / "bin" / "target-jsonl"
 

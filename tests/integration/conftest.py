@@ -11,7 +11,7 @@ import pytest
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tests.integration.served import RealOracle, StandInDatabase
-from tests.integration.tap_process import Ended, TapProcess, login
+from tests.integration.tap_process import Ended, TapProcess
 from tests.support.forking import ForkServer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.served import Served
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 
 class Open(Protocol):
@@ -65,7 +65,7 @@ def run_tap(taps: ForkServer, tmp_path: Path, oracle: StandIn) -> RunTap:
         if state is not None:
             (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
             options = (*options, "--state", "state.json")
-        with TapProcess(taps, tmp_path, login(oracle) | dict(config or {}), *options) as tap:
+        with TapProcess(taps, tmp_path, oracle.login | dict(config or {}), *options) as tap:
             return tap.end()
 
     return run
@@ -91,7 +91,7 @@ def open_served(served: Served) -> Iterator[Open]:
 @pytest.fixture
 def open_source(oracle: StandIn) -> Iterator[Open]:
     """Connects to the stand-in with any other settings; closes at the end."""
-    yield from _opening(login(oracle))
+    yield from _opening(oracle.login)
 
 
 def _opening(to: Mapping[str, Any]) -> Iterator[Open]:

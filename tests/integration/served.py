@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 import oracledb
 
 from tap_oracle_txlog.oracle.statements import NANOSECONDS, SECONDS
-from tests.integration.tap_process import login
-from tests.oracle_stand_in.columns import Column
-from tests.oracle_stand_in.database import Row, Table, stored
+from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.database import Row, Table, stored
 
 if TYPE_CHECKING:
-    from tests.oracle_stand_in.database import Database
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.database import Database
+    from tools.oracle_stand_in.server import StandIn
 
 EVENTS: Final = (
     "ID NUMBER(19) NOT NULL",
@@ -54,7 +53,7 @@ class StandInDatabase:
     """The stand-in as such a database."""
 
     def __init__(self, stand_in: StandIn) -> None:
-        self.login = login(stand_in)
+        self.login = stand_in.login
         self._database = stand_in.database
 
     def create(self, *columns: str) -> str:

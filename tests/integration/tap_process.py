@@ -11,15 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.oracle_stand_in.server import StandIn
     from tests.support.forking import ForkServer
 
 SECONDS = 300
-
-
-def login(oracle: StandIn) -> dict[str, Any]:
-    """The settings that lead to the stand-in."""
-    return {name: getattr(oracle, name) for name in ("dsn", "user", "password")}
 
 
 class Ended(NamedTuple):

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.tap_process import login
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.database import Table
-from tests.oracle_stand_in.events import event, numbered
 from tests.support.modes import mode_of
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.database import Table
+from tools.oracle_stand_in.events import event, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.conftest import RunTap
-    from tests.oracle_stand_in.server import StandIn
     from tests.support.forking import ForkServer
+    from tools.oracle_stand_in.server import StandIn
 
 NOON = "2026-01-02T12:00:00"
 CHECKS = [
@@ -183,7 +182,7 @@ def test_a_table_without_created_at_is_not_judged_by_it(oracle: StandIn, run_tap
 def test_on_a_terminal_the_marks_are_drawn(
     oracle: StandIn, taps: ForkServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(login(oracle)))
+    (tmp_path / "config.json").write_text(json.dumps(oracle.login))
     ours, theirs = os.openpty()
     arguments = ["--config", "config.json", "--doctor"]
     process = taps.start(arguments, tmp_path, {"PATH": "", "LANG": "C.UTF-8"}, *[theirs] * 3)

@@ -7,15 +7,15 @@ import random
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.tap_process import TapProcess, login
-from tests.oracle_stand_in.events import numbered
+from tests.integration.tap_process import TapProcess
+from tools.oracle_stand_in.events import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.oracle_stand_in.server import StandIn
     from tests.support.forking import ForkServer
+    from tools.oracle_stand_in.server import StandIn
 
 ROWS, KILLS = 100_000, 30
 
@@ -49,7 +49,7 @@ def test_a_tap_killed_at_thirty_moments_loses_no_row_and_repeats_only_those_behi
     table = oracle.database.tables["SPC.TXLOG_EVENTS"]
     table.generate(ROWS, numbered)  # four in each millisecond
     oracle.database.clock = lambda: f"2026-01-01T00:00:{ROWS // 2 // 4_000:02}.000000000"
-    config = login(oracle) | {"page_size": 1_000, "lookback_seconds": 0, "clock_skew_seconds": 0}
+    config = oracle.login | {"page_size": 1_000, "lookback_seconds": 0, "clock_skew_seconds": 0}
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     moments = random.Random(seed)

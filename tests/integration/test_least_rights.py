@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pymysql
 
     from tests.support.mariadb import MariaDb
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 TAP, TARGET = (
     Path(sys.executable).with_name(name) for name in ("tap-oracle-txlog", "target-nats-jetstream")

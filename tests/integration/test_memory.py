@@ -12,14 +12,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.integration.tap_process import login
-from tests.oracle_stand_in.events import event, numbered, txlog_events
-from tests.oracle_stand_in.server import StandIn
+from tools.oracle_stand_in.events import event, numbered, txlog_events
+from tools.oracle_stand_in.server import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.oracle_stand_in.database import Row
+    from tools.oracle_stand_in.database import Row
 
 FEW, MANY = 10_000, int(os.environ.get("MEMORY_ROWS", "200000"))
 COMMAND = Path(sys.executable).with_name("tap-oracle-txlog")
@@ -39,7 +38,7 @@ def peak_megabytes(rows: int, folder: Path, row: Callable[[int], Row] = numbered
     """The most memory that the tap has at any time while it reads so many rows."""
     with StandIn() as oracle:
         oracle.database.create(txlog_events()).generate(rows, row)
-        (folder / "config.json").write_text(json.dumps(login(oracle)))
+        (folder / "config.json").write_text(json.dumps(oracle.login))
         command = [
             sys.executable,
             "-c",

@@ -16,13 +16,12 @@ from tap_oracle_txlog.oracle.transactions import ASIDE_SECONDS, TransactionViews
 from tap_oracle_txlog.rules.timestamps import instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 from tap_oracle_txlog.source import SourceLostError
-from tests.integration.tap_process import login
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.events import event
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Open, RunTap
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 NOON = "2026-01-02T12:00:00"
 
@@ -58,7 +57,7 @@ def test_views_that_fail_end_no_run_and_are_named_once(
     monkeypatch.setattr(oracle_source, "VIEWS_SECONDS", 0.2)
     at_clock(oracle, NOON)
     batch = oracle.database.begin(started="2026-01-02T11:00:00", user="BATCH")
-    views, settings = TransactionViews(), OracleSettings.from_config(login(oracle))
+    views, settings = TransactionViews(), OracleSettings.from_config(oracle.login)
     oracle.faults.set("execute", effect, times=max(reconnects, 1), statement="open transactions")
     for _ in range(reconnects):
         lost = OracleSource(settings, views=views)
@@ -76,7 +75,7 @@ def test_views_that_fail_end_no_run_and_are_named_once(
 def test_what_was_set_aside_is_asked_again_later(oracle: StandIn) -> None:
     now = [0.0]
     views = TransactionViews(lambda: now[0])
-    source = OracleSource(OracleSettings.from_config(login(oracle)), views=views)
+    source = OracleSource(OracleSettings.from_config(oracle.login), views=views)
     failing = faults.error(12850, "no slaves")
     oracle.faults.set("execute", failing, times=4, statement="open transactions")
     assert isinstance(looked(source), NotReadable)

@@ -16,14 +16,13 @@ from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 from tap_oracle_txlog.source import TXLOG_COLUMNS, PageTooLargeError, SourceLostError
-from tests.integration.tap_process import login
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.events import numbered
-from tests.support.waiting import wait_until
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.events import numbered
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Open
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 NANO = "2026-01-02T03:04:05.123456789"
 
@@ -65,7 +64,7 @@ def test_transactions_of_one_node_alone_are_a_weaker_promise_told_once(
     """Also when the connection is lost on the way."""
     oracle.database.hidden |= {"GV$SESSION", "GV$TRANSACTION"}
     views = TransactionViews()
-    settings = OracleSettings.from_config(login(oracle))
+    settings = OracleSettings.from_config(oracle.login)
     for source in (OracleSource(settings, views=views), OracleSource(settings, views=views)):
         assert [source.open_transactions(), source.open_transactions()] == [NoneOpen(), NoneOpen()]
         source.close()

@@ -21,14 +21,14 @@ from tap_oracle_txlog.rules.watermark import NoneOpen, Oldest
 from tap_oracle_txlog.settings import OURS, TapSettings
 from tests.integration.served import EVENTS
 from tests.integration.types_table import NANO, ROWS, TYPES_MD, Row, written
-from tests.oracle_stand_in.events import event
+from tools.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.source import OracleSource
     from tap_oracle_txlog.rules.timestamps import Instant
     from tests.integration.conftest import Open
     from tests.integration.served import Served
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 

@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 
 from tap_oracle_txlog.source import TXLOG_COLUMNS
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.database import Table
-from tests.oracle_stand_in.events import event, numbered
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.database import Table
+from tools.oracle_stand_in.events import event, numbered
 
 if TYPE_CHECKING:
     from tests.integration.conftest import RunTap
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 NOON = "2026-01-02T12:00:00"
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import oracledb
 import pytest
 
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.logon import OPEN_CURSORS
-from tests.support.waiting import wait_until
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.logon import OPEN_CURSORS
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 LONG_TEXT = "ä" * 40_000
 

@@ -19,15 +19,15 @@ from tap_oracle_txlog.oracle import dictionary, session, statements
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.database import Table
-from tests.oracle_stand_in.events import event, numbered, txlog_events
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.database import Table
+from tools.oracle_stand_in.events import event, numbered, txlog_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_oracle_txlog.oracle.statements import Statement
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 EVENTS = statements.Selection(
     TableName("SPC", "TXLOG_EVENTS"),
@@ -312,7 +312,7 @@ def test_a_value_that_the_column_could_not_hold_is_refused_at_insert(events: Tab
 
 def test_the_stand_in_runs_as_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oracledb.defaults, "fetch_lobs", False)
-    command = [sys.executable, "-m", "tests.oracle_stand_in", "--rows", "10"]
+    command = [sys.executable, "-m", "tools.oracle_stand_in", "--rows", "10"]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import oracledb
 import pytest
 
-from tests.oracle_stand_in import faults
-from tests.oracle_stand_in.auth import VERIFIER_10G, Login, Salts, proof
-from tests.support.waiting import wait_until
+from tools.oracle_stand_in import faults
+from tools.oracle_stand_in.auth import VERIFIER_10G, Login, Salts, proof
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.oracle_stand_in.server import StandIn
+    from tools.oracle_stand_in.server import StandIn
 
 SALTS = Salts(bytes(range(16)), bytes(range(16, 32)), bytes([0x11]) * 32)
 SERVER_HALF = "D84F16F22F5A569F03B4B56880FE66508876ACDFD8F49524C88BEFA7C98E3A97"

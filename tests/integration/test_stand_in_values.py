@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracle_stand_in import values, wire
-from tests.oracle_stand_in.columns import Column
-from tests.oracle_stand_in.messages import (
+from tools.oracle_stand_in import values, wire
+from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.messages import (
     ROW,
     ROW_HEADER,
     Bind,
@@ -22,7 +22,7 @@ from tests.oracle_stand_in.messages import (
     end,
     normalised,
 )
-from tests.oracle_stand_in.server import StandIn
+from tools.oracle_stand_in.server import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

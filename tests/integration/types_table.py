@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from tap_oracle_txlog.oracle.types import OracleColumn, conversion
-from tests.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.columns import Column
 from tools.settings import with_block
 
 TYPES_MD = Path(__file__).parents[2] / "tap-oracle-txlog" / "TYPES.md"

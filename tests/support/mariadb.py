@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 import pytest
 
-from tests.support.ports import free_port
-from tests.support.stopping import until_stopped
-from tests.support.waiting import wait_until
+from tools.servers.ports import free_port
+from tools.servers.stopping import until_stopped
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

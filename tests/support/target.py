@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import pytest
 
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tests.support.forking import ForkServer
-    from tests.support.nats import NatsServer, Stored
+    from tools.servers.nats import NatsServer, Stored
 
 COMMAND = Path(sys.executable).with_name("target-nats-jetstream")
 SECONDS = 150

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.run import ROOT
-from tests.support.cleaner import Cleaner
 from tests.support.test_repeat import is_running
-from tests.support.waiting import wait_until
+from tools.servers.cleaner import Cleaner
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SERVERS = """
 import signal, sys
 from pathlib import Path
-from tests.support.nats import NatsServer
+from tools.servers.nats import NatsServer
 
 servers = [NatsServer(Path(sys.argv[1]) / str(number)).start() for number in range(3)]
 servers[1].restart()

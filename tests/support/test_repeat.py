@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests import repeat
 from tests.run import ROOT
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.ports import free_port
 from tests.support.target import PASSWORD, environment
 from tests.sweep.outcome import PLACE
+from tools.servers.ports import free_port
 
 if TYPE_CHECKING:
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 BIN = Path(sys.executable).parent
 TARGET, TAP = BIN / "target-nats-jetstream", BIN / "tap-oracle-txlog"

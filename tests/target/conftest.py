@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from tests.support.target import Message, event, record, schema, state, text_of
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.support.target import Target

@@ -19,7 +19,7 @@ from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.lines import CHUNK_BYTES
 from tests.support.target import batch, event, schema, state
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

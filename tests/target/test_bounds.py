@@ -16,7 +16,7 @@ import pytest
 from typing_extensions import override
 
 from tests.support.target import COMMAND, environment, event, record, schema, state
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.support.target import Running, Target

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.ports import free_port
 from tests.support.target import (
     PASSWORD,
     ROW_CONTENT,
@@ -25,12 +24,13 @@ from tests.support.target import (
     schema,
     state,
 )
+from tools.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.nats import NatsServer
     from tests.support.target import Target
+    from tools.servers.nats import NatsServer
 
 BEFORE = [schema(), *(event(number) for number in range(1, 8)), state(7), event(8)]
 

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from tests.support.target import Message, Target, schema
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.support.forking import ForkServer
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 #: Each of these is another value, though some are equal in Python or look alike when printed.
 #: Text that ids, headers or subjects could stumble over is among them.

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.target import pages, state
-from tests.support.waiting import wait_until
 from tests.target.killing import (
     KEYLESS,
     UNORDERED,
@@ -27,6 +26,7 @@ from tests.target.killing import (
     until_forgotten,
 )
 from tests.target.publisher.publishing import BATCHES
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

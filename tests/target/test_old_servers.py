@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from tests.support.forking import ForkServer
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 #: As ``make test`` prepares them.
 OLD = {"Debian": DEBIAN_NATS, "2.11": ROOT / ".venv-nats-2.11/bin/nats-server"}

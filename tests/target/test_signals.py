@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.ports import free_port
 from tests.support.target import PASSWORD, event, pages, schema, state
-from tests.support.waiting import wait_until
+from tools.servers.ports import free_port
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.support.target import Run, Running, Target

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.resources.abc import Traversable
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 #: Its expectation is what our rule gives when a STATE is due every four records.
 CONFIG: dict[str, Any] = {"create_stream": "if_missing", "checkpoint_records": 4}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_nats_jetstream.stop import Stop
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

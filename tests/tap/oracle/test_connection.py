@@ -18,7 +18,7 @@ from tap_oracle_txlog.oracle.connection import connect
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.source import SourceLostError
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

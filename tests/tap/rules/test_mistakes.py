@@ -25,8 +25,8 @@ from tap_oracle_txlog.rules.watermark import (
     Watermark,
     choose_watermark,
 )
-from tests.tap.rules.history import SKEW, Tap, make, play
-from tests.tap.rules.world import wall_clock
+from tools.model.history import SKEW, Tap, make, play
+from tools.model.world import wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

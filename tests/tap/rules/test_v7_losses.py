@@ -15,8 +15,8 @@ from uuid import uuid4
 
 from typing_extensions import override
 
-from tests.tap.rules.history import NOON, History, Tap
-from tests.tap.rules.world import SECOND, Output, World, wall_clock
+from tools.model.history import NOON, History, Tap
+from tools.model.world import SECOND, Output, World, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

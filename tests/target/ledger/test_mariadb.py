@@ -14,9 +14,9 @@ from target_nats_jetstream.ledger.errors import RowInUseError
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.ledger.settings import LedgerSettings
-from tests.support.waiting import wait_until
 from tests.target.ledger.commit_thief import CommitThief
 from tests.target.ledger.places import V7_TABLE, at, progress
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

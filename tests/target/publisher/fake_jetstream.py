@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 CONFIG: dict[str, Any] = {
     "name": "EVENTS",

@@ -12,12 +12,12 @@ from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 STREAM = "EVENTS"
 SUBJECT = "txlog.events"

@@ -8,7 +8,6 @@ import pytest
 
 from target_nats_jetstream.errors import ConfigurationError, DataError, TargetError
 from target_nats_jetstream.publisher.failures import ACTIONS, Action
-from tests.support.waiting import wait_until
 from tests.target.publisher.fake_jetstream import SILENCE, FakeJetStream
 from tests.target.publisher.publishing import (
     elapse,
@@ -18,17 +17,18 @@ from tests.target.publisher.publishing import (
     publishing,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 @pytest.fixture(scope="module")
 def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    from tests.support.nats import NatsServer  # noqa: PLC0415 - a plugin must not be imported early
+    from tools.servers.nats import NatsServer  # noqa: PLC0415 - a plugin must not be imported early
 
     with NatsServer(tmp_path_factory.mktemp("plain"), jetstream=None) as server:
         yield server

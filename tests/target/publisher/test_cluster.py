@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import nats.errors
 import pytest
 
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,
     goes_on,
@@ -20,10 +19,11 @@ from tests.target.publisher.publishing import (
     sending,
     settings_for,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 def cluster_settings(servers: list[NatsServer], **config: object) -> NatsSettings:

@@ -17,7 +17,6 @@ from target_nats_jetstream.publisher.dead_letters import REASON, from_headers, f
 from target_nats_jetstream.publisher.dead_letters import SUBJECT as SUBJECT_HEADER
 from target_nats_jetstream.publisher.replay import Replayed, replay_dead_letters
 from tests.support.modes import mode_of
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,
     SUBJECT,
@@ -29,6 +28,7 @@ from tests.target.publisher.publishing import (
     settings_for,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 LIMIT = 2_000
 HEADERS = len("NATS/1.0\r\nNats-Msg-Id: bad\r\n\r\n")

@@ -19,7 +19,7 @@ from tests.target.publisher.publishing import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 WINDOW = 100_000_000  # nanoseconds: the shortest that nats-server allows
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_nats_jetstream.errors import AccessDeniedError, TargetError, UnreachableError
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     BATCHES,
     STREAM,
@@ -25,11 +24,12 @@ from tests.target.publisher.publishing import (
     sending,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 

@@ -26,7 +26,7 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 each_mode = pytest.mark.parametrize("mode", ["fast", "atomic", "window"])
 

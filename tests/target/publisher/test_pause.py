@@ -16,11 +16,11 @@ from target_nats_jetstream.errors import TargetError, UnreachableError
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import elapse, ids, ids_of, reached, submit
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 PAUSE_SECONDS = 10.5
 BATCH = 250

@@ -13,7 +13,6 @@ import pytest
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.publisher import MAX_OPEN_BATCHES, MAX_OPEN_BYTES, Publisher
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     STREAM,
     SUBJECT,
@@ -26,9 +25,10 @@ from tests.target.publisher.publishing import (
     settings_for,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 @pytest.mark.parametrize("mode", ["fast", "atomic", "window", "sync"])

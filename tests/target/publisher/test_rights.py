@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
     MakeNats = Callable[..., NatsServer]
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_nats_jetstream.publisher.settings import NatsSettings
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 PASSWORD = "s3cr3t-Passw0rd"
 USERS = f"authorization {{ user: etl, password: {PASSWORD} }}"

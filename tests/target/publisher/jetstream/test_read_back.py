@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 SUBJECTS = ["txlog.>"]
 CHUNK = "target_nats_jetstream.publisher.jetstream.read_back.CHUNK"

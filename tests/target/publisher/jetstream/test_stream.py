@@ -20,7 +20,7 @@ from tests.target.publisher.publishing import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher.dead_letters import DeadLetters
 from target_nats_jetstream.publisher.modes import fast
 from target_nats_jetstream.publisher.modes.fast import SLOW_ANSWERS, SLOW_MESSAGES_PER_SECOND, Pace
-from tests.support.waiting import wait_until
 from tests.target.publisher.publishing import (
     BATCHES,
     STREAM,
@@ -26,13 +25,14 @@ from tests.target.publisher.publishing import (
     sending,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_nats_jetstream.publisher.intake import DeadLetter
     from target_nats_jetstream.publisher.publisher import Publisher
-    from tests.support.nats import NatsServer
+    from tools.servers.nats import NatsServer
 
 
 TRANSFORM = {"src": "txlog.>", "dest": "stored.>"}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.oracle_stand_in import values
-from tests.oracle_stand_in.wire import lv, text, ub
+from tools.oracle_stand_in import values
+from tools.oracle_stand_in.wire import lv, text, ub
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.oracle_stand_in.events import txlog_events
-from tests.oracle_stand_in.server import StandIn
+from tools.oracle_stand_in.events import txlog_events
+from tools.oracle_stand_in.server import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

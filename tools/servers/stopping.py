@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 
 def until_stopped(pid: int) -> None:

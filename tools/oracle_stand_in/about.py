@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from tests.oracle_stand_in.answers import VARCHAR2, Answer, answer
-from tests.oracle_stand_in.faults import OracleError
+from tools.oracle_stand_in.answers import VARCHAR2, Answer, answer
+from tools.oracle_stand_in.faults import OracleError
 
 if TYPE_CHECKING:
-    from tests.oracle_stand_in.answers import Query
-    from tests.oracle_stand_in.database import Row, Table
+    from tools.oracle_stand_in.answers import Query
+    from tools.oracle_stand_in.database import Row, Table
 
 NOW: Final = ", ".join(f"C{place} VARCHAR2(128)" for place in range(4))
 COLUMN: Final = (

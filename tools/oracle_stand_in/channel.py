@@ -12,8 +12,8 @@ import socket
 import struct
 from typing import Final
 
-from tests.oracle_stand_in import wire
-from tests.oracle_stand_in.wire import ProtocolError, Reader
+from tools.oracle_stand_in import wire
+from tools.oracle_stand_in.wire import ProtocolError, Reader
 
 RESET: Final = b"\1\0\2"
 MID_REQUEST_SECONDS: Final = 10.0

@@ -14,17 +14,17 @@ from decimal import Decimal
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.oracle_stand_in.columns import Column
-from tests.oracle_stand_in.database import in_utc
-from tests.oracle_stand_in.expressions import column_in, select_list
-from tests.oracle_stand_in.faults import OracleError
+from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.database import in_utc
+from tools.oracle_stand_in.expressions import column_in, select_list
+from tools.oracle_stand_in.faults import OracleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tests.oracle_stand_in.database import Database, Row, Table
-    from tests.oracle_stand_in.instance import Instance
-    from tests.oracle_stand_in.messages import Bind
+    from tools.oracle_stand_in.database import Database, Row, Table
+    from tools.oracle_stand_in.instance import Instance
+    from tools.oracle_stand_in.messages import Bind
 
 _SECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS'"
 _NANOSECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS.FF9'"

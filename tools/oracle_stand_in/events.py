@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.oracle_stand_in.database import Row, Table
+from tools.oracle_stand_in.database import Row, Table
 
 
 def txlog_events() -> Table:

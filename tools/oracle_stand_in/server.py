@@ -10,9 +10,9 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from tests.oracle_stand_in.channel import Channel
-from tests.oracle_stand_in.instance import Instance
-from tests.oracle_stand_in.session import Session
+from tools.oracle_stand_in.channel import Channel
+from tools.oracle_stand_in.instance import Instance
+from tools.oracle_stand_in.session import Session
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +34,11 @@ class StandIn(Instance):
         self._closing = False
         self._acceptor = threading.Thread(target=self._accept, name="stand-in", daemon=True)
         self._acceptor.start()
+
+    @property
+    def login(self) -> dict[str, str]:
+        """The settings of the tap that lead to it."""
+        return {"dsn": self.dsn, "user": self.user, "password": self.password}
 
     @property
     def dsn(self) -> str:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.oracle_stand_in.columns import Column
-from tests.oracle_stand_in.database import in_utc
-from tests.oracle_stand_in.faults import OracleError
+from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.database import in_utc
+from tools.oracle_stand_in.faults import OracleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.oracle_stand_in.database import Row, Table
+    from tools.oracle_stand_in.database import Row, Table
 
 _SERIALIZED = {("JSON", None), ("BLOB", "OSON")}
 _COLUMN = r't\.(?P<column>"[^"]+")'

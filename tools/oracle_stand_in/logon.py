@@ -9,16 +9,16 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from tests.oracle_stand_in import messages, wire
-from tests.oracle_stand_in.auth import Login, Salts, proof
-from tests.oracle_stand_in.channel import Closed
-from tests.oracle_stand_in.faults import OracleError, Refused
-from tests.oracle_stand_in.wire import ProtocolError
+from tools.oracle_stand_in import messages, wire
+from tools.oracle_stand_in.auth import Login, Salts, proof
+from tools.oracle_stand_in.channel import Closed
+from tools.oracle_stand_in.faults import OracleError, Refused
+from tools.oracle_stand_in.wire import ProtocolError
 
 if TYPE_CHECKING:
-    from tests.oracle_stand_in.channel import Channel
-    from tests.oracle_stand_in.instance import Instance
-    from tests.oracle_stand_in.wire import Reader
+    from tools.oracle_stand_in.channel import Channel
+    from tools.oracle_stand_in.instance import Instance
+    from tools.oracle_stand_in.wire import Reader
 
 INLINE_CONNECT_DATA: Final = 230
 """Connect data longer than this comes in a packet of its own."""

@@ -16,7 +16,7 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The stand-in as a process of its own: ``python -m tests.oracle_stand_in --rows 1000000``.
+"""The stand-in as a process of its own: ``python -m tools.oracle_stand_in --rows 1000000``.
 
 Prints one line of JSON with what a client needs, serves until its standard input is closed, and
 prints one more line: the round trips by kind, and what it did not understand.
@@ -10,12 +10,12 @@ import argparse
 import json
 import sys
 
-from tests.oracle_stand_in.events import numbered, txlog_events
-from tests.oracle_stand_in.server import StandIn
+from tools.oracle_stand_in.events import numbered, txlog_events
+from tools.oracle_stand_in.server import StandIn
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.oracle_stand_in")
+    parser = argparse.ArgumentParser(prog="python -m tools.oracle_stand_in")
     parser.add_argument("--rows", type=int, default=0, help="rows in SPC.TXLOG_EVENTS")
     rows = parser.parse_args().rows
     with StandIn() as oracle:

@@ -10,7 +10,7 @@ import struct
 from decimal import Decimal
 from typing import Final
 
-from tests.oracle_stand_in.wire import ProtocolError
+from tools.oracle_stand_in.wire import ProtocolError
 
 _PAIRS: Final = bytes(byte // 16 * 10 + byte % 16 for byte in range(256))
 _PLUS_ONE: Final = bytes(range(1, 256)) + b"\0"

@@ -13,26 +13,26 @@ from functools import cache
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
-from tests.oracle_stand_in import messages
-from tests.oracle_stand_in.channel import Closed, Interrupted
-from tests.oracle_stand_in.columns import BLOB, CLOB
-from tests.oracle_stand_in.faults import OracleError
-from tests.oracle_stand_in.instance import Call
-from tests.oracle_stand_in.logon import OPEN_CURSORS, admit
-from tests.oracle_stand_in.messages import Execute, end
-from tests.oracle_stand_in.statements import find
-from tests.oracle_stand_in.wire import ProtocolError
+from tools.oracle_stand_in import messages
+from tools.oracle_stand_in.channel import Closed, Interrupted
+from tools.oracle_stand_in.columns import BLOB, CLOB
+from tools.oracle_stand_in.faults import OracleError
+from tools.oracle_stand_in.instance import Call
+from tools.oracle_stand_in.logon import OPEN_CURSORS, admit
+from tools.oracle_stand_in.messages import Execute, end
+from tools.oracle_stand_in.statements import find
+from tools.oracle_stand_in.wire import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.oracle_stand_in.channel import Channel
-    from tests.oracle_stand_in.columns import Column
-    from tests.oracle_stand_in.database import Row
-    from tests.oracle_stand_in.instance import Instance
-    from tests.oracle_stand_in.messages import BindType
-    from tests.oracle_stand_in.statements import Plan
-    from tests.oracle_stand_in.wire import Reader
+    from tools.oracle_stand_in.channel import Channel
+    from tools.oracle_stand_in.columns import Column
+    from tools.oracle_stand_in.database import Row
+    from tools.oracle_stand_in.instance import Instance
+    from tools.oracle_stand_in.messages import BindType
+    from tools.oracle_stand_in.statements import Plan
+    from tools.oracle_stand_in.wire import Reader
 
 CLOSE_CURSORS, SESSION_TEXTS, CURRENT_SCHEMA = 105, 135, 152
 TEXTS: Final = ("client_identifier", "module", "action", "", "", "client_info", "", "", "dbop")

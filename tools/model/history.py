@@ -17,7 +17,7 @@ from tap_oracle_txlog.rules.questions import Answer, Keys, Question, Rows, RowsA
 from tap_oracle_txlog.rules.scan import Scan
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant
 from tap_oracle_txlog.rules.watermark import OpenTransactions, Watermark, choose_watermark
-from tests.tap.rules.world import SECOND, BrokenPromiseError, Output, Transaction, World
+from tools.model.world import SECOND, BrokenPromiseError, Output, Transaction, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

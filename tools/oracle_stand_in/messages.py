@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.oracle_stand_in import values
-from tests.oracle_stand_in.wire import ProtocolError, lv, sb, text, ub
+from tools.oracle_stand_in import values
+from tools.oracle_stand_in.wire import ProtocolError, lv, sb, text, ub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.oracle_stand_in.columns import Column
-    from tests.oracle_stand_in.wire import Reader
+    from tools.oracle_stand_in.columns import Column
+    from tools.oracle_stand_in.wire import Reader
 
 CALL, PIGGYBACK = 3, 17
 EXECUTE, FETCH, REEXECUTE, REEXECUTE_AND_FETCH = 94, 5, 4, 78

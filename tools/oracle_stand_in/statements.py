@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tap_oracle_txlog.oracle import dictionary, session
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tests.oracle_stand_in import about, answers
-from tests.oracle_stand_in.answers import Answer, Query
-from tests.oracle_stand_in.faults import OracleError
-from tests.oracle_stand_in.messages import normalised
+from tools.oracle_stand_in import about, answers
+from tools.oracle_stand_in.answers import Answer, Query
+from tools.oracle_stand_in.faults import OracleError
+from tools.oracle_stand_in.messages import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.oracle_stand_in.instance import Instance
-    from tests.oracle_stand_in.messages import Bind
+    from tools.oracle_stand_in.instance import Instance
+    from tools.oracle_stand_in.messages import Bind
 
 
 class Known(NamedTuple):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.oracle_stand_in.channel import Channel
+    from tools.oracle_stand_in.channel import Channel
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the listener

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.waiting import wait_until
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,17 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.oracle_stand_in.auth import VERIFIER_12C
-from tests.oracle_stand_in.columns import Column
-from tests.oracle_stand_in.database import Database
-from tests.oracle_stand_in.faults import Faults
-from tests.oracle_stand_in.messages import normalised
+from tools.oracle_stand_in.auth import VERIFIER_12C
+from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.database import Database
+from tools.oracle_stand_in.faults import Faults
+from tools.oracle_stand_in.messages import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tests.oracle_stand_in.database import Row
-    from tests.oracle_stand_in.messages import Bind
+    from tools.oracle_stand_in.database import Row
+    from tools.oracle_stand_in.messages import Bind
 
 
 @dataclass(slots=True)
