@@ -6,23 +6,16 @@ import copy
 import logging
 import time
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from jsonschema import Draft7Validator, SchemaError
-from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers._util import load_json
-from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, maps, settings
-from tap_oracle_txlog.config import check, from_environment, unreadable
-from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError, place_of
+from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.extraction import Extraction
-from tap_oracle_txlog.old_settings import inherited, modern
-from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.old_settings import inherited
+from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object
 from tap_oracle_txlog.rules.parts import check_form
 from tap_oracle_txlog.source import TXLOG_COLUMNS
 from tap_oracle_txlog.start import state_from_ledger
@@ -33,19 +26,15 @@ from tap_oracle_txlog.writer import SingerWriter
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    import click
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Source, TableNames
+    from tap_oracle_txlog.source import Column, Source
 
 
-class TapOracleTxlog(Tap):
+class TapOracleTxlog(ConfiguredTap):
     """Singer tap for an Oracle event table."""
 
-    name = "tap-oracle-txlog"
-    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
-    dynamic_catalog = True  # makes --discover check the settings
     message_writer_class = SingerWriter
     message_writer: SingerWriter
 
@@ -55,31 +44,13 @@ class TapOracleTxlog(Tap):
         self._views: TransactionViews | None = None
         super().__init__(**arguments)
 
-    @cached_property
-    def settings(self) -> settings.AllSettings:
-        """All settings but those of the connection to Oracle."""
-        return settings.AllSettings.from_config(self._config)
-
-    @cached_property
-    def _oracle(self) -> OracleSettings:
-        return OracleSettings.from_config(self._config)
-
-    @cached_property
-    def names(self) -> TableNames:
-        """What the table and its columns are called: Oracle's as its dictionary has them, others
-        as they were typed.
-        """
-        if self.settings.tap.sqlalchemy_url:
-            return self.settings.source.names
-        return OracleSettings.typed(self._config).names
-
     @override
     def discover_streams(self) -> Sequence[EventStream]:
         """One stream, of the columns that the table has.
 
         Without a connection in the settings there is a catalog of the default table all the same.
         """
-        is_known = self.names.columns_are_known and not self._names_a_database
+        is_known = self.names.columns_are_known and not self.names_a_database
         columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
         properties = {column.name: dict(column.json_schema) for column in columns}
         return [
@@ -94,10 +65,6 @@ class TapOracleTxlog(Tap):
                 open_extraction=self.extraction,
             )
         ]
-
-    @property
-    def _names_a_database(self) -> bool:
-        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn"))
 
     def _look_up_columns(self) -> Sequence[Column]:
         extraction = self.extraction()
@@ -152,7 +119,7 @@ class TapOracleTxlog(Tap):
             idle.select(selected)
             return idle
         self._views = self._views or TransactionViews()
-        return OracleSource(self._oracle, selected, self._views)
+        return OracleSource(self.oracle, selected, self._views)
 
     @property
     def _stream(self) -> EventStream:
@@ -195,58 +162,9 @@ class TapOracleTxlog(Tap):
         kept.update((name, value) for name, value in state.items() if name != "bookmarks")
         super().load_state(state)
 
-    @classproperty
-    @override
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
-        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
-        theirs: dict[str, Any] = {"properties": {}}
-        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
-        cls.append_builtin_config(theirs)
-        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
-        sees its own settings only, and gives them their defaults.
-        """
-        if raise_errors:
-            self.append_builtin_config(self.config_jsonschema)
-            self._config |= check(self._config, self.config_jsonschema, settings.READ)
-        self._config = modern(self._config, settings.OLD)
-        if raise_errors:
-            _ = self.settings
-        config = self._config
-        ours = {name: config.pop(name) for name in settings.READ if name in config}
-        errors = super()._validate_config(raise_errors=raise_errors)
-        self._config |= ours
-        return errors
-
     @override
     def _setup_signal_handlers(self) -> None:
         """Install nothing: the SDK's handler exits with 0 and may cut a line; see ``run``."""
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.params += commands.OPTIONS
-        return command
-
-    @classmethod
-    @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the config files.
-
-        Raises:
-            ConfigurationError: One is not there, or holds no JSON object.
-        """
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
-            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
 
     @classmethod
     @override
@@ -270,8 +188,8 @@ class TapOracleTxlog(Tap):
                 **(config.config if config else {}),
             },
             parse_env_config=bool(config and config.parse_env),
-            state=_json_object("--state", state),
-            catalog=_catalog(catalog),
+            state=json_object("--state", state),
+            catalog=catalog_of(catalog),
         )
         command = commands.Command(**asked)
         if command.name:
@@ -306,43 +224,3 @@ class TapOracleTxlog(Tap):
                 ) from error
             finally:
                 self._close_idle()
-
-
-def _json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
-    """The content of a file that was given on the command line.
-
-    Raises:
-        DataError: It is no JSON object; to go on without it would be to begin anew.
-    """
-    if file is None:
-        return None
-    try:
-        content = load_json(file.read())
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        reason = f"{option} {file.name} does not contain a JSON object"
-        raise DataError(reason, "Use the file that the last run wrote")
-    return content
-
-
-def _catalog(file: IO[str] | None) -> dict[str, Any] | None:
-    """The catalog that was given on the command line.
-
-    Raises:
-        DataError: It is none.
-    """
-    content = _json_object("--catalog", file)
-    if file is None or content is None:
-        return None
-    try:
-        streams = Catalog.from_dict(content).streams
-        for stream in streams:
-            Draft7Validator.check_schema(stream.schema.to_dict())
-    except (AttributeError, KeyError, TypeError, ValueError, SchemaError) as error:
-        reason = f"--catalog {file.name} is not a catalog: {place_of(error)}"
-        raise DataError(reason, "Make one with --discover") from None
-    if any(one.stream and one.stream != one.tap_stream_id for one in streams):
-        reason = f"--catalog {file.name} calls a stream by two names"
-        raise DataError(reason, "Make one with --discover")
-    return content

@@ -51,7 +51,35 @@ def options() -> list[click.Parameter]:
     ]
 
 
-def print_status(
+def answer(  # noqa: PLR0913 - each is one option, by keyword
+    ledger: LedgerSettings,
+    nats: NatsSettings,
+    *,
+    status: bool = False,
+    as_json: bool = False,
+    max_age: str | None = None,
+    replay_dead_letters: bool = False,
+    print_nats_permissions: bool = False,
+    print_grants: bool = False,
+    print_ddl: bool = False,
+) -> bool:
+    """Do what the command line asks for; whether that is anything but a run."""
+    if status:
+        show_status(ledger, nats, as_json=as_json, max_age=max_age)
+    elif replay_dead_letters:
+        replay(nats)
+    elif print_nats_permissions:
+        show_permissions(nats)
+    elif print_grants:
+        show_grants(ledger)
+    elif print_ddl:
+        show_ddl(ledger, nats, as_json=as_json)
+    else:
+        return False
+    return True
+
+
+def show_status(
     ledger_settings: LedgerSettings, nats: NatsSettings, *, as_json: bool, max_age: str | None
 ) -> None:
     """Print how the pipeline stands.
@@ -100,14 +128,14 @@ def replay(nats: NatsSettings) -> None:
         raise DataError(reason, "Fix what the warnings name and run it again")
 
 
-def print_nats_permissions(nats: NatsSettings) -> None:
+def show_permissions(nats: NatsSettings) -> None:
     """Print what the user has to be allowed, and nothing more."""
     from target_nats_jetstream.publisher.rights import as_server_config  # noqa: PLC0415
 
     click.echo(as_server_config(nats))
 
 
-def print_grants(ledger: LedgerSettings) -> None:
+def show_grants(ledger: LedgerSettings) -> None:
     """Print what the user of the ledger has to be granted, and nothing more.
 
     Raises:
@@ -118,7 +146,7 @@ def print_grants(ledger: LedgerSettings) -> None:
     click.echo(grants(ledger))
 
 
-def print_ddl(ledger: LedgerSettings, nats: NatsSettings, *, as_json: bool) -> None:
+def show_ddl(ledger: LedgerSettings, nats: NatsSettings, *, as_json: bool) -> None:
     """Print how to create what a run that may create nothing needs.
 
     Raises:

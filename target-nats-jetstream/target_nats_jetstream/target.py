@@ -10,30 +10,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
-from singer_sdk import Target, metrics
-from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk import metrics
 from singer_sdk.exceptions import RecordsWithoutSchemaException
-from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from typing_extensions import override
 
 from target_nats_jetstream import commands, maps, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles
 from target_nats_jetstream.batch_root import BatchRoot
-from target_nats_jetstream.config import check, from_environment, unreadable
 from target_nats_jetstream.decoding import decoded, message_error
-from target_nats_jetstream.errors import (
-    ConfigurationError,
-    DataError,
-    TargetError,
-    unexpected,
-    way_to,
-)
-from target_nats_jetstream.old_settings import inherited, modern
+from target_nats_jetstream.errors import DataError, TargetError, unexpected, way_to
+from target_nats_jetstream.old_settings import inherited
+from target_nats_jetstream.plugin import ConfiguredTarget
 from target_nats_jetstream.reader import SingerReader, discard
 from target_nats_jetstream.schemas import SchemaError
 from target_nats_jetstream.sink import JetStreamSink
@@ -42,7 +32,6 @@ from target_nats_jetstream.stop import Stop, Stopped
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import click
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -61,20 +50,10 @@ class NoSchemaYetError(DataError, RecordsWithoutSchemaException):
     """A record came before the SCHEMA of its stream; the SDK has a name for that."""
 
 
-class TargetNatsJetstream(Target):
+class TargetNatsJetstream(ConfiguredTarget):
     """Singer target for NATS JetStream."""
 
-    name = "target-nats-jetstream"
     default_sink_class = JetStreamSink
-    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
-    capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.BATCH,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STRUCTURED_LOGGING,
-        TargetCapabilities.VALIDATE_RECORDS,
-    ]
 
     def __init__(
         self,
@@ -136,45 +115,7 @@ class TargetNatsJetstream(Target):
     def _idle(self) -> float:
         return self.delivery.idle()
 
-    @cached_property
-    def _settings(self) -> settings.AllSettings:
-        return settings.AllSettings.from_config(self._config)
-
     # Hooks of the SDK
-
-    @classmethod
-    @override
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Leave out what would do nothing: load_method, and batch_size_rows beside batch_size."""
-        super().append_builtin_config(config_jsonschema)
-        for name in ("load_method", "batch_size_rows"):
-            config_jsonschema["properties"].pop(name, None)
-
-    @classproperty
-    @override
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
-        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
-        theirs: dict[str, Any] = {"properties": {}}
-        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
-        cls.append_builtin_config(theirs)
-        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
-        sees its own settings only, and gives them their defaults.
-        """
-        if raise_errors:
-            self.append_builtin_config(self.config_jsonschema)
-            self._config |= check(self._config, self.config_jsonschema, settings.READ)
-        self._config = modern(self._config, settings.OLD)
-        if raise_errors:
-            _ = self._settings
-        config = self._config
-        ours = {name: config.pop(name) for name in settings.READ if name in config}
-        errors = super()._validate_config(raise_errors=raise_errors)
-        self._config |= ours
-        return errors
 
     @override
     def _setup_signal_handlers(self) -> None:
@@ -319,38 +260,14 @@ class TargetNatsJetstream(Target):
 
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, TypeError, ValueError, RecursionError) as error:
-            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
-            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.params += commands.options()
-        return command
-
-    @classmethod
-    @override
-    def invoke(  # type: ignore[override]  # as the SDK does it
+    def invoke(
         cls,
         *,
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
-        status: bool = False,
-        as_json: bool = False,
-        max_age: str | None = None,
-        replay_dead_letters: bool = False,
-        print_nats_permissions: bool = False,
-        print_grants: bool = False,
-        print_ddl: bool = False,
+        **asked: Any,
     ) -> None:
         if about:
             cls.print_about(about_format)
@@ -363,17 +280,7 @@ class TargetNatsJetstream(Target):
             parse_env_config=bool(config and config.parse_env),
         )
         ours = target._settings
-        if status:
-            commands.print_status(ours.ledger, ours.nats, as_json=as_json, max_age=max_age)
-        elif replay_dead_letters:
-            commands.replay(ours.nats)
-        elif print_nats_permissions:
-            commands.print_nats_permissions(ours.nats)
-        elif print_grants:
-            commands.print_grants(ours.ledger)
-        elif print_ddl:
-            commands.print_ddl(ours.ledger, ours.nats, as_json=as_json)
-        else:
+        if not commands.answer(ours.ledger, ours.nats, **asked):
             target.run(file_input)
 
     def run(self, file_input: IO[str] | None = None) -> None:

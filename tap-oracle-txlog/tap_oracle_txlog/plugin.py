@@ -1,0 +1,149 @@
+"""The tap before it reads: what it is to the SDK, its settings, and what the command line gives."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
+
+from jsonschema import Draft7Validator, SchemaError
+from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers._util import load_json
+from singer_sdk.singerlib import Catalog
+from typing_extensions import override
+
+from tap_oracle_txlog import commands, settings
+from tap_oracle_txlog.config import check, from_environment, unreadable
+from tap_oracle_txlog.errors import ConfigurationError, DataError, place_of
+from tap_oracle_txlog.old_settings import modern
+from tap_oracle_txlog.oracle.settings import OracleSettings
+
+if TYPE_CHECKING:
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from tap_oracle_txlog.source import TableNames
+
+
+class ConfiguredTap(Tap):
+    """A tap of the SDK that reads and checks its settings in our own way."""
+
+    name = "tap-oracle-txlog"
+    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
+    dynamic_catalog = True  # makes --discover check the settings
+
+    @cached_property
+    def settings(self) -> settings.AllSettings:
+        """All settings but those of the connection to Oracle."""
+        return settings.AllSettings.from_config(self._config)
+
+    @cached_property
+    def oracle(self) -> OracleSettings:
+        """Those of the connection to Oracle."""
+        return OracleSettings.from_config(self._config)
+
+    @cached_property
+    def names(self) -> TableNames:
+        """What the table and its columns are called: Oracle's as its dictionary has them, others
+        as they were typed.
+        """
+        if self.settings.tap.sqlalchemy_url:
+            return self.settings.source.names
+        return OracleSettings.typed(self._config).names
+
+    @property
+    def names_a_database(self) -> bool:
+        """Whether there is something to connect to."""
+        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn"))
+
+    # Hooks of the SDK
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
+        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
+        theirs: dict[str, Any] = {"properties": {}}
+        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
+        cls.append_builtin_config(theirs)
+        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
+        sees its own settings only, and gives them their defaults.
+        """
+        if raise_errors:
+            self.append_builtin_config(self.config_jsonschema)
+            self._config |= check(self._config, self.config_jsonschema, settings.READ)
+        self._config = modern(self._config, settings.OLD)
+        if raise_errors:
+            _ = self.settings
+        config = self._config
+        ours = {name: config.pop(name) for name in settings.READ if name in config}
+        errors = super()._validate_config(raise_errors=raise_errors)
+        self._config |= ours
+        return errors
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params += commands.OPTIONS
+        return command
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files.
+
+        Raises:
+            ConfigurationError: One is not there, or holds no JSON object.
+        """
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
+            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
+
+
+def json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
+    """The content of a file that was given on the command line.
+
+    Raises:
+        DataError: It is no JSON object; to go on without it would be to begin anew.
+    """
+    if file is None:
+        return None
+    try:
+        content = load_json(file.read())
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        reason = f"{option} {file.name} does not contain a JSON object"
+        raise DataError(reason, "Use the file that the last run wrote")
+    return content
+
+
+def catalog_of(file: IO[str] | None) -> dict[str, Any] | None:
+    """The catalog that was given on the command line.
+
+    Raises:
+        DataError: It is none.
+    """
+    content = json_object("--catalog", file)
+    if file is None or content is None:
+        return None
+    try:
+        streams = Catalog.from_dict(content).streams
+        for stream in streams:
+            Draft7Validator.check_schema(stream.schema.to_dict())
+    except (AttributeError, KeyError, TypeError, ValueError, SchemaError) as error:
+        reason = f"--catalog {file.name} is not a catalog: {place_of(error)}"
+        raise DataError(reason, "Make one with --discover") from None
+    if any(one.stream and one.stream != one.tap_stream_id for one in streams):
+        reason = f"--catalog {file.name} calls a stream by two names"
+        raise DataError(reason, "Make one with --discover")
+    return content

@@ -1,0 +1,92 @@
+"""The target before its first message: what it is to the SDK, its settings and its options."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from typing_extensions import override
+
+from target_nats_jetstream import commands, settings
+from target_nats_jetstream.config import check, from_environment, unreadable
+from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.old_settings import modern
+
+if TYPE_CHECKING:
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+class ConfiguredTarget(Target):
+    """A target of the SDK that reads and checks its settings in our own way."""
+
+    name = "target-nats-jetstream"
+    config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
+    capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    @cached_property
+    def _settings(self) -> settings.AllSettings:
+        return settings.AllSettings.from_config(self._config)
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Leave out what would do nothing: load_method, and batch_size_rows beside batch_size."""
+        super().append_builtin_config(config_jsonschema)
+        for name in ("load_method", "batch_size_rows"):
+            config_jsonschema["properties"].pop(name, None)
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK does it
+        """Leave settings as the text that they are: the SDK's ``int`` raises without a name."""
+        theirs: dict[str, Any] = {"properties": {}}
+        parse_environment_config(theirs, cls._env_var_prefix)  # it reads .env
+        cls.append_builtin_config(theirs)
+        return from_environment([*theirs["properties"], *settings.READ], cls._env_var_prefix)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check in our own words: the SDK lets unknown names pass and shows the wrong values. It
+        sees its own settings only, and gives them their defaults.
+        """
+        if raise_errors:
+            self.append_builtin_config(self.config_jsonschema)
+            self._config |= check(self._config, self.config_jsonschema, settings.READ)
+        self._config = modern(self._config, settings.OLD)
+        if raise_errors:
+            _ = self._settings
+        config = self._config
+        ours = {name: config.pop(name) for name in settings.READ if name in config}
+        errors = super()._validate_config(raise_errors=raise_errors)
+        self._config |= ours
+        return errors
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
+            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params += commands.options()
+        return command
