@@ -31,23 +31,30 @@ REMEDY = "Set `batch_config` of the tap to encoding jsonl, compression gzip or n
 logger = logging.getLogger(__name__)
 
 
+class Bounds(NamedTuple):
+    """How long a line of a file may be, and how large the file once it is unpacked; in bytes."""
+
+    line: int
+    file: int
+
+
 class BatchFiles(NamedTuple):
     """The files of one BATCH message, in their order."""
 
     paths: Sequence[Path | UPath]
-    max_line_bytes: int
+    bounds: Bounds
 
     @classmethod
     def announced(
-        cls, message: Mapping[str, Any], root: BatchRoot, *, line: int, max_line_bytes: int
+        cls, message: Mapping[str, Any], root: BatchRoot, bounds: Bounds, *, line: int
     ) -> BatchFiles:
         """The files as a BATCH message announces them; none is opened.
 
         Args:
             message: With stream, encoding and manifest, as the reader has seen to.
             root: Where they have to lie.
+            bounds: How large they may be.
             line: The number of its line, for people.
-            max_line_bytes: How long a line in them may be.
 
         Raises:
             DataError: They are of a kind that is not read, or one does not lie below ``root``.
@@ -59,20 +66,20 @@ class BatchFiles(NamedTuple):
             kinds = f"format {shown(str(kind))} and compression {shown(str(compression))}"
             reason = f"{where} has files of {kinds}, which are not supported"
             raise DataError(reason, REMEDY)
-        return cls([root.find(url) for url in manifest], max_line_bytes)
+        return cls([root.find(url) for url in manifest], bounds)
 
     def runs(self) -> Iterator[Sequence[bytes]]:
         """The records as JSON, without blanks around them, some at a time; at times there are none.
 
         Raises:
-            DataError: A file is not there, or broken, or has a line that is too long.
+            DataError: A file is not there, or broken, or larger than the bounds.
             ConfigurationError: fsspec does not know the storage, or lacks a library for it.
         """
         for path in self.paths:
             name = shown(str(path))
             try:
                 with path.open("rb") as file, _unpacked(file) as unpacked:
-                    yield from _runs(unpacked, name, self.max_line_bytes)
+                    yield from _runs(unpacked, name, self.bounds)
             except (ImportError, ValueError) as error:  # as fsspec has it
                 raise unusable(str(path), error) from error
             except (OSError, EOFError, zlib.error) as error:
@@ -91,10 +98,18 @@ class BatchFiles(NamedTuple):
                 logger.warning("BATCH file %s cannot be removed: %s", name, error.strerror)
 
 
-def _runs(file: IO[bytes] | gzip.GzipFile, name: str, max_line_bytes: int) -> Iterator[list[bytes]]:
+def _runs(file: IO[bytes] | gzip.GzipFile, name: str, bounds: Bounds) -> Iterator[list[bytes]]:
     """The lines of a file; no more of it is in memory than a line and a chunk."""
-    lines, number = LineCutter(max_line_bytes), 1
+    lines, number, size = LineCutter(bounds.line), 1, 0
     while chunk := file.read(CHUNK_BYTES):
+        size += len(chunk)
+        if size > bounds.file:
+            reason = (
+                f"BATCH file {name} is larger than `max_batch_file_bytes` ({bounds.file:,} bytes)"
+            )
+            raise DataError(
+                reason, "Raise it if the tap writes such files; earlier records are safe"
+            )
         run = lines.cut(chunk)
         yield _without_blanks(run)
         number += len(run)

@@ -66,6 +66,12 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
             ge=1024,
         ),
     ] = 64 * 1024 * 1024
+    max_batch_file_bytes: Annotated[
+        int,
+        setting(
+            "Size of the largest BATCH file that is read, in bytes, once it is unpacked.", ge=1024
+        ),
+    ] = 16 * 1024**3
     checkpoint_records: Annotated[
         int, old("remove it; `checkpoint_seconds` says how often a STATE is passed on", ge=1)
     ] = 10_000

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from target_nats_jetstream import commands, maps, settings
 from target_nats_jetstream.assembly import Assembly
-from target_nats_jetstream.batch_files import BatchFiles
+from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.decoding import decoded, message_error
 from target_nats_jetstream.errors import DataError, TargetError, unexpected, way_to
@@ -226,8 +226,8 @@ class TargetNatsJetstream(ConfiguredTarget):
         files = BatchFiles.announced(
             message_dict,
             BatchRoot.of(self.config.get("batch_config")),
+            Bounds(self._reader.max_line_bytes, self._settings.target.max_batch_file_bytes),
             line=self._reader.line,
-            max_line_bytes=self._reader.max_line_bytes,
         )
         process = self._fast_path(stream)
         for run in files.runs():

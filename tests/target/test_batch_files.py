@@ -15,7 +15,7 @@ import pytest
 from singer_sdk.contrib.batch_encoder_jsonl import JSONLinesBatcher
 from singer_sdk.helpers._batch import BatchConfig
 
-from target_nats_jetstream.batch_files import BatchFiles
+from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.lines import CHUNK_BYTES
 from tests.support.target import batch, event, schema, state
@@ -310,6 +310,27 @@ def test_a_line_that_has_no_end_ends_the_run_after_what_came_before_it(
     assert files_in(folder) == ["1"]
 
 
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_file_that_is_too_large_once_unpacked_ends_the_run_and_stays(
+    target: Target, folder: Path, compression: str
+) -> None:
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows(1, 20_000))
+    path = folder / "1"
+    path.write_bytes(gzip.compress(lines) if compression == "gzip" else lines)
+    announced = batch(path.as_uri(), compression=compression)
+    run = target.run(schema(), announced, max_batch_file_bytes=len(lines) - 1)
+    assert run.code == 5
+    assert (
+        f"BATCH file {path} is larger than `max_batch_file_bytes` ({len(lines) - 1:,}" in run.error
+    )
+    stored = target.ids()
+    assert stored == list(range(1, len(stored) + 1))
+    assert len(stored) < 20_000
+    assert files_in(folder) == ["1"]
+    assert target.run(schema(), announced, max_batch_file_bytes=len(lines)).code == 0
+    assert target.ids() == list(range(1, 20_001))
+
+
 @pytest.mark.parametrize("piece", [b"\n", b"{}\n", b" "])
 def test_what_is_read_of_a_file_at_a_time_is_bounded(folder: Path, piece: bytes) -> None:
     """A few kilobytes of gzip that are megabytes of blank lines, of short ones or of one line."""
@@ -318,7 +339,7 @@ def test_what_is_read_of_a_file_at_a_time_is_bounded(folder: Path, piece: bytes)
     tracemalloc.start()
     try:
         with pytest.raises(DataError) if piece == b" " else contextlib.nullcontext():
-            for run in BatchFiles([path], limit).runs():
+            for run in BatchFiles([path], Bounds(limit, 1 << 30)).runs():
                 assert sum(map(len, run)) <= limit + CHUNK_BYTES
         _, peak = tracemalloc.get_traced_memory()
     finally:
