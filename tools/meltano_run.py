@@ -20,7 +20,7 @@ from tools.servers.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 MELTANO = ROOT / ".venv-meltano" / "bin" / "meltano"
 PAIR = ("tap-oracle-txlog", "target-nats-jetstream")
 #: The plugins are not in the project. Meltano would try to install them at each run, whatever its

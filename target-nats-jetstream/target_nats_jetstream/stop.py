@@ -18,6 +18,7 @@ import select
 import signal
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Stop:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        weakref.finalize(self, _close, self._wake_read, self._wake_write)
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -136,3 +138,8 @@ class Stop:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 65536)
         return fd in ready
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
