@@ -251,13 +251,16 @@ def not_recognised(before: Sequence[Sent], start: int, after: Sequence[Sent]) ->
 
 
 def printed_first(printed: Sequence[str]) -> list[Message]:
-    """Our tap begins with the STATE that it was given."""
-    return [{"type": "STATE", "value": json.loads(text)} for text in printed]
+    """Our tap begins with the STATE that it was given, and with one that says nothing if it was
+    given none.
+
+    Another tap does not say where it starts: had its first STATE been in the ledger and not out yet
+    when the target was killed, all would be stored again.
+    """
+    return [{"type": "STATE", "value": json.loads(text)} for text in printed or ["{}"]]
 
 
 def number_of(printed: Sequence[str]) -> int:
     """How many records the last STATE covers."""
-    if not printed:
-        return 0
-    bookmarks = json.loads(printed[-1])["bookmarks"]
-    return int(bookmarks["KEYED"]["replication_key_value"])
+    state = json.loads(printed[-1]) if printed else {}
+    return int(state["bookmarks"]["KEYED"]["replication_key_value"]) if state else 0
