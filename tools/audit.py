@@ -1,4 +1,4 @@
-"""``make audit``: look the pinned dependencies up in the advisories of PyPI, by pip-audit.
+"""``make audit``: look all pinned dependencies up in the advisories of PyPI, by pip-audit.
 
 pip-audit ends well also where it has learned nothing, because the service could not be reached or
 knows nothing of a package. Here that is said, and is no success. Exit codes: 0 nothing known
@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-meltano.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-meltano.lock",
+    "bench/requirements.lock",
+    "tests/e2e/target-jsonl.lock",
+    "tests/target/nats-2.11.lock",
+    "tools/audit.lock",
+)
 PIP_AUDIT = ROOT / ".venv-audit/bin/pip-audit"
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
 

@@ -13,21 +13,18 @@ import json
 import math
 import os
 import re
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import msgspec
 from jsonschema import Draft202012Validator
 from typing_extensions import override
 
+from tap_oracle_txlog.config_schema import json_schemas, listed
 from tap_oracle_txlog.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-#: How a name that is no common word is written.
-_WORDS = {"dsn": "DSN", "id": "ID", "mariadb": "MariaDB", "url": "URL"}
 
 _PLAIN = re.compile(r"[\w*-]{1,64}")
 _WORDS_OF_BOOLEANS = {
@@ -72,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def properties(cls) -> dict[str, dict[str, Any]]:
         """The JSON schema of each setting."""
-        return _properties(cls)
+        return json_schemas(cls)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -80,15 +77,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             ConfigurationError: A value does not fit, or two settings contradict each other.
-        """
-        return cls.typed(config)
-
-    @classmethod
-    def typed(cls, config: Mapping[str, Any]) -> Self:
-        """Read the settings, whether or not they go together.
-
-        Raises:
-            ConfigurationError: A value does not fit.
         """
         return cls._converted(cls._given(config))
 
@@ -128,16 +116,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not all(math.isfinite(float(number)) for number in listed(given.get(name, 0))):
                 _refuse_value(name, schema)
         return found
-
-
-def listed(value: object) -> list[Any]:
-    """The items of a list; another value as the only one."""
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def as_text(value: object) -> str:
-    """A value as an environment variable would have it."""
-    return ",".join(map(str, listed(value)))
 
 
 def from_file(given: dict[str, Any], names: Iterable[str]) -> None:
@@ -212,57 +190,21 @@ def check(
             reason = f"unknown setting `{name}`"
             raise ConfigurationError(reason, remedy)
     found = {name: typed(config[name], known[name]) for name in config if name not in ours}
-    for error in Draft202012Validator(_mended(schema)).iter_errors(found):
+    for error in Draft202012Validator(_without_type_names(schema)).iter_errors(found):
         path = (str(part) for part in error.absolute_path)  # a key may be anything
         name = ".".join(part if _PLAIN.fullmatch(part) else "*" for part in path)
         _refuse_value(name or "config", error.schema)
     return found
 
 
-def _mended(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+def _without_type_names(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
     """A schema of the SDK without what is no schema: it lists names of types among alternatives."""
     if isinstance(schema, dict):
-        found = {name: _mended(inner) for name, inner in schema.items()}
+        found = {name: _without_type_names(inner) for name, inner in schema.items()}
         if alternatives := found.get("anyOf"):
             found["anyOf"] = [one for one in alternatives if isinstance(one, dict)]
         return found
-    return [_mended(one) for one in schema] if isinstance(schema, list) else schema
-
-
-@cache
-def _properties(client: type[Settings]) -> dict[str, dict[str, Any]]:
-    schemas = msgspec.json.schema(client)["$defs"][client.__name__]["properties"]
-    hints = get_type_hints(client)
-    return {
-        field.encode_name: _property(field.encode_name, schema, str(hints[field.name]))
-        for field in msgspec.structs.fields(client)
-        if "description" in (schema := schemas[field.encode_name])
-    }
-
-
-def _property(name: str, schema: dict[str, Any], hint: str) -> dict[str, Any]:
-    """The schema in the form that the SDK and Meltano read: one ``type``, and no ``anyOf``."""
-    kinds = schema.pop("anyOf", [schema])
-    types = [kind.get("type", "string") for kind in kinds]
-    if {"array", "object"} & set(types):
-        types.append("string")
-    default = schema.pop("default", None)
-    found: dict[str, Any] = {"title": _title(name)}
-    for kind in kinds:
-        found |= kind
-    found |= {**schema, "type": types[0] if len(types) == 1 else types}
-    if enum := found.pop("enum", None):
-        enum.sort(key=lambda word: hint.index(repr(word)))  # in the order of the declaration
-        if set(types) <= {"string", "null"}:  # of a number or a word not all can be listed
-            found["enum"] = [*enum, None] if "null" in types else enum
-    if isinstance(default, tuple | list):
-        default = as_text(default)
-    return found if default in (None, {}) else {**found, "default": default}
-
-
-def _title(name: str) -> str:
-    words = [_WORDS.get(word, word) for word in name.split("_")]
-    return " ".join(words)[0].upper() + " ".join(words)[1:]
+    return [_without_type_names(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _from_text(name: str, text: str, *, is_list: bool) -> object:

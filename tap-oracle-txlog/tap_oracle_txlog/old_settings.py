@@ -1,4 +1,6 @@
-"""Settings of the last release, which still work in this one. For the next, delete this module.
+"""Settings of the last release, which still work in this one.
+
+For the next, delete this module, every field that is marked as ``old``, and what reads them.
 
 An ``old`` setting is translated by one of the classes in ``TRANSLATED``, or still read by the
 struct that has it. Schemas, tables and ``--about`` show none of them.
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from typing_extensions import override
 
-from tap_oracle_txlog.config import Settings, as_text, from_environment, old, refuse
+from tap_oracle_txlog.config import Settings, from_environment, old, refuse
+from tap_oracle_txlog.config_schema import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,14 +27,13 @@ MAX_DELAYS: Final = 1000
 
 
 class OldSettings(Settings, frozen=True, kw_only=True):
-    """Settings that others say now; each of them is marked as ``old``."""
+    """Settings that have been replaced; each is marked as ``old``."""
 
     def instead(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The settings that say the same now.
+        """The settings that replace them.
 
         Args:
-            config: All that is set, without these. What they are put together with is to be taken
-                out of it.
+            config: All other settings. The method removes those that it merges into the result.
 
         Raises:
             ConfigurationError: They contradict each other, or what is set.
@@ -88,8 +90,8 @@ def modern(config: Mapping[str, Any], instead: Mapping[str, str]) -> dict[str, A
 
 
 def inherited(names: Iterable[str], prefix: str) -> dict[str, str]:
-    """What the environment says of old settings under Meltano, which passes the environment on, but
-    in the config only what its settings or the project's config name.
+    """Old settings from the environment, under Meltano: it passes the environment on, but writes
+    only the settings that it knows into the config.
     """
     return from_environment(names, prefix) if "MELTANO_PROJECT_ROOT" in os.environ else {}
 

@@ -50,7 +50,7 @@ class ConfiguredTap(Tap):
         """
         if self.settings.tap.sqlalchemy_url:
             return self.settings.source.names
-        return OracleSettings.typed(self._config).names
+        return OracleSettings.unchecked(self._config).names
 
     @property
     def names_a_database(self) -> bool:

@@ -236,7 +236,7 @@ class AllSettings(NamedTuple):
         Raises:
             ConfigurationError: A value does not fit, or two settings contradict each other.
         """
-        OracleSettings.typed(config)
+        OracleSettings.unchecked(config)
         found = cls(
             TapSettings.from_config(config),
             SourceSettings.from_config(config),

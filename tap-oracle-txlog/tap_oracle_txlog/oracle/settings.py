@@ -98,6 +98,15 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
     ] = 5000
 
     @classmethod
+    def unchecked(cls, config: Mapping[str, Any]) -> Self:
+        """Read the settings, whether or not they go together.
+
+        Raises:
+            ConfigurationError: A value does not fit.
+        """
+        return cls._converted(cls._given(config))
+
+    @classmethod
     @override
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         given = cls._given(config)
