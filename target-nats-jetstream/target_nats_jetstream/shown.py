@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 SHOWN_CHARACTERS: Final = 200
@@ -12,5 +11,9 @@ def shown(url: str) -> str:
     """``url`` for people: no password and no signature in it, nothing that moves a cursor, and not
     too long.
     """
-    text = re.sub(r"(?<=://).*@", "", url.partition("?")[0])[:SHOWN_CHARACTERS]
+    scheme, mark, rest = url.partition("://")
+    login, _, place = rest.rpartition("@")
+    if "?" in login:  # it belongs to a password, or the @ to a query
+        place = ""
+    text = f"{scheme}{mark}{place}".partition("?")[0][:SHOWN_CHARACTERS]
     return "".join(one if one.isprintable() else "?" for one in text)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below
@@ -142,6 +142,34 @@ def test_a_root_elsewhere_is_that_of_the_settings() -> None:
     other = BatchRoot.of({"storage": {"root": "memory://spool/x"}})
     assert str(other.find("memory://spool/x/a/1.jsonl")) == "memory://spool/x/a/1.jsonl"
     assert str(other.find("memory://mnt/1.jsonl")) == "memory://spool/x/1.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://u:p?w@host/x", "s3://"),
+        ("https://host/x?mail=a@b&sig=s", "https://"),
+        ("s3://u:p@host/x?sig=s", "s3://host/x"),
+        ("ftp://u:pa\nss@h", "ftp://h"),
+        ("ftp://u:p@x\n@h/\n", "ftp://h/?"),
+        ("zip://x::ftp://u:p@h/x", "zip://h/x"),
+        ("a?b=s3://u:p@h", "a"),
+        ("https://host/x", "https://host/x"),
+    ],
+)
+def test_a_url_is_shown_without_its_login_whatever_is_in_it(url: str, said: str) -> None:
+    assert shown(url) == said
+
+
+@given(st.text(), st.text())
+@example("?", "")
+@example("\n", "@")
+def test_neither_a_password_nor_a_query_is_shown_whatever_is_around_it(
+    before: str, behind: str
+) -> None:
+    secret = f"{before}SECRET{behind}"
+    assert "SECRET" not in shown(f"s3://u:{secret}@host/x?sig=1")
+    assert "SECRET" not in shown(f"s3://u:p@host/x?sig={secret}")
 
 
 def test_an_error_shows_no_password_no_signature_and_no_more_than_a_line(root: Path) -> None:
