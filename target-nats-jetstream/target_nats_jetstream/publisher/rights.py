@@ -1,4 +1,4 @@
-"""The least rights that NATS has to give, for the settings at hand. Pure.
+"""The least rights that NATS has to give, for the settings at hand.
 
 A server tells of a missing right only when it is used, and some are used for the first time in the
 second run, or at the first dead letter. So these are tried at the start.
@@ -6,6 +6,7 @@ second run, or at the first dead letter. So these are tried at the start.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.publisher.jetstream.subjects import (
@@ -55,10 +56,9 @@ def _calls(settings: NatsSettings, stream: str, letters: str) -> Iterator[tuple[
     if settings.create_stream == "update":
         yield f"STREAM.UPDATE.{stream}", "create_stream: update"
     yield f"STREAM.MSG.GET.{stream}", "whether a message of the same id is the same"
-    if _reads_back(settings):
-        yield f"CONSUMER.CREATE.{stream}.>", "what is stored already"
-        yield f"CONSUMER.MSG.NEXT.{stream}.*", "what is stored already"
-        yield f"CONSUMER.DELETE.{stream}.*", "what is stored already"
+    yield f"CONSUMER.CREATE.{stream}.>", "what is stored already"
+    yield f"CONSUMER.MSG.NEXT.{stream}.*", "what is stored already"
+    yield f"CONSUMER.DELETE.{stream}.*", "what is stored already"
     yield f"STREAM.INFO.{letters}", "--status"
     if settings.on_error == "dead_letter":
         if creates:
@@ -67,21 +67,21 @@ def _calls(settings: NatsSettings, stream: str, letters: str) -> Iterator[tuple[
         yield f"STREAM.MSG.DELETE.{letters}", "--replay-dead-letters"
 
 
-def _reads_back(settings: NatsSettings) -> bool:
-    return settings.tail > 0 or settings.publish_mode in {"auto", "fast"}
-
-
 def probes(settings: NatsSettings, info: StreamInfo) -> Iterator[tuple[str, bytes]]:
     """Subjects and payloads that try the rights of which a run may learn too late.
 
-    They change nothing, and nobody answers them. A server counts some as errors of its API: that
-    of the consumers is tried only where the stream is empty, else a run reads back anyway.
+    They change nothing that a server keeps, and nobody answers them: the consumer that they name is
+    nobody's. But subscribers of the dead letters see one empty message, which no stream stores.
+
+    A server counts some as errors of its API: those of the consumer are tried only where the start
+    of a run does not read back anyway.
     """
     api, stream = settings.api_prefix, settings.stream
+    consumer = f"probe_{secrets.token_hex(8)}"
     yield f"{api}.STREAM.MSG.GET.{stream}", b'{"seq": %d}' % max(info.last_seq, 1)
-    if not info.messages and _reads_back(settings):
+    if not (info.messages and settings.tail):
         for call in ("CREATE", "MSG.NEXT", "DELETE"):
-            yield f"{api}.CONSUMER.{call}.{stream}.probe", b""
+            yield f"{api}.CONSUMER.{call}.{stream}.{consumer}", b""
     if settings.create_stream == "update":
         yield f"{api}.STREAM.UPDATE.{stream}", b""
     if settings.on_error == "dead_letter":

@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_written_ends_the_run(
         assert publisher.acked_through == 0, "a dead letter without a place is not done"
 
 
-def test_letters_come_again_when_the_cause_is_mended(
+def test_letters_come_again_when_the_cause_is_fixed(
     make_nats: Callable[..., NatsServer], tmp_path: Path
 ) -> None:
     server = make_nats(config=f"max_payload: {LIMIT}")
@@ -175,7 +175,7 @@ def test_letters_come_again_when_the_cause_is_mended(
         assert publisher.counts.dead_letters == 153
     settings = settings_for(server, **config)
     (tmp_path / "letters.jsonl").chmod(0o640)
-    assert replay_dead_letters(settings) == Replayed(unpublishable=153), "nothing is mended yet"
+    assert replay_dead_letters(settings) == Replayed(unpublishable=153), "nothing is fixed yet"
     assert mode_of(tmp_path / "letters.jsonl") == 0o640
 
     server.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,17 +15,22 @@ from target_nats_jetstream.publisher.intake import DeadLetter
 from target_nats_jetstream.publisher.limits import Violation
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.replay import replay_dead_letters
-from target_nats_jetstream.publisher.rights import as_server_config, rights
+from target_nats_jetstream.publisher.rights import as_server_config, probes, rights
 from tests.target.publisher.publishing import (
     BATCHES,
+    INFO,
     STREAM,
     SUBJECT,
+    goes_on,
     ids,
     ids_of,
     messages,
+    publishing,
+    sending,
     settings_for,
     submit,
 )
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +45,7 @@ if TYPE_CHECKING:
 LOGIN = {"user": "etl", "password": "pw"}
 TRUTH = {"user": "all", "password": "pw"}
 UNUSABLE = Message("txlog.a b", "bad", b"{}")
-MENDED = DeadLetter(0, Message(SUBJECT, "mended", b"{}"), Violation("refused", "it was full"))
+FIXED = DeadLetter(0, Message(SUBJECT, "fixed", b"{}"), Violation("refused", "it was full"))
 ALL = {"publish_mode": "fast", "create_stream": "update", "on_error": "dead_letter"}
 
 
@@ -75,15 +81,29 @@ def run(settings: NatsSettings, count: int) -> int:
         publisher.close(timeout=10)
 
 
-def mend(server: NatsServer) -> None:
+def fix(server: NatsServer) -> None:
     """Put a letter that can be published into the stream of dead letters."""
 
     async def send(client: Client) -> None:
-        headers = to_headers(MENDED)
+        headers = to_headers(FIXED)
         subject = f"dlq.{STREAM}.refused"
-        await client.request(subject, MENDED.message.payload, headers=headers, timeout=10)
+        await client.request(subject, FIXED.message.payload, headers=headers, timeout=10)
 
     server.run(send)
+
+
+def restart(server: NatsServer, settings: NatsSettings) -> None:
+    """Have the server die with messages on their way: what became of them is read back."""
+    with publishing(settings) as publisher, sending(publisher, at_once=10):
+        goes_on(publisher)
+        published = publisher.counts.published
+        server.restart()
+        wait_until(
+            lambda: publisher.failure is not None or publisher.counts.published > published,
+            what="it goes on, or is refused",
+        )
+        if publisher.failure is not None:
+            raise publisher.failure
 
 
 def everything(server: NatsServer, settings: NatsSettings) -> tuple[str, TargetError] | None:
@@ -97,9 +117,11 @@ def everything(server: NatsServer, settings: NatsSettings) -> tuple[str, TargetE
         assert stream_state(settings).messages == 8
         if settings.on_error == "dead_letter":
             stage = "replay"
-            mend(server)
+            fix(server)
             assert replay_dead_letters(settings).published == 1
-            assert ids(server)[-1] == "mended"
+            assert ids(server)[-1] == "fixed"
+        stage = "restart"
+        restart(server, settings)
     except TargetError as error:
         return stage, error
     assert ids(server)[:8] == ids_of(messages(8))
@@ -173,6 +195,8 @@ def test_trying_the_rights_leaves_nothing_behind(make_nats: MakeNats, is_empty: 
     server.add_stream(STREAM, ["txlog.>", "dlq.>"], **BATCHES)
     if not is_empty:
         server.store(SUBJECT, "1")
+    consumer = {"stream_name": STREAM, "config": {"durable_name": "probe"}}
+    assert "error" not in server.api(f"CONSUMER.DURABLE.CREATE.{STREAM}.probe", consumer)
     before = server.stream_info(STREAM)
     settings = settings_for(server, create_stream="off", on_error="dead_letter")
     publisher = Publisher(settings, [SUBJECT])
@@ -184,6 +208,17 @@ def test_trying_the_rights_leaves_nothing_behind(make_nats: MakeNats, is_empty: 
     assert after["config"] == before["config"]
     if not is_empty:
         assert server.api("INFO")["api"]["errors"] == 0
+
+
+@pytest.mark.parametrize(
+    ("tail", "stored", "are_tried"), [(100, 0, True), (100, 1, False), (0, 0, True), (0, 1, True)]
+)
+def test_the_rights_of_reading_back_are_tried_unless_the_start_of_a_run_uses_them(
+    tail: int, stored: int, are_tried: bool
+) -> None:
+    settings = settings_for("nats://nowhere", dedupe_tail=tail, publish_mode="window")
+    subjects = [subject for subject, _ in probes(settings, replace(INFO, messages=stored))]
+    assert any("CONSUMER" in subject for subject in subjects) == are_tried
 
 
 def test_a_stream_that_is_missing_is_said_so_without_a_right_to_look_for_others(
