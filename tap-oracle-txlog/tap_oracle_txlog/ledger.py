@@ -144,7 +144,7 @@ def _rows(settings: LedgerSettings, names: tuple[str, ...]) -> dict[str, dict[st
     try:
         with engine.connect() as connection:
             return _select(connection, table, names)
-    except (sa.exc.SQLAlchemyError, RuntimeError) as error:
+    except sa.exc.SQLAlchemyError as error:
         kind, remedy, cause = _explained(error)
         reason = f"cannot read {table} for state_from_ledger: {cause}"
         raise kind(reason, remedy) from error
@@ -167,12 +167,8 @@ def _select(
     return {row["PROGRAM_NAME"]: dict(row) for row in rows}
 
 
-def _explained(error: sa.exc.SQLAlchemyError | RuntimeError) -> tuple[type[TapError], str, str]:
+def _explained(error: sa.exc.SQLAlchemyError) -> tuple[type[TapError], str, str]:
     """Kind, remedy, and the driver's own words."""
-    if isinstance(error, RuntimeError):  # so PyMySQL refuses
-        if "LOAD_LOCAL" in str(error):
-            return *_NOT_MARIADB, "the server asks for a file of this machine"
-        return *_METHOD, str(error)  # a way of logging in needs a library
     origin = getattr(error, "orig", None)
     refused = getattr(origin, "original_exception", None)
     if isinstance(refused, ssl.SSLCertVerificationError):

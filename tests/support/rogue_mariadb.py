@@ -35,7 +35,7 @@ class Rogue:
     """What it asks of those who come, and all that it got.
 
     Args:
-        greets_with: The way of logging in that its first line names.
+        greets_with: The authentication method that its first line names.
         switches_to: The one that it asks for then, with what belongs to it; empty to stay.
         then: What it says, one line each, after each answer.
         certificate: With these it offers TLS: certificate and key.

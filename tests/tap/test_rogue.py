@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_oracle_txlog.ledger import previous_state
+from tap_oracle_txlog.settings import LedgerSettings
+from tap_oracle_txlog.sqlalchemy.reflection import connect
 from tests.support.mariadb import new_database, new_mariadb
 from tests.support.rogue_mariadb import ASKS, Rogue
 from tests.target.publisher.credentials import Authority
@@ -92,6 +95,46 @@ def test_the_password_of_the_rows_is_not_for_who_is_not_verified(
     assert "ssl_ca=" in said or "mysql_old_password" in said
 
 
+WEAKER = ["ssl_disabled=1", "ssl_verify_cert=0", "ssl_verify_identity=0", "ssl_check_hostname=0"]
+
+
+@pytest.mark.parametrize("option", [*WEAKER, "ssl_ca=ca.pem"])
+def test_the_ledgers_url_does_not_undo_what_the_settings_say_of_tls(tap: Tap, option: str) -> None:
+    with Rogue(**ASKS["clear"]).listening() as rogue:
+        url = f"mysql://reader:{PASSWORD}@127.0.0.1:{rogue.port}/etl?{option}"
+        run = tap.run(state_from_ledger=True, ledger_url=url, mariadb_ssl=True)
+
+    assert "Set the mariadb_ssl settings instead" in error_of(run, 2)
+    assert not rogue.got
+
+
+@pytest.mark.parametrize("line", ["plain", "tls"])
+@pytest.mark.parametrize("option", WEAKER)
+def test_an_authority_verifies_nobody_where_an_option_makes_less_of_it(
+    tap: Tap, authority: Authority, line: str, option: str
+) -> None:
+    certificate = authority.issue("rogue", "127.0.0.1") if line == "tls" else None
+    with Rogue(certificate=certificate, **ASKS["clear"]).listening() as rogue:
+        url = f"mysql+pymysql://reader:{PASSWORD}@127.0.0.1:{rogue.port}/spc"
+        run = tap.run(
+            sqlalchemy_url=f"{url}?ssl_ca={authority.file}&{option}", env=ALL_THAT_IS_LOGGED
+        )
+
+    assert run.code
+    assert not rogue.has(PASSWORD)
+    assert PASSWORD not in run.stderr
+
+
+def test_the_password_of_the_rows_is_for_who_is_verified(tap: Tap, authority: Authority) -> None:
+    certificate = authority.issue("rogue", "127.0.0.1")
+    with Rogue(certificate=certificate, **ASKS["clear"]).listening() as rogue:
+        url = f"mysql+pymysql://reader:{PASSWORD}@127.0.0.1:{rogue.port}/spc"
+        run = tap.run(sqlalchemy_url=f"{url}?ssl_ca={authority.file}", max_retries=0)
+
+    assert run.code, "it is no database all the same"
+    assert rogue.has(PASSWORD)
+
+
 @pytest.mark.parametrize("place", ["ledger", "rows"])
 def test_a_server_that_asks_for_a_file_gets_none(tap: Tap, place: str) -> None:
     with Rogue().listening() as rogue:
@@ -102,6 +145,22 @@ def test_a_server_that_asks_for_a_file_gets_none(tap: Tap, place: str) -> None:
     assert run.code in {2, 4}, run.stderr
     assert "unexpected" not in run.stderr
     assert all(got.startswith((b"\3SET ", b"\3SELECT", b"\3ROLLBACK")) for got in rogue.got[1:])
+
+
+@pytest.mark.parametrize("error", [RecursionError, NotImplementedError, RuntimeError])
+def test_a_fault_of_the_program_is_no_answer_of_a_database(
+    monkeypatch: pytest.MonkeyPatch, error: type[RuntimeError]
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tap_oracle_txlog.ledger._select", fails)
+    settings = LedgerSettings.from_config({"ledger_url": "sqlite://"})
+    with pytest.raises(error):
+        previous_state(settings, stream="EVENTS", replication_key="AT")
+    monkeypatch.setattr("sqlalchemy.Engine.connect", fails)
+    with pytest.raises(error):
+        connect("sqlite://")
 
 
 # TLS of the ledger

@@ -5,13 +5,16 @@ PyMySQL would give the password to any server that asks for it. Another driver d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from tap_oracle_txlog import mariadb
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.sqlalchemy.types import exact_json
+
+_AUTHORITY: Final = frozenset({"ssl_ca", "ssl_capath"})
+_OF_THE_CLIENT: Final = frozenset({"ssl_cert", "ssl_key", "ssl_cipher"})
 
 
 def engine_for(text: str) -> sa.Engine:
@@ -66,7 +69,7 @@ def _refuse_torn(text: str, url: sa.URL | None) -> None:
 
 
 def _login(url: sa.URL) -> dict[str, Any]:
-    """PyMySQL verifies where it is told an authority, and not told to leave the name out."""
-    has_authority = bool({"ssl_ca", "ssl_capath"} & url.query.keys())
-    verified = has_authority and "ssl_check_hostname" not in url.query
+    """PyMySQL verifies where it is told an authority, and nothing that may make less of it."""
+    told = {key for key in url.query if key.startswith("ssl")}
+    verified = bool(told & _AUTHORITY) and told <= _AUTHORITY | _OF_THE_CLIENT
     return mariadb.login(url.password, verified=verified)

@@ -223,7 +223,7 @@ class SqlAlchemySource:
         """Errors of the database leave as what they mean."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, RuntimeError, ValueError, TypeError) as error:
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
             reason = f"cannot read {self._table.fullname} by {self._key.name}: {error_text(error)}"
             raise_if_lost(error, reason)
             raise DataError(reason, "Check that its values are of their column's type") from error

@@ -72,7 +72,7 @@ class Attempt:
         """Keep what the database refuses; any other error passes."""
         if isinstance(error, RowInUseError):
             self.failure = error
-        elif isinstance(error, DBAPIError | RuntimeError):
+        elif isinstance(error, DBAPIError):
             kind, cause = kind_of(error)
             count = f" ({self._tries} tries)" if self._tries > 1 else ""
             self.failure = kind.error(f"{self._what}: {cause}{count}", kind.remedy)

@@ -87,8 +87,8 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
     2013: _AWAY,  # connection lost during a query
     2026: _TLS,  # the server offers no TLS
     2027: _NOT_MARIADB,  # an answer that makes no sense
-    2059: _METHOD,  # a way of logging in that the driver does not have
-    2061: _WITHHELD,  # a way of logging in that would give the password away
+    2059: _METHOD,  # an authentication method that the driver does not have
+    2061: _WITHHELD,  # an authentication method that would give the password away
     4031: _AWAY,  # disconnected because of inactivity
     "SQLITE_BUSY": _AWAY,
     "SQLITE_CANTOPEN": _FILE,
@@ -100,12 +100,8 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
 }
 
 
-def kind_of(error: DBAPIError | RuntimeError) -> tuple[ErrorKind, str]:
+def kind_of(error: DBAPIError) -> tuple[ErrorKind, str]:
     """What a driver's error means, and its own words without the SQL and the values."""
-    if isinstance(error, RuntimeError):  # so PyMySQL refuses
-        if "LOAD_LOCAL" in str(error):
-            return _NOT_MARIADB, "the server asks for a file of this machine"
-        return _METHOD, str(error)  # a way of logging in needs a library
     origin: Any = error.orig
     refused = getattr(origin, "original_exception", None)
     if isinstance(refused, ssl.SSLCertVerificationError):

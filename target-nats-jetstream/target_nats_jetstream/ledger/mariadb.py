@@ -1,7 +1,7 @@
 """What PyMySQL is told: where the server is, how the line is encrypted, and what it may send.
 
 A server that nobody has verified may be anybody. It gets a proof that the password is known, and
-never the password, whichever way of logging in it asks for.
+never the password, whichever authentication method it asks for.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def login(password: str | None, *, verified: bool) -> dict[str, Any]:
     kind = bytes if verified else ProofOnly
     return {
         "password": kind((password or "").encode()),
+        "passwd": None,  # its other name, which a URL may have behind the ?
         "auth_plugin_map": {"mysql_old_password": _TooOld},
         "local_infile": False,  # no server reads files of this machine, whatever the URL says
     }
@@ -76,15 +77,24 @@ def connect(
     """Connect, as SQLAlchemy's event ``do_connect`` asks.
 
     Raises:
-        Error: Also where what answers makes no sense to the driver, which then falls over.
-        RuntimeError: The driver refuses what it is asked for.
+        Error: Also where the driver refuses what it is asked for, and where what answers makes no
+            sense to it, so that it falls over.
     """
     try:
         return dialect.connect(*arguments, **named)
-    except (Error, RuntimeError):
+    except Error:
         raise
     except Exception as error:
-        raise OperationalError(NOT_UNDERSTOOD, "the answer is none of MariaDB") from error
+        raise OperationalError(*_meaning(error)) from error
+
+
+def _meaning(error: Exception) -> tuple[int, str]:
+    """Number and text of an error that the driver has none for."""
+    if type(error) is not RuntimeError:  # nor one of its subclasses
+        return NOT_UNDERSTOOD, "the answer does not come from MariaDB"
+    if "LOAD_LOCAL" in str(error):
+        return NOT_UNDERSTOOD, "the server asks for a file of this machine"
+    return CANNOT_LOAD, str(error)  # an authentication method needs a library
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
@@ -110,7 +120,8 @@ def parsed(ledger_url: str) -> sa.URL:
     """The URL of a ledger, with the driver that is used.
 
     Raises:
-        ConfigurationError: It is none, or a part of the password would count as host or database.
+        ConfigurationError: It is none, a part of the password would count as host or database, or
+            it says how to encrypt.
     """
     try:
         url = sa.make_url(ledger_url)
@@ -123,6 +134,9 @@ def parsed(ledger_url: str) -> sa.URL:
         reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
         remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
         raise ConfigurationError(reason, remedy)
+    if any(key.startswith("ssl") for key in url.query):  # PyMySQL would follow it
+        reason = "setting `ledger_url` has an option whose name begins with ssl"
+        raise ConfigurationError(reason, "Set the mariadb_ssl settings instead")
     return url.set(drivername=_DRIVERS[url.get_backend_name()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from target_nats_jetstream.errors import (
     TargetError,
     UnreachableError,
 )
+from target_nats_jetstream.ledger.database import Database
 from target_nats_jetstream.ledger.errors import ERRORS, kind_of
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -71,6 +73,16 @@ def test_a_lost_connection_is_known_by_its_loss_whatever_its_number() -> None:
 
     assert kind_of(lost)[0].error is UnreachableError
     assert kind_of(refused)[0].error is TargetError
+
+
+@pytest.mark.parametrize("error", [RecursionError, NotImplementedError, RuntimeError])
+def test_a_fault_of_the_program_is_no_answer_of_the_database(
+    tmp_path: Path, error: type[RuntimeError]
+) -> None:
+    settings = LedgerSettings.from_config({"ledger_url": f"sqlite:///{tmp_path / 'ledger.db'}"})
+    (attempt,) = itertools.islice(Database(settings, sleep=lambda _: None).attempts(), 1)
+    with pytest.raises(error), attempt:
+        raise error
 
 
 def test_an_sqlite_file_in_no_folder_is_a_setting_to_correct(
