@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from target_nats_jetstream.errors import ConfigurationError, DataError
+from target_nats_jetstream.errors import ConfigurationError, DataError, place_of
 from target_nats_jetstream.shown import shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: The tap's default as well; both run in the folder of one Meltano project.
 DEFAULT_ROOT: Final = "batches"
 REMEDY: Final = "Set `batch_config.storage.root` of the target to where the tap writes its files"
+MISSING: Final = "Check `batch_config.storage.root` and whether the file still exists"
+INSTALL: Final = "Install the fsspec package for it"
+CHECK_STORAGE: Final = "Check `batch_config.storage`, and whether fsspec knows such a storage"
 _LOCAL: Final = "file"
 
 
@@ -49,16 +52,20 @@ class BatchRoot:
         """The file that a manifest names ``url``; a local one is there, without a link in its path.
 
         Raises:
-            DataError: It is not below the root.
+            DataError: It is not below the root, or no file.
             ConfigurationError: The root is in a storage that fsspec does not know.
         """
         name = name_below(self._url, url)
-        if name is not None and not self._is_local:
+        if name is None:
+            reason = f"BATCH file {shown(url)} does not lie below {shown(self._url)}"
+            raise DataError(reason, REMEDY)
+        if not self._is_local:
             return self._elsewhere(name)
-        if name is not None and (path := self._below(name)) is not None:
-            return path
-        reason = f"BATCH file {shown(url)} does not lie below {shown(self._url)}"
-        raise DataError(reason, REMEDY)
+        path = self._below(name)
+        if path is None:
+            reason = f"BATCH file {shown(url)} is not a file below {shown(self._url)}"
+            raise DataError(reason, MISSING)
+        return path
 
     def _below(self, name: str) -> Path | None:
         """The local file, if there is one; not what only looks as if it were below the root."""
@@ -91,9 +98,10 @@ def name_below(root: str, url: str) -> str | None:
 
 
 def unusable(url: str, error: Exception) -> ConfigurationError:
-    """The error for a storage that fsspec cannot open."""
-    reason = f"setting `batch_config`: cannot open {shown(url)}: {error}"
-    return ConfigurationError(reason, "Install the fsspec package for it")
+    """The error for a storage that fsspec cannot open; a missing package is named by its text."""
+    is_missing = isinstance(error, ImportError)
+    cause, remedy = (error, INSTALL) if is_missing else (place_of(error), CHECK_STORAGE)
+    return ConfigurationError(f"setting `batch_config`: cannot open {shown(url)}: {cause}", remedy)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -213,11 +213,17 @@ def test_files_can_lie_elsewhere_than_the_tap_says(target: Target, folder: Path)
     assert target.ids() == list(range(1, 11))
 
 
-@pytest.mark.parametrize("root", ["s3://bucket", "nosuch://place"])
-def test_a_storage_without_its_library_is_named(target: Target, root: str) -> None:
+@pytest.mark.parametrize(
+    ("root", "remedy"),
+    [
+        ("s3://bucket", "Install the fsspec package for it"),
+        ("nosuch://place", "Check `batch_config.storage`"),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_named(target: Target, root: str, remedy: str) -> None:
     run = target.run(schema(), batch(f"{root}/1.jsonl"), batch_config=stored_in(root))
     assert run.code == 2
-    assert "Install the fsspec package for it" in run.error
+    assert remedy in run.error
 
 
 # Files that are none of a tap's
@@ -243,7 +249,7 @@ def test_a_file_elsewhere_is_neither_read_nor_removed_nor_shown(
     good = write(folder / "1", rows(2, 3))
     run = target.run(schema(), event(1), state(1), batch(good, named), state(2))
     assert run.code == 5
-    assert "does not lie below" in run.error
+    assert re.search("does not lie below|is not a file below", run.error)
     assert private.read_text() == PLANTED
     assert target.ids() == [1]
     assert run.states == [json.dumps(state(1)["value"])]

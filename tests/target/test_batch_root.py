@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below
+from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below, unusable
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.shown import SHOWN_CHARACTERS, shown
 
@@ -83,8 +83,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def refused(root: Path, url: str) -> str:
-    with pytest.raises(DataError, match="does not lie below") as caught:
+def refused(root: Path, url: str, because: str = "is not a file below") -> str:
+    with pytest.raises(DataError, match=because) as caught:
         BatchRoot(root.as_uri()).find(url)
     return str(caught.value)
 
@@ -98,7 +98,23 @@ def test_files_are_found_by_path_and_by_url(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "sub", "a" * 5000, "\ud800.jsonl"])
 def test_what_is_no_file_is_refused(root: Path, name: str) -> None:
-    refused(root, f"{root.as_uri()}/{name}")
+    said = refused(root, f"{root.as_uri()}/{name}", "is not a file below|does not lie below")
+    assert ("whether the file still exists" in said) == name.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "remedy"),
+    [
+        (ImportError("Install s3fs to access S3"), "Install s3fs to access S3", "Install the"),
+        (ValueError("no key SECRET"), "ValueError", "Check `batch_config.storage`"),
+    ],
+)
+def test_of_a_storage_that_cannot_be_opened_no_text_is_told_that_may_hold_a_setting(
+    error: Exception, told: str, remedy: str
+) -> None:
+    said = str(unusable("s3://u:SECRET@bucket/1", error))
+    assert f"cannot open s3://bucket/1: {told}. {remedy}" in said
+    assert "SECRET" not in said
 
 
 def test_links_are_followed_within_the_root_only(root: Path) -> None:
@@ -175,7 +191,7 @@ def test_neither_a_password_nor_a_query_is_shown_whatever_is_around_it(
 def test_an_error_shows_no_password_no_signature_and_no_more_than_a_line(root: Path) -> None:
     url = "https://user:SECRET@host/x?signature=SECRET"
     assert shown(url) == "https://host/x"
-    said = refused(root, f"{url}\n\x1b[31m")
+    said = refused(root, f"{url}\n\x1b[31m", "does not lie below")
     assert "SECRET" not in said
     assert re.fullmatch(r"[ -~]+", said)
     assert len(shown("x" * 10_000_000)) == SHOWN_CHARACTERS

@@ -69,7 +69,7 @@ BAD_INPUT: dict[str, tuple[list[Message | str], str]] = {
     "STATE that is no object": ([{"type": "STATE", "value": None}], "STATE"),
     "BATCH without its file": (
         [batch("file:///nowhere/events.jsonl")],
-        "BATCH file file:///nowhere/events.jsonl does not lie below ",
+        "BATCH file file:///nowhere/events.jsonl is not a file below ",
     ),
     "BATCH of another kind": (
         [batch("file:///nowhere/events.parquet", form="parquet")],
