@@ -39,10 +39,6 @@ _NOT_MARIADB: Final = (
     ConfigurationError,
     "Check mariadb_host and mariadb_port, or ledger_url: is it the MariaDB server?",
 )
-_WITHHELD: Final = (
-    ConfigurationError,
-    "Set mariadb_ssl: true, and mariadb_ssl_ca if the system does not know its authority",
-)
 _METHOD: Final = (
     ConfigurationError,
     "Let the user log in with mysql_native_password, ed25519 or caching_sha2_password",
@@ -59,7 +55,7 @@ _ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
     2026: (ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"),
     mariadb.NOT_UNDERSTOOD: _NOT_MARIADB,
     mariadb.CANNOT_LOAD: _METHOD,
-    mariadb.WITHHELD: _WITHHELD,
+    mariadb.WITHHELD: (ConfigurationError, mariadb.VERIFY),
     **dict.fromkeys(
         ("SQLITE_CANTOPEN", "SQLITE_NOTADB"), (ConfigurationError, "Check the path in ledger_url")
     ),

@@ -29,6 +29,12 @@ WITHHELD: Final = 2061
 #: What to do with a URL that ``is_torn``.
 ESCAPE: Final = "Write @ as %40 there, / as %2F and : as %3A"
 
+#: What to do where the password is ``WITHHELD`` and the settings say how to encrypt.
+VERIFY: Final = (
+    "Set `mariadb_ssl: true` (and `mariadb_ssl_ca` if the system does not trust the certificate): "
+    "the password is sent only to a verified server"
+)
+
 _DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
 
 

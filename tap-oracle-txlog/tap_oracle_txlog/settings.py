@@ -209,7 +209,7 @@ class LedgerSettings(Settings, frozen=True, kw_only=True):
         """Refuse a client certificate without its key, and a key without its certificate."""
         if bool(self.mariadb_ssl_cert) != bool(self.mariadb_ssl_key):
             missing = "mariadb_ssl_key" if self.mariadb_ssl_cert else "mariadb_ssl_cert"
-            refuse(missing, "is missing: a client certificate has two files", f"Set `{missing}`")
+            refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")
 
     def with_password(self) -> LedgerSettings:
         """These, with the password itself where a file holds it.

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tests.tap.command import Run, Tap
 
 PASSWORD = "s3cret-pässword"
+VERIFY = (
+    "Set `mariadb_ssl: true` (and `mariadb_ssl_ca` if the system does not trust the certificate): "
+    "the password is sent only to a verified server"
+)
 ALL_THAT_IS_LOGGED = {"TAP_ORACLE_TXLOG_LOGLEVEL": "DEBUG"}
 pytestmark = pytest.mark.usefixtures("table")
 
@@ -67,7 +71,7 @@ def test_the_ledgers_password_is_not_for_who_is_not_verified(
     assert rogue.got, "it was talked to"
     assert not rogue.has(PASSWORD)
     old = "switches_to" in asks and asks["switches_to"].startswith(b"\xfemysql_old")
-    assert ("Let the user log in with" if old else "Set mariadb_ssl: true") in said
+    assert ("Let the user log in with" if old else VERIFY) in said
 
 
 def test_the_ledgers_password_is_for_who_is_verified(tap: Tap, authority: Authority) -> None:
@@ -92,7 +96,8 @@ def test_the_password_of_the_rows_is_not_for_who_is_not_verified(
     assert rogue.got, "it was talked to"
     assert not rogue.has(PASSWORD)
     assert PASSWORD not in run.stderr
-    assert "ssl_ca=" in said or "mysql_old_password" in said
+    remedy = "Add ?ssl_ca=/path/ca.pem to the URL: the password is sent only to a verified server"
+    assert remedy in said or "mysql_old_password" in said
 
 
 WEAKER = ["ssl_disabled=1", "ssl_verify_cert=0", "ssl_verify_identity=0", "ssl_check_hostname=0"]
@@ -189,7 +194,11 @@ def tls_server(authority: Authority) -> Iterator[MariaDb]:
         ({"mariadb_ssl_ca": "foreign"}, 2, "certificate is not accepted"),
         ({"mariadb_ssl": True, "mariadb_ssl_verify": False}, 0, ""),
         ({"mariadb_ssl_ca": "none"}, 2, "cannot use the files of mariadb_ssl_ca"),
-        ({"mariadb_ssl_cert": "c.pem"}, 2, "`mariadb_ssl_key` is missing"),
+        (
+            {"mariadb_ssl_cert": "c.pem"},
+            2,
+            "`mariadb_ssl_key` is missing: a client certificate needs its key",
+        ),
     ],
 )
 def test_a_ledger_that_is_to_be_read_by_tls_is_read_so_or_not_at_all(

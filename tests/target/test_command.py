@@ -160,6 +160,7 @@ def test_what_is_printed_for_administrators_needs_no_server(tmp_path: Path) -> N
     ddl, grants, permissions = (run(["--config", str(config), option]) for option in options)
     assert PASSWORD not in ddl.stdout + grants.stdout + permissions.stdout
     assert ddl.stdout.startswith("CREATE TABLE `ETL_PRMREC` (\n  `PROGRAM_NAME` VARCHAR(255)")
+    assert "\n) ENGINE=InnoDB CHARSET=utf8mb4;\n" in ddl.stdout
     assert "nats stream add TXLOG_STREAM --config TXLOG_STREAM.json" in ddl.stdout
     assert "nats stream add TXLOG_STREAM_DLQ --config TXLOG_STREAM_DLQ.json" in ddl.stdout
     assert '"max_age": 3600000000000' in ddl.stdout
@@ -174,4 +175,6 @@ def test_an_sqlite_ledger_has_no_users_to_grant_to(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "an SQLite file, which has no users" in done.stderr
     ddl = run(["--config", str(config), "--print-ddl"])
-    assert ddl.stdout.startswith('CREATE TABLE "ETL_PRMREC"')
+    statement, _, _ = ddl.stdout.partition(";\n")
+    assert statement.startswith('CREATE TABLE "ETL_PRMREC" (\n')
+    assert statement.endswith("\n)")

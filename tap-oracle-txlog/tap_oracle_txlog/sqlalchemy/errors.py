@@ -38,7 +38,9 @@ def cannot_open(error: Exception) -> TapError:
     if number in _REFUSED:
         return AccessDeniedError(reason, "Check user and password")
     if number == WITHHELD:
-        remedy = "Add ?ssl_ca=/path/ca.pem to the URL: only a server that is verified gets it"
+        remedy = (
+            "Add ?ssl_ca=/path/ca.pem to the URL: the password is sent only to a verified server"
+        )
         return ConfigurationError(reason, remedy)
     return SourceUnreachableError(reason, "Check the URL and the server")
 

@@ -35,4 +35,5 @@ def create_table(settings: LedgerSettings) -> str:
     dialect = sqlite.dialect() if is_file else mysql.dialect()
     statement = CreateTable(ledger_table(settings.table)).compile(dialect=dialect)
     lines = (line.rstrip() for line in str(statement).strip().splitlines())
-    return "{};".format("\n".join(lines).replace("\t", "  ").replace("\n)", "\n) "))
+    text = "\n".join(lines).replace("\t", "  ")
+    return text.replace("\n)", "\n) ").rstrip() + ";"  # SQLite's has nothing behind the bracket

@@ -11,6 +11,7 @@ from target_nats_jetstream.errors import (
     TargetError,
     UnreachableError,
 )
+from target_nats_jetstream.ledger.mariadb import VERIFY
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -41,11 +42,7 @@ _RIGHT: Final = ErrorKind(
 _TLS: Final = ErrorKind(
     ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"
 )
-_WITHHELD: Final = ErrorKind(
-    ConfigurationError,
-    "Set `mariadb_ssl: true`, and `mariadb_ssl_ca` unless the system trusts its certificate: only "
-    "a server that is verified gets it",
-)
+_WITHHELD: Final = ErrorKind(ConfigurationError, VERIFY)
 _METHOD: Final = ErrorKind(
     ConfigurationError,
     "Let the user log in with mysql_native_password, ed25519 or caching_sha2_password",

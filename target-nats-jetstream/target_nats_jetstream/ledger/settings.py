@@ -155,4 +155,4 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
                 refuse(name, "is missing, but `mariadb_host` is set", f"Set `{name}`")
         if bool(self.ssl_cert) != bool(self.ssl_key):
             missing = "mariadb_ssl_key" if self.ssl_cert else "mariadb_ssl_cert"
-            refuse(missing, "is missing: a client certificate has two files", f"Set `{missing}`")
+            refuse(missing, "is missing: a client certificate needs its key", f"Set `{missing}`")

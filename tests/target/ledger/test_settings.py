@@ -77,7 +77,10 @@ def test_no_retries_are_no_waits() -> None:
         ({"ledger_create_table": "s3cret"}, "`ledger_create_table` is neither true nor false"),
         ({"ledger_table": "etl.PRM"}, "`ledger_table` is not a plain name"),
         ({"ledger_table": "a`; DROP TABLE b"}, "`ledger_table` is not a plain name"),
-        ({"mariadb_ssl_cert": "c.pem"}, "`mariadb_ssl_key` is missing"),
+        (
+            {"mariadb_ssl_cert": "c.pem"},
+            "`mariadb_ssl_key` is missing: a client certificate needs its key",
+        ),
         ({"mariadb_ssl_key": "k.pem"}, "`mariadb_ssl_cert` is missing"),
         ({"mariadb_password_file": "/no/such"}, "`mariadb_password_file` cannot be read: No such"),
         (
