@@ -35,6 +35,8 @@ VERIFY: Final = (
     "the password is sent only to a verified server"
 )
 
+#: Options with which PyMySQL encrypts in another way, or takes a password from a file.
+_WEAKENING: Final = ("ssl", "read_default")
 _DRIVERS: Final = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "sqlite": "sqlite"}
 
 
@@ -140,9 +142,11 @@ def parsed(ledger_url: str) -> sa.URL:
         reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
         remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
         raise ConfigurationError(reason, remedy)
-    if any(key.startswith("ssl") for key in url.query):  # PyMySQL would follow it
-        reason = "setting `ledger_url` has an option whose name begins with ssl"
-        raise ConfigurationError(reason, "Set the mariadb_ssl settings instead")
+    if any(key.startswith(_WEAKENING) for key in url.query):
+        reason = "setting `ledger_url` has an option that begins with ssl or read_default"
+        raise ConfigurationError(
+            reason, "Set the mariadb_ssl settings and `mariadb_password` instead"
+        )
     return url.set(drivername=_DRIVERS[url.get_backend_name()])
 
 

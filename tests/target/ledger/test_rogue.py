@@ -85,7 +85,14 @@ def test_who_is_verified_gets_it_and_nobody_else(
 
 @pytest.mark.parametrize(
     "option",
-    ["ssl_disabled=1", "ssl_verify_cert=0", "ssl_verify_identity=0", "ssl_ca=ca.pem", "ssl=1"],
+    [
+        "ssl_disabled=1",
+        "ssl_verify_cert=0",
+        "ssl_verify_identity=0",
+        "ssl_ca=ca.pem",
+        "ssl=1",
+        "read_default_file=my.cnf",
+    ],
 )
 def test_a_url_does_not_undo_what_the_settings_say_of_tls(
     open_ledger: OpenLedger, option: str
@@ -94,7 +101,7 @@ def test_a_url_does_not_undo_what_the_settings_say_of_tls(
         place = At(rogue)
         url = f"mysql://writer:{PASSWORD}@127.0.0.1:{rogue.port}/etl?charset=utf8mb4&{option}"
         place.settings = {"ledger_url": url, "mariadb_ssl": True}
-        with pytest.raises(ConfigurationError, match="Set the mariadb_ssl settings instead"):
+        with pytest.raises(ConfigurationError, match="Set the mariadb_ssl settings"):
             open_ledger(place).begin()
 
     assert not rogue.got
