@@ -90,13 +90,26 @@ class DeadLetters:
             logger.warning("dead letters go to %s: NATS does not accept them (%s)", self._file, why)
             self._usable = False
             return False
-        return bool(json.loads(answer).get("stream") == dead_letter_stream(self._stream))
+        return self._is_stored(letter, json.loads(answer))
+
+    def _is_stored(self, letter: DeadLetter, answer: Mapping[str, Any]) -> bool:
+        """Whether the stream of dead letters has taken it: an answer that refuses names it, too."""
+        if error := answer.get("error"):
+            why = error.get("description", "refused")
+            logger.warning("dead letter %s goes to %s: %s", letter.message.id, self._file, why)
+            return False
+        return answer.get("stream") == dead_letter_stream(self._stream)
 
     async def _ensure_stream(self) -> None:
+        """Create the stream, unless somebody has: with limits of its own, it is used as it is."""
         if self._create:
             name = dead_letter_stream(self._stream)
             config = letters_config(self._stream, self._epoch.version)
-            await self._epoch.api(f"STREAM.CREATE.{name}", config)
+            try:
+                await self._epoch.api(f"STREAM.CREATE.{name}", config)
+            except EpochEnded as ended:
+                if not ended.is_name_in_use:
+                    raise
             self._create = False
 
 

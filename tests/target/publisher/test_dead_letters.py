@@ -139,6 +139,24 @@ def test_letters_go_to_the_file_when_no_stream_takes_them(
     assert why.startswith(("nobody answers on dlq.", "no answer to "))
 
 
+@pytest.mark.parametrize(
+    "limit", [{"max_msgs": 1, "discard": "new"}, {"max_msg_size": 50}], ids=["full", "too large"]
+)
+def test_letters_go_to_the_file_when_their_stream_refuses_them(
+    nats_server: NatsServer, tmp_path: Path, limit: dict[str, Any]
+) -> None:
+    file = tmp_path / "letters.jsonl"
+    letters = {"name": f"{STREAM}_DLQ", "subjects": [f"dlq.{STREAM}.>"], **limit}
+    nats_server.api(f"STREAM.CREATE.{letters['name']}", letters)
+    with publishing(nats_server, on_error="dead_letter", dead_letter_file=str(file)) as publisher:
+        publisher.submit_dead_letters(messages(3), "invalid", "field A breaks a rule")
+        wait_until(lambda: publisher.counts.dead_letters == 3)
+    stored = ids(nats_server, f"{STREAM}_DLQ")
+    filed = [json.loads(line)["id"] for line in file.read_text().splitlines()]
+    assert len(stored) == (1 if "max_msgs" in limit else 0)
+    assert [*stored, *filed] == ids_of(messages(3))
+
+
 def test_a_file_that_cannot_be_written_ends_the_run(
     nats_server: NatsServer, tmp_path: Path
 ) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
-NOT_FOUND = 404
+NOT_FOUND, NAME_IN_USE = 404, 10058
 IDLE_SECONDS = 60.0
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 """What may wait for the socket before a mode makes a pause."""
@@ -62,6 +62,11 @@ class EpochEnded(Exception):  # noqa: N818 - not an error: what it means is deci
     def is_not_found(self) -> bool:
         """Whether the API answered that there is no such stream or message."""
         return isinstance(self.failure, Refused) and self.failure.code == NOT_FOUND
+
+    @property
+    def is_name_in_use(self) -> bool:
+        """Whether the API answered that there is such a stream, of another configuration."""
+        return isinstance(self.failure, Refused) and self.failure.err_code == NAME_IN_USE
 
 
 class Epoch:
