@@ -78,14 +78,15 @@ def meltano_settings(plugin: str) -> str:
 def kind(schema: dict[str, Any]) -> str:
     """Meltano's kind of a setting: text, which the plugins understand, wherever that can be.
 
-    Meltano answers a wrong number or choice with a traceback before a plugin starts, and takes
-    ``info`` for a wrong level; a plugin names the setting and what it takes, in one line.
+    Meltano answers a wrong number or choice with a traceback before a plugin starts, takes ``info``
+    for a wrong level, and any unknown word for false, which would turn verification off. A plugin
+    names the setting and what it takes, in one line.
     """
     types = schema.get("type", "string")
     types = [types] if isinstance(types, str) else types
     if "string" in types:
         return "object" if "object" in types else "string"  # lists may be text with commas
-    return next((kind for kind in ("array", "object", "boolean") if kind in types), "string")
+    return next((kind for kind in ("array", "object") if kind in types), "string")
 
 
 def settings_table(plugin: str) -> str:

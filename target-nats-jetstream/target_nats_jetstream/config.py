@@ -99,6 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = _from_text(name, value, is_list="array" in kinds)
             elif isinstance(value, str) and (words := schema.get("enum")):
                 value = next((one for one in words if _same_word(one, value)), value)
+            elif isinstance(value, str) and "boolean" in kinds:
+                value = _WORDS_OF_BOOLEANS.get(value.strip().lower(), value)
             given[name] = value
         return given
 

@@ -150,7 +150,7 @@ def test_what_was_done_before_a_signal_is_not_done_again(
     assert "duplicates=0" not in log or "read=30000" not in log
 
 
-def test_a_level_may_be_in_lower_case_and_a_wrong_number_is_told_by_the_plugin(
+def test_a_level_may_be_in_lower_case_and_a_wrong_value_is_told_by_the_plugin(
     events: sa.Engine, project: MeltanoProject, nats_server: NatsServer
 ) -> None:
     add_events(events, first_id=1, count=3)
@@ -162,6 +162,11 @@ def test_a_level_may_be_in_lower_case_and_a_wrong_number_is_told_by_the_plugin(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "setting `max_records_per_run` is not a number that fits" in done.stderr
+    del project.env["MAX_RECORDS_PER_RUN"]
+    project.env["TARGET_NATS_JETSTREAM_MARIADB_SSL"] = "required"
+    done = project.command(*RUN, *PAIR)
+    assert done.returncode == 1
+    assert "setting `mariadb_ssl` is neither true nor false" in done.stderr
 
 
 def test_a_failure_is_one_line_without_traceback(

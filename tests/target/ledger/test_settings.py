@@ -188,3 +188,20 @@ def test_reading_the_settings_loads_no_database_library() -> None:
         "sys.exit(bool({'sqlalchemy', 'pymysql'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PLACE = {"mariadb_host": "db", "mariadb_database": "etl", "mariadb_user": "etl"}
+
+
+@pytest.mark.parametrize(
+    ("word", "is_on"), [("yes", True), (" ON ", True), ("1", True), ("no", False), ("off", False)]
+)
+def test_a_word_may_say_yes_or_no(word: str, is_on: bool) -> None:
+    settings = LedgerSettings.from_config({**PLACE, "mariadb_ssl": word})
+    assert (settings.tls is not None) is is_on
+
+
+@pytest.mark.parametrize("word", ["required", "maybe", "2", "tru"])
+def test_another_word_does_not_turn_tls_off(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="`mariadb_ssl` is neither true nor false"):
+        LedgerSettings.from_config({**PLACE, "mariadb_ssl": word})
