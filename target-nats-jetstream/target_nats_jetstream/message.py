@@ -242,9 +242,9 @@ class MessageBuilder:
         self, records: Records, encoded: Sequence[bytes], digests: Sequence[str]
     ) -> list[bytes]:
         traces = trace_ids(digests) if self._add_trace_id else [b""] * len(digests)
-        if b"{}" in encoded or not all(map(self._names.isdisjoint, records)):
+        if not (all(records) and all(map(self._names.isdisjoint, records))):
             each = zip(records, encoded, traces, strict=True)
-            return [self._completed(*one) for one in each]  # some have a field of their own
+            return [self._completed(*one) for one in each]  # some are empty or have such a field
         added = b"".join(self._added.values())
         if not self._add_trace_id:
             return [text[:-1] + added + b"}" for text in encoded]

@@ -109,7 +109,7 @@ def test_the_ledgers_url_does_not_undo_what_the_settings_say_of_tls(tap: Tap, op
         url = f"mysql://reader:{PASSWORD}@127.0.0.1:{rogue.port}/etl?{option}"
         run = tap.run(state_from_ledger=True, ledger_url=url, mariadb_ssl=True)
 
-    assert "Set the mariadb_ssl settings instead" in error_of(run, 2)
+    assert "Set the mariadb_ssl settings" in error_of(run, 2)
     assert not rogue.got
 
 

@@ -239,6 +239,13 @@ def test_the_payload_begins_with_the_bytes_that_the_tap_wrote(
     assert json.loads(message.payload).items() >= record.items()
 
 
+@pytest.mark.parametrize("written", [b"{}", b"{ }", b"{\t}", b"{\r\n }"])
+def test_what_is_added_to_an_empty_record_has_no_comma_before_it(written: bytes) -> None:
+    builder = MessageBuilder("EVENTS", SUBJECT, added={"data_type": "TXLOG"})
+    (message,) = builder.build([{}], [written])
+    assert json.loads(message.payload)["data_type"] == "TXLOG"
+
+
 def test_a_field_of_the_record_is_never_replaced_by_an_added_one() -> None:
     builder = MessageBuilder("EVENTS", SUBJECT, added={"data_type": "TXLOG", "source": "S"})
     record = {"trace_id": "mine", "data_type": None, "ID": 1}

@@ -151,16 +151,15 @@ def parsed(ledger_url: str) -> sa.URL:
 
 
 def is_torn(text: str, url: sa.URL | None) -> bool:
-    """Whether ``text`` has an @ that is not the one before the host: ``url`` is not what is meant.
+    """Whether the last @ of ``text`` is not the one before the host: ``url`` is not what is meant.
 
     What comes behind such an @ may be a part of a password, which no line may show. The path of a
     file has it as it is.
     """
-    count = text.count("@")
-    if url is None:
-        return count > 1
-    is_file = url.get_backend_name() == "sqlite"
-    return not is_file and count > int(url.username is not None)
+    if url is not None and url.get_backend_name() == "sqlite":
+        return False
+    login = text.partition("://")[2].rpartition("@")[0]
+    return bool(set("@/") & set(login))
 
 
 def grant(rights: str, url: sa.URL, table: str) -> str:

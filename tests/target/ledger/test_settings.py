@@ -116,6 +116,7 @@ def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
         "mysql://u/x:s3cret@h/d",
         "mariadb://u@x:s3cret@h/d",
         "postgresql://u:top@s3cret@h/d",
+        "mysql://h:1/d?user=u&password=top@s3cret",
     ],
 )
 def test_a_password_that_would_count_as_a_host_is_refused_unseen(url: str) -> None:
