@@ -25,6 +25,7 @@ from target_nats_jetstream.decoding import (
     Envelope,
     as_bytes,
     decode,
+    decoded,
     envelopes,
     lacks,
     message_error,
@@ -107,7 +108,7 @@ class SingerReader(GenericSingerReader[bytes]):
                     counts["RECORD"] += len(run)
                     self.line += len(run)
                 else:
-                    for envelope, line in zip(run, lines[done:], strict=False):
+                    for envelope, line in zip(run, lines[done : done + len(run)], strict=True):
                         counts[self._process(envelope, line, callbacks)] += 1
                         self.line += 1
                 done += len(run)
@@ -125,7 +126,8 @@ class SingerReader(GenericSingerReader[bytes]):
     ) -> str:
         """Give one message to its callback; tells its type.
 
-        A record that cannot be decoded arrives as null: it is one wrong record among others.
+        A record that cannot be decoded arrives as null: it is one wrong record among others. One
+        that can be is a record, whatever stands beside it.
         """
         if envelope is BLANK:
             return BLANK.type
@@ -134,7 +136,8 @@ class SingerReader(GenericSingerReader[bytes]):
         except UNREADABLE:
             if envelope.type != "RECORD":
                 refuse_line(self.line, line)
-            message = {"type": "RECORD", "stream": envelope.stream, "record": None}
+            record = decoded(bytes(envelope.record))
+            message = {"type": "RECORD", "stream": envelope.stream, "record": record}
         if envelope.type not in callbacks:
             refuse_line(self.line, line)
         if why := lacks(message):

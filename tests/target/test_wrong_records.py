@@ -81,6 +81,18 @@ def test_a_wrong_record_may_end_the_run_and_is_named(
     assert target.ledger()["PIPELINE"]["ERROR_MESSAGE"] == run.error
 
 
+@pytest.mark.parametrize(
+    "stream_maps", [{}, {"EVENTS": {"MORE": "str(1)"}}], ids=["plain", "mapped"]
+)
+def test_what_stands_beside_a_record_does_not_make_it_a_wrong_one(
+    target: Target, stream_maps: dict[str, Any]
+) -> None:
+    text = '{"type":"RECORD","stream":"EVENTS","record":{"ID":2},"time_extracted":NaN}'
+    run = target.run(schema(), event(1), text, state(2), stream_maps=stream_maps)
+    assert run.code == 0
+    assert target.ids() == [1, 2]
+
+
 def test_a_record_of_a_batch_file_is_a_record_too(target: Target) -> None:
     file = target.home / "batches" / "records.jsonl"
     file.parent.mkdir()
