@@ -127,6 +127,10 @@ def json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
     return content
 
 
+#: What reading a catalog raises that is none, or is nested too deeply.
+_NO_CATALOG = (AttributeError, KeyError, TypeError, ValueError, RecursionError, SchemaError)
+
+
 def catalog_of(file: IO[str] | None) -> dict[str, Any] | None:
     """The catalog that was given on the command line.
 
@@ -140,7 +144,7 @@ def catalog_of(file: IO[str] | None) -> dict[str, Any] | None:
         streams = Catalog.from_dict(content).streams
         for stream in streams:
             Draft7Validator.check_schema(stream.schema.to_dict())
-    except (AttributeError, KeyError, TypeError, ValueError, SchemaError) as error:
+    except _NO_CATALOG as error:
         reason = f"--catalog {file.name} is not a catalog: {place_of(error)}"
         raise DataError(reason, "Make one with --discover") from None
     if any(one.stream and one.stream != one.tap_stream_id for one in streams):

@@ -40,6 +40,7 @@ def settings_explained(stream: str | None = None) -> Iterator[None]:
 
     Raises:
         ConfigurationError: The settings of maps or flattening cannot be used.
+        RecursionError: The schema is nested too deeply for the SDK.
     """
     try:
         yield
@@ -48,9 +49,16 @@ def settings_explained(stream: str | None = None) -> Iterator[None]:
     except TargetError:
         raise
     except Exception as error:
-        if any(frame.f_globals.get("__name__") == "singer_sdk.mapper" for frame in _frames(error)):
+        if _is_of_settings(error):
             raise _mistake(stream, place_of(error)) from None
         raise
+
+
+def _is_of_settings(error: Exception) -> bool:
+    """Whether the SDK was at its maps; one that reads no expression goes down into the schema."""
+    modules = {frame.f_globals.get("__name__") for frame in _frames(error)}
+    is_of_schema = isinstance(error, RecursionError) and "ast" not in modules
+    return "singer_sdk.mapper" in modules and not is_of_schema
 
 
 def _mistake(stream: str | None, why: str) -> ConfigurationError:

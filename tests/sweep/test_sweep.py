@@ -185,8 +185,20 @@ CATALOG = {
 }
 
 
+def _deep_catalog(levels: int) -> str:
+    deep: dict[str, Any] = {}
+    for _ in range(levels):
+        deep = {"properties": {"A": deep}}
+    text = json.dumps(CATALOG)
+    return text.replace('"T": {', f'"D": {json.dumps(deep)}, "T": {{', 1)
+
+
 @examples(40)
 @given(changed(CATALOG).map(json.dumps) | st.text(max_size=9))
+@example(_deep_catalog(100))
+@example(_deep_catalog(130))
+@example(_deep_catalog(200))
+@example(_deep_catalog(400))
 def test_odd_catalogs(catalog: str) -> None:
     _read_table(catalog=catalog).check()
 

@@ -46,10 +46,11 @@ MISTAKES: list[dict[str, Any]] = [
     {"TXLOG_EVENTS": {"X": "NO_SUCH_COLUMN"}},
     {"TXLOG_EVENTS": 7},
     {"__else__": "x"},
+    {"TXLOG_EVENTS": {"X": "+".join(["ID"] * 3000)}},
 ]
 
 
-@pytest.mark.parametrize("stream_maps", MISTAKES, ids=map(json.dumps, MISTAKES))
+@pytest.mark.parametrize("stream_maps", MISTAKES, ids=[json.dumps(one)[:40] for one in MISTAKES])
 def test_a_mistake_in_the_maps_is_one_of_the_settings(
     tap: Tap, table: EventTable, stream_maps: dict[str, Any]
 ) -> None:

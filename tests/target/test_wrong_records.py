@@ -200,3 +200,25 @@ def test_a_version_is_no_business_of_a_stream_of_events(target: Target) -> None:
     run = target.run(version, schema(), event(1), version, event(2), state(2))
     assert run.code == 0
     assert target.ids() == [1, 2]
+
+
+@pytest.mark.parametrize("config", [{}, {"validate_records": False}], ids=str)
+def test_a_schema_that_is_too_deep_is_no_mistake_in_the_maps(
+    target: Target, config: dict[str, Any]
+) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"properties": {"A": deep}}  # two levels
+    run = target.run(schema(properties={"ID": {}, "D": deep}), event(1), **config)
+    assert run.code == 5
+    assert run.error.startswith(
+        "line 1 of the input is a SCHEMA of stream EVENTS that cannot be used: "
+        "its schema is nested too deeply. Fix the tap"
+    )
+
+
+def test_a_map_that_is_too_long_is_one_of_the_settings(target: Target) -> None:
+    maps = {"EVENTS": {"X": "+".join(["ID"] * 3000)}}
+    run = target.run(schema(), event(1), stream_maps=maps)
+    assert run.code == 2
+    assert run.error.startswith("setting `stream_maps` cannot be used for stream EVENTS")
