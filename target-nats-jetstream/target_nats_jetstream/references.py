@@ -24,6 +24,8 @@ _SCHEMAS: Final = frozenset(
 _NAMED_SCHEMAS: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
+#: Names and numbers on the way from one part of a schema to another.
+SchemaPath = tuple[str | int, ...]
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 #: The drafts themselves come with the validator.
 _DRAFTS: Final = ("http://json-schema.org/draft", "https://json-schema.org/draft")
@@ -69,16 +71,29 @@ def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
     left: list[tuple[str, Any]] = [("", schema)]
     while left:
         base, part = left.pop()
-        if isinstance(part, list):
-            left += ((base, one) for one in part)
-        elif isinstance(part, dict):
-            named = part.get("$id", part.get("id"))
-            base = _document(base, named) if isinstance(named, str) else base
-            yield base, part
-            left += ((base, part[name]) for name in _SCHEMAS & part.keys())
-            for name in _NAMED_SCHEMAS & part.keys():
-                if isinstance(part[name], dict):
-                    left += ((base, one) for one in part[name].values())
+        named = part.get("$id", part.get("id"))
+        base = _document(base, named) if isinstance(named, str) else base
+        yield base, part
+        left += ((base, one) for _, one in schemas_in(part))
+
+
+def schemas_in(schema: Mapping[str, Any]) -> Iterator[tuple[SchemaPath, Mapping[str, Any]]]:
+    """The schemas that stand right in a schema, and where."""
+    for name in _SCHEMAS & schema.keys():
+        yield from _schemas_of((name,), schema[name])
+    for name in _NAMED_SCHEMAS & schema.keys():
+        if isinstance(schema[name], dict):
+            for inner, one in schema[name].items():
+                yield from _schemas_of((name, inner), one)
+
+
+def _schemas_of(path: SchemaPath, found: object) -> Iterator[tuple[SchemaPath, Mapping[str, Any]]]:
+    if isinstance(found, dict):
+        yield path, found
+    elif isinstance(found, list):
+        yield from (
+            ((*path, number), one) for number, one in enumerate(found) if isinstance(one, dict)
+        )
 
 
 def _document(base: str, reference: str) -> str:

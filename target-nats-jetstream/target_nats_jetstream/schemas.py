@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import jsonschema
 import jsonschema_rs
+from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT3
 
-from target_nats_jetstream.references import refuse_retrieval
+from target_nats_jetstream.references import refuse_retrieval, schemas_in
 from target_nats_jetstream.shown import shown
 from target_nats_jetstream.wrong_record import FIX_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from referencing._core import Resolver
+
+    from target_nats_jetstream.references import SchemaPath
 
 
 class Violation(Protocol):
@@ -58,6 +65,7 @@ class _Draft3:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         jsonschema.Draft3Validator.check_schema(schema)
+        _follow_references(schema)
         self._validator = jsonschema.Draft3Validator(schema, registry=REGISTRY)
         self.is_valid = self._validator.is_valid
 
@@ -69,6 +77,44 @@ class _Draft3:
 class _Draft3Violation:
     def __init__(self, instance_path: list[str | int], schema_path: list[str | int]) -> None:
         self.instance_path, self.schema_path = instance_path, schema_path
+
+
+def _follow_references(schema: Mapping[str, Any]) -> None:
+    """Find out now what the validator would only find out at a record.
+
+    Raises:
+        SchemaError: A reference leads nowhere, or to what is no schema.
+    """
+    root = DRAFT3.create_resource(schema)
+    seen: set[int] = set()
+    left: list[tuple[SchemaPath, Resolver[Any], Any]] = [
+        ((), REGISTRY.resolver_with_root(root), schema)
+    ]
+    while left:
+        path, resolver, part = left.pop()
+        if not isinstance(part, dict) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        resolver = resolver.in_subresource(DRAFT3.create_resource(part))
+        if isinstance(part.get("$ref"), str):  # what stands beside it does not count
+            place = (*path, "$ref")
+            left.append((place, *_referred(place, resolver, part["$ref"])))
+        else:
+            left += (((*path, *inner), resolver, one) for inner, one in schemas_in(part))
+
+
+def _referred(place: SchemaPath, resolver: Resolver[Any], ref: str) -> tuple[Resolver[Any], object]:
+    try:
+        found = resolver.lookup(ref)
+        validator_for(found.contents, default=jsonschema.Draft3Validator).check_schema(
+            found.contents
+        )
+    # The others: a pointer goes through a value, or the library stumbles on its search for an id.
+    except (Unresolvable, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SchemaError(_place(place), "a $ref leads nowhere") from error
+    except jsonschema.SchemaError as error:
+        raise SchemaError(_place(place), "a $ref leads to what is not valid") from error
+    return found.resolver, found.contents
 
 
 _REFUSED = (ValueError, RecursionError, jsonschema.SchemaError, jsonschema_rs.ReferencingError)
@@ -101,6 +147,8 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
     for draft in drafts:
         try:
             return draft(schema)
+        except SchemaError:
+            raise
         except _REFUSED as error:
             first = first or error
     assert first is not None  # noqa: S101 - there are drafts

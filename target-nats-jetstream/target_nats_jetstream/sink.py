@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import MessageBuilder
 
 BLANK = ord(" ")
+#: What a validator raises where it follows a record no further down.
+TOO_DEEP = (ValueError, RecursionError)
 NO_OBJECT = "it is not a JSON object"
 
 
@@ -80,9 +82,9 @@ class CompiledValidator(BaseJSONSchemaValidator):
         """Which rule a record breaks; None where it fits."""
         try:
             is_valid = self.is_valid(record)
-        except ValueError:  # what the compiled schema does not follow so far down
+            return None if is_valid else first_misfit(self._validator, self._names, record)
+        except TOO_DEEP:
             return Misfit("record", "it is nested too deeply to be validated")
-        return None if is_valid else first_misfit(self._validator, self._names, record)
 
 
 class JetStreamSink(RecordSink):
@@ -145,9 +147,15 @@ class JetStreamSink(RecordSink):
         return (
             set(map(type, records)) == {dict}
             and all(all(map(contains, records, repeat(key))) for key in self.key_properties)
-            and all(map(self._is_valid, records))
+            and self._all_valid(records)
             and self._builder.can_name_all(records)
         )
+
+    def _all_valid(self, records: Sequence[Any]) -> bool:
+        try:
+            return all(map(self._is_valid, records))
+        except TOO_DEEP:
+            return False
 
     def _process_one(self, text: bytes, offset: int) -> None:
         record = decoded(text)

@@ -183,6 +183,25 @@ BROKEN: list[tuple[Schema, str]] = [
         "it is not valid at properties/A",
     ),
     ({"$schema": f"http://{DRAFT_3}#", "properties": 7}, "it is not valid at properties"),
+    *(
+        ({"$schema": f"http://{DRAFT_3}#", "title": "abc", **schema}, told)
+        for schema, told in (
+            ({"properties": {"A": {"$ref": "#/x"}}}, "a $ref leads nowhere at properties/A/$ref"),
+            ({"items": [{}, {"$ref": "#x"}]}, "a $ref leads nowhere at items/1/$ref"),
+            ({"extends": {"$ref": "#/title/x"}}, "a $ref leads nowhere at extends/$ref"),
+            ({"extends": [{"$ref": "#/$ref"}]}, "a $ref leads nowhere at extends/0/$ref"),
+            ({"type": ["null", {"$ref": "#/x"}]}, "a $ref leads nowhere at type/1/$ref"),
+            (
+                {"items": {"$ref": "#/x"}, "x": {"$ref": "#/y"}},
+                "a $ref leads nowhere at items/$ref/$ref",
+            ),
+            ({"items": {"$ref": "#/title"}}, "a $ref leads to what is not valid at items/$ref"),
+            (
+                {"items": {"$ref": "#/x"}, "x": {"properties": 7}},
+                "a $ref leads to what is not valid at items/$ref",
+            ),
+        )
+    ),
 ]
 
 
@@ -191,6 +210,18 @@ def test_what_is_no_schema_is_told_by_its_place(schema: Schema, told: str) -> No
     with pytest.raises(SchemaError) as caught:
         compile_schema(schema)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["#", "#/x", "#/x/0", f"http://{DRAFT_3}#", f"http://{DRAFT_4}#", f"https://{NEWEST}", "named"],
+)
+def test_a_reference_of_draft_3_may_lead_to_any_schema(reference: str) -> None:
+    named = {"id": "named", "extends": [{"$ref": "#"}], "type": "object"}
+    schema = {"properties": {"A": {"$ref": reference}, "B": named}, "x": [{"type": "string"}]}
+    if reference == "#/x":
+        schema["x"] = {"type": "object", "enum": [{"$ref": "#/nope"}, {}]}
+    assert compile_schema({"$schema": f"http://{DRAFT_3}#", **schema}).is_valid({})
 
 
 @pytest.mark.parametrize("draft", [*DRAFTS, DRAFT_3, ""])

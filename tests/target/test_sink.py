@@ -155,6 +155,25 @@ def test_a_record_comes_out_as_if_it_had_stood_alone(run: list[bytes]) -> None:
     ]
 
 
+TREE = {"ID": {}, "A": {"$ref": "#"}}
+
+
+@pytest.mark.parametrize("levels", [240, 300, 500])
+def test_a_record_that_is_too_deep_for_its_schema_is_one_wrong_record(levels: int) -> None:
+    message = schema(properties=TREE)
+    message["schema"]["$schema"] = "http://json-schema.org/draft-03/schema#"
+    _, sink, taken = sink_of(message, on_error="dead_letter")
+    good, deep = (
+        b'{"ID":1,"A":{}}',
+        b'{"ID":2,"A":' + b'{"A":' * levels + b"{}" + b"}" * levels + b"}",
+    )
+    sink.process_encoded([good, deep, good])
+    assert len(taken.messages) == 2
+    ((letter, detail),) = taken.dead_letters
+    assert letter.payload == deep
+    assert detail == "line 2 (ID=2): it is nested too deeply to be validated"
+
+
 def test_what_is_no_record_is_refused_where_maps_would_drop_it() -> None:
     target, _, taken = sink_of(schema(), stream_maps={"EVENTS": {"DATA": "DATA"}})
     target._reader.line = 3
