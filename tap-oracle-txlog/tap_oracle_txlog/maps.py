@@ -16,7 +16,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from tap_oracle_txlog.errors import ConfigurationError, DataError, TapError, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.mapper import StreamMap
 
@@ -63,12 +63,12 @@ def _mistake(stream: str | None, why: str) -> ConfigurationError:
 
 
 @contextlib.contextmanager
-def row_explained(stream_map: StreamMap, row: str) -> Iterator[None]:
+def row_explained(stream_map: StreamMap, name_row: Callable[[], str]) -> Iterator[None]:
     """What maps raise for a row.
 
     Args:
         stream_map: A map of the stream.
-        row: Which row it is, for people.
+        name_row: Says which row it is, for people; asked where there is something to say.
 
     Raises:
         DataError: A map cannot be applied to this row.
@@ -84,7 +84,7 @@ def row_explained(stream_map: StreamMap, row: str) -> Iterator[None]:
         told = f"{where} ({type(cause).__name__})"
         if isinstance(cause, _MISTAKES) or _is_unknown(cause, stream_map):
             raise _mistake(stream_map.stream_alias, told) from None
-        reason = f"{row} cannot be mapped: `stream_maps` fails in {told}"
+        reason = f"{name_row()} cannot be mapped: `stream_maps` fails in {told}"
         raise DataError(reason, "Correct `stream_maps`") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
@@ -20,14 +21,7 @@ from tap_oracle_txlog.rules.catalog import merged
 from tap_oracle_txlog.rules.parts import not_complete
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Collection,
-        Generator,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from singer_sdk import Tap
@@ -273,7 +267,7 @@ class EventStream(Stream):
             writer.write_records(self.name, rows)
         else:
             for row in rows:
-                with maps.row_explained(self.stream_maps[0], self._called(row)):
+                with maps.row_explained(self.stream_maps[0], partial(self._called, row)):
                     self._write_record_message(row.record())
 
     def _by_stream(self, rows: Sequence[Row]) -> Mapping[str, Sequence[Row | dict[str, Any]]]:
@@ -285,7 +279,7 @@ class EventStream(Stream):
             return {self.name: rows} if rows else {}
         mapped: dict[str, list[Row | dict[str, Any]]] = {}
         for row in rows:
-            with maps.row_explained(self.stream_maps[0], self._called(row)):
+            with maps.row_explained(self.stream_maps[0], partial(self._called, row)):
                 for message in self._generate_record_messages(row.record()):
                     mapped.setdefault(message.stream, []).append(message.record)
         return mapped

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_oracle_txlog.stream import EventStream
+from tap_oracle_txlog.tap import TapOracleTxlog
 from tests.support.events import Event, EventTable, stamp
 from tests.support.target import ROW_CONTENT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.tap.command import Tap
 
 FAILING = {"TXLOG_EVENTS": {"LENGTH": "int(EVENT_DATA) if ID == 2 else 0"}}
@@ -37,6 +41,26 @@ def test_a_row_that_a_map_cannot_take_is_named_by_its_id(
         "int(EVENT_DATA) if ID == 2 else 0 (ValueError). Correct `stream_maps`"
     )
     assert ROW_CONTENT not in run.stderr
+
+
+@pytest.mark.parametrize("files", [False, True])
+def test_a_row_that_a_map_takes_is_not_named(
+    table: EventTable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    files: bool,
+) -> None:
+    fill(table)
+    config: dict[str, Any] = {"sqlalchemy_url": table.url, "table": "TXLOG_EVENTS"}
+    if files:
+        storage = {"root": tmp_path.as_uri()}
+        encoding = {"format": "jsonl", "compression": "none"}
+        config["batch_config"] = {"encoding": encoding, "storage": storage}
+    monkeypatch.setattr(EventStream, "_called", lambda _self, _row: pytest.fail("named"))
+    TapOracleTxlog(config={**config, "stream_maps": {"TXLOG_EVENTS": {"ID": "ID"}}}).sync_all()
+    kind = b"BATCH" if files else b"RECORD"
+    assert b'"type":"' + kind + b'"' in capsysbinary.readouterr().out
 
 
 MISTAKES: list[dict[str, Any]] = [
