@@ -120,7 +120,7 @@ def replay(nats: NatsSettings) -> None:
     done = replay_dead_letters(nats)
     click.echo(f"{counted(done.published, 'dead letter')} published")
     if done.invalid:
-        click.echo(f"kept, because the record does not fit its schema: {done.invalid}")
+        click.echo(f"kept, because the record itself is wrong: {done.invalid}")
     if done.foreign:
         click.echo(f"left alone, because it is not a dead letter: {done.foreign}")
     if done.unpublishable:

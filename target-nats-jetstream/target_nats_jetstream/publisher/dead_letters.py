@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SUBJECT, REASON, DETAIL, HEADERS = (
     f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")
 )
-#: The reason of a record that does not fit its schema, or is none.
+#: The reason of a record that is wrong itself, whatever server and stream take.
 INVALID: Final = "invalid"
 PLACE_SECONDS = 2.0
 

@@ -45,8 +45,8 @@ class Replayed:
 
     Args:
         published: They were published, and removed from where they were.
-        invalid: They stay, because a record that does not fit its schema does so still: it is for
-            the tap to send another one.
+        invalid: They stay, because a wrong record would be wrong again: it is for the tap to send
+            another one.
         unpublishable: They stay, because server or stream do not take them; each is told.
         foreign: They stay, because they are no dead letters.
     """
