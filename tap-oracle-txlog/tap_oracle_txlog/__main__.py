@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from tap_oracle_txlog.errors import TapError, unexpected, way_to
+from tap_oracle_txlog.errors import TapError, call_stack, unexpected
 from tap_oracle_txlog.stop import Stop, Stopped
 
 logger = logging.getLogger("tap_oracle_txlog")
@@ -40,10 +40,10 @@ def main() -> None:
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - one line
         code = error.exit_code
-        logger.debug("where it happened: %s", way_to(error))
+        logger.debug("where it happened: %s", call_stack(error))
     except Exception as error:  # noqa: BLE001 - it is told as what it is
         logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
-        logger.debug("where it happened: %s", way_to(error))
+        logger.debug("where it happened: %s", call_stack(error))
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already

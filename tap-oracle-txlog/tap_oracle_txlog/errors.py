@@ -2,9 +2,8 @@
 
 Every error is one line, ``<what> <where>: <cause>. <remedy>``, with the exit code of the process.
 The classes differ by what the operator has to do, not by where the error was found. An error never
-carries a secret nor the content of a row. The text of an error of Python or of a library does:
-``invalid literal for int() with base 10: 'a value'``. So of such an error only type and place are
-told.
+contains a secret, and of a row no more than its key. The text of a Python or library error can
+(``invalid literal for int() with base 10: 'a value'``), so only its type and place are reported.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import traceback
 from pathlib import Path
 from typing import ClassVar
 
-#: How much of the way to an error is shown.
+#: How much of a call stack is shown.
 SHOWN_FRAMES = 40
 
 
@@ -73,7 +72,7 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__} at {path}:{last.lineno} in {last.name}"
 
 
-def way_to(error: BaseException) -> str:
+def call_stack(error: BaseException) -> str:
     """The lines of code on the way to an error and to its causes, for the log at DEBUG; never their
     texts.
     """
@@ -89,4 +88,4 @@ def way_to(error: BaseException) -> str:
 
 def unexpected(error: Exception) -> TapError:
     """What no rule explains: a fault of this package, told without the error's own text."""
-    return TapError(f"unexpected {place_of(error)}", "Set log_level DEBUG to see the way there")
+    return TapError(f"unexpected {place_of(error)}", "Set `log_level: DEBUG` to see the call stack")

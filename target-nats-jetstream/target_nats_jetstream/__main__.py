@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from target_nats_jetstream.errors import TargetError, unexpected, way_to
+from target_nats_jetstream.errors import TargetError, call_stack, unexpected
 
 logger = logging.getLogger("target_nats_jetstream")
 
@@ -39,11 +39,11 @@ def main() -> None:
         code = 2
     except TargetError as error:
         logger.error("%s", error)  # noqa: TRY400 - one line
-        logger.debug("where it happened: %s", way_to(error))
+        logger.debug("where it happened: %s", call_stack(error))
         code = error.exit_code
     except Exception as error:  # noqa: BLE001 - it is told as what it is
         logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
-        logger.debug("where it happened: %s", way_to(error))
+        logger.debug("where it happened: %s", call_stack(error))
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already

@@ -292,5 +292,5 @@ def key_of(record: bytes, keys: Sequence[str]) -> str | None:
         values = [msgspec.json.decode(members[key], type=int | str) for key in keys]
     except (KeyError, *UNREADABLE):
         return None
-    shown = ", ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
-    return shown if shown and len(shown) <= SHOWN_KEY_CHARACTERS and shown.isprintable() else None
+    text = ", ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))
+    return text if text and len(text) <= SHOWN_KEY_CHARACTERS and text.isprintable() else None

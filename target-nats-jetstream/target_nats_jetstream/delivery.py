@@ -18,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream import bookmarks
-from target_nats_jetstream.errors import DataError, TargetError, way_to
+from target_nats_jetstream.errors import DataError, TargetError, call_stack
 from target_nats_jetstream.message import payload_bytes
 from target_nats_jetstream.progress import Progress
 from target_nats_jetstream.stop import Stopped
@@ -234,7 +234,7 @@ class Delivery:
             try:
                 step()
             except (TargetError, OSError, Stopped) as error:
-                logger.debug("while ending: %s", way_to(error))
+                logger.debug("while ending: %s", call_stack(error))
         self._progress.fail(reason)
         self._report.ended(self._taken, self._publisher.counts)
 

@@ -21,7 +21,7 @@ from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.decoding import decoded, message_error
-from target_nats_jetstream.errors import DataError, TargetError, unexpected, way_to
+from target_nats_jetstream.errors import DataError, TargetError, call_stack, unexpected
 from target_nats_jetstream.old_settings import inherited
 from target_nats_jetstream.plugin import ConfiguredTarget
 from target_nats_jetstream.reader import SingerReader, discard
@@ -302,7 +302,7 @@ class TargetNatsJetstream(ConfiguredTarget):
                     delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
             except Exception as error:  # noqa: BLE001 - it is told as what it is
-                logger.debug("where it happened: %s", way_to(error))
+                logger.debug("where it happened: %s", call_stack(error))
                 known = error if isinstance(error, TargetError) else unexpected(error)
                 self._fail(known, file_input)
             finally:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tap_oracle_txlog import errors as of_tap
+from target_nats_jetstream import errors as of_target
+
 ROOT = Path(__file__).parents[2]
 TAP = ROOT / "tap-oracle-txlog/tap_oracle_txlog"
 TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
@@ -26,3 +29,8 @@ def test_twins_differ_in_what_they_import_only(ours: str, theirs: str) -> None:
         for path in (TAP / ours, TARGET / theirs)
     )
     assert tap == target
+
+
+def test_both_packages_tell_how_to_look_into_what_is_unexpected() -> None:
+    told = {str(errors.unexpected(ValueError("a value"))) for errors in (of_tap, of_target)}
+    assert told == {"unexpected ValueError. Set `log_level: DEBUG` to see the call stack"}

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream.errors import TargetError, place_of, way_to
+from target_nats_jetstream.errors import TargetError, call_stack, place_of
 from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.message import payload_bytes
 from target_nats_jetstream.publisher.intake import Intake
@@ -209,7 +209,7 @@ class Publisher:
         except TargetError as error:
             self._end(error)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told as what it is
-            logger.debug("the publisher failed: %s", way_to(error))
+            logger.debug("the publisher failed: %s", call_stack(error))
             reason = f"the publisher failed: {place_of(error)}"
             self._end(TargetError(reason, "Run again; nothing unacknowledged is marked as done"))
         finally:
