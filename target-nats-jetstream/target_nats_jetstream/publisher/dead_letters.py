@@ -204,7 +204,7 @@ class _Line(msgspec.Struct):
     payload_base64: str = ""
 
 
-def from_line(text: str) -> Letter | None:
+def from_line(text: bytes | str) -> Letter | None:
     """The letter that a line of the file holds; None where it holds none."""
     try:
         line = msgspec.json.decode(text, type=_Line)

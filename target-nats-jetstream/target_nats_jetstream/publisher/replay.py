@@ -9,9 +9,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import logging
+import os
 import shutil
 from email.parser import BytesHeaderParser
 from functools import partial
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,16 +170,29 @@ async def _delete(epoch: Epoch, *, stream: str, seqs: Sequence[int]) -> None:
 
 
 def _from_file(file: Path, replay: _Replay) -> None:
+    """Replay the lines of the file under another name: a running target appends to it meanwhile."""
+    taken = file.with_name(f"{file.name}.replaying")
+    if taken.exists():  # a replay was killed
+        _give_back(taken, file, BytesIO(taken.read_bytes()).readlines())
     if not file.exists():
         return
-    lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    kept: list[str] = []
-    for start in range(0, len(lines), CHUNK):
-        chunk = lines[start : start + CHUNK]
-        done = replay.take([from_line(line) for line in chunk])
-        kept += [line for line, gone in zip(chunk, done, strict=True) if not gone]
-    beside = file.with_name(f"{file.name}.tmp")
-    with open_private(beside, "w", encoding="utf-8", errors="surrogateescape") as rest:
-        rest.writelines(f"{line}\n" for line in kept)
-    shutil.copymode(file, beside)
-    beside.replace(file)
+    file.rename(taken)
+    kept: list[bytes] = []
+    with taken.open("rb") as lines:
+        try:
+            while chunk := list(islice(lines, CHUNK)):
+                kept += chunk
+                done = replay.take([from_line(line) for line in chunk])
+                stay = [line for line, gone in zip(chunk, done, strict=True) if not gone]
+                kept[-len(chunk) :] = stay
+        finally:
+            _give_back(taken, file, [*kept, *lines])
+
+
+def _give_back(taken: Path, file: Path, lines: Sequence[bytes]) -> None:
+    with open_private(file, "ab") as end:
+        end.writelines(line.removesuffix(b"\n") + b"\n" for line in lines)
+        end.flush()
+        os.fsync(end.fileno())
+    shutil.copymode(taken, file)
+    taken.unlink()

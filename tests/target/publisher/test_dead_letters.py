@@ -10,11 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import DataError, UnreachableError
 from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.dead_letters import HEADERS as HEADERS_HEADER
 from target_nats_jetstream.publisher.dead_letters import REASON, from_headers, from_line
 from target_nats_jetstream.publisher.dead_letters import SUBJECT as SUBJECT_HEADER
+from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.replay import Replayed, replay_dead_letters
 from tests.support.modes import mode_of
 from tests.target.publisher.publishing import (
@@ -31,7 +32,7 @@ from tests.target.publisher.publishing import (
 from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from nats.aio.client import Client
@@ -302,6 +303,60 @@ def test_a_letter_that_cannot_be_published_is_told_and_keeps_no_other_back(
     told = [record.message for record in caplog.records if "cannot be published" in record.message]
     assert len(told) == 2
     assert not any("payload" in text for text in told)
+
+
+def test_a_letter_that_is_written_during_a_replay_is_kept(
+    nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, late = tmp_path / "letters.jsonl", json.dumps(letter("late")) + "\n"
+    kept = json.dumps(letter("wrong", reason="invalid")) + "\n"
+    file.write_text(json.dumps(letter("first")) + "\n" + kept)
+    file.chmod(0o600)
+    submit = Publisher.submit
+
+    def submit_late(publisher: Publisher, batch: Sequence[Message]) -> int:
+        with file.open("a") as lines:
+            lines.write(late)
+        return submit(publisher, batch)
+
+    monkeypatch.setattr(Publisher, "submit", submit_late)
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    assert replay_dead_letters(settings) == Replayed(published=1, invalid=1)
+    assert sorted(file.read_text().splitlines(keepends=True)) == sorted([late, kept])
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.glob("letters*")) == [file]
+
+
+def test_what_a_killed_replay_has_left_is_replayed(nats_server: NatsServer, tmp_path: Path) -> None:
+    file = tmp_path / "letters.jsonl"
+    (tmp_path / "letters.jsonl.replaying").write_text(json.dumps(letter("first")) + "\n")
+    file.write_text(json.dumps(letter("second")) + "\n")
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    assert replay_dead_letters(settings) == Replayed(published=2)
+    assert sorted(ids(nats_server)) == ["first", "second"]
+    assert list(tmp_path.glob("letters*")) == [file]
+
+
+def test_a_replay_that_fails_gives_the_letters_back(
+    nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "letters.jsonl"
+    lines = "".join(json.dumps(letter(f"m{number}")) + "\n" for number in range(150))
+    file.write_text(lines)
+    monkeypatch.setattr(Publisher, "wait", lambda *_: False)
+    with pytest.raises(UnreachableError):
+        replay_dead_letters(settings_for(nats_server, dead_letter_file=str(file)))
+    assert file.read_text() == lines
+    assert list(tmp_path.glob("letters*")) == [file]
+
+
+def test_a_foreign_line_stays_as_it_is(nats_server: NatsServer, tmp_path: Path) -> None:
+    file = tmp_path / "letters.jsonl"
+    foreign = "a\u2028b\x1cc\x85d\r".encode() + b"\xff\n"
+    file.write_bytes(foreign)
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    assert replay_dead_letters(settings) == Replayed(foreign=1)
+    assert file.read_bytes() == foreign
 
 
 TEXT = st.text(max_size=20) | st.sampled_from(["{}", '{"a": "b"}', "\ud800", "%ff", "[" * 9999])
