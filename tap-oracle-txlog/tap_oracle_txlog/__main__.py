@@ -41,7 +41,7 @@ def main() -> None:
         logger.error("%s", error)  # noqa: TRY400 - one line
         code = error.exit_code
         logger.debug("where it happened: %s", call_stack(error))
-    except Exception as error:  # noqa: BLE001 - it is told as what it is
+    except Exception as error:  # noqa: BLE001 - reported below
         logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
         logger.debug("where it happened: %s", call_stack(error))
     finally:

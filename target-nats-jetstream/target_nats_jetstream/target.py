@@ -301,7 +301,7 @@ class TargetNatsJetstream(ConfiguredTarget):
                     seconds = self._settings.target.shutdown_timeout
                     delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
-            except Exception as error:  # noqa: BLE001 - it is told as what it is
+            except Exception as error:  # noqa: BLE001 - reported below
                 logger.debug("where it happened: %s", call_stack(error))
                 known = error if isinstance(error, TargetError) else unexpected(error)
                 self._fail(known, file_input)

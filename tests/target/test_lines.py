@@ -16,7 +16,7 @@ LIMIT = 10
 
 
 def lines_of(lines: LineCutter, chunks: list[bytes]) -> list[bytes]:
-    """What comes of ``chunks`` until a line is too long, and whether one was."""
+    """What comes of ``chunks`` until a line is too long."""
     given_out: list[bytes] = []
     for chunk in chunks:
         given_out += lines.cut(chunk)

@@ -208,7 +208,7 @@ class Publisher:
             self._loop.run_until_complete(self._sender.run())
         except TargetError as error:
             self._end(error)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told as what it is
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - reported below
             logger.debug("the publisher failed: %s", call_stack(error))
             reason = f"the publisher failed: {place_of(error)}"
             self._end(TargetError(reason, "Run again; nothing unacknowledged is marked as done"))

@@ -3,7 +3,8 @@
 The server closes a batch at the first message that is missing or refused, so what it stores is
 always an unbroken beginning, in order, whoever leads the stream meanwhile. An answer on the way
 only lets more messages go. What counts is the answer to the end of a batch: where the stream has
-moved by just as many messages as were sent, all of them are stored, one after the other.
+moved by just as many messages as were sent, all of them are in the stream (a known message and a
+foreign one may cancel out, see docs/delivery.md).
 
 It may have moved by another number, because some were known to it (their ids are skipped without a
 word) or because others write to it. Then the epoch ends, and the next one reads the ids back.
