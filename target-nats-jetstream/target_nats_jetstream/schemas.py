@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.references import SchemaPath
 
 
-class Violation(Protocol):
+class BrokenRule(Protocol):
     """What a validator tells of one rule that is broken."""
 
     @property
@@ -48,11 +48,11 @@ class Validator(Protocol):
     def is_valid(self, instance: Any) -> bool:  # noqa: ANN401 - a value of any JSON type
         """Whether the instance fits."""
 
-    def iter_errors(self, instance: Any) -> Iterator[Violation]:  # noqa: ANN401 - as above
+    def iter_errors(self, instance: Any) -> Iterator[BrokenRule]:  # noqa: ANN401 - as above
         """The rules that it breaks."""
 
 
-class SchemaError(ValueError):
+class UnusableSchemaError(ValueError):
     """A schema cannot be compiled: its ``place``, and what is wrong there."""
 
     def __init__(self, place: str, why: str) -> None:
@@ -69,12 +69,12 @@ class _Draft3:
         self._validator = jsonschema.Draft3Validator(schema, registry=REGISTRY)
         self.is_valid = self._validator.is_valid
 
-    def iter_errors(self, instance: object) -> Iterator[Violation]:
+    def iter_errors(self, instance: object) -> Iterator[BrokenRule]:
         for error in self._validator.iter_errors(instance):
-            yield _Draft3Violation(list(error.absolute_path), list(error.absolute_schema_path))
+            yield _BrokenDraft3Rule(list(error.absolute_path), list(error.absolute_schema_path))
 
 
-class _Draft3Violation:
+class _BrokenDraft3Rule:
     def __init__(self, instance_path: list[str | int], schema_path: list[str | int]) -> None:
         self.instance_path, self.schema_path = instance_path, schema_path
 
@@ -83,7 +83,7 @@ def _follow_references(schema: Mapping[str, Any]) -> None:
     """Find out now what the validator would only find out at a record.
 
     Raises:
-        SchemaError: A reference leads nowhere, or to what is no schema.
+        UnusableSchemaError: A reference leads nowhere, or to what is no schema.
     """
     root = DRAFT3.create_resource(schema)
     seen: set[int] = set()
@@ -111,9 +111,9 @@ def _referred(place: SchemaPath, resolver: Resolver[Any], ref: str) -> tuple[Res
         )
     # The others: a pointer goes through a value, or the library stumbles on its search for an id.
     except (Unresolvable, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise SchemaError(_place(place), "a $ref leads nowhere") from error
+        raise UnusableSchemaError(_place(place), "a $ref leads nowhere") from error
     except jsonschema.SchemaError as error:
-        raise SchemaError(_place(place), "a $ref leads to what is not valid") from error
+        raise UnusableSchemaError(_place(place), "a $ref leads to what is not valid") from error
     return found.resolver, found.contents
 
 
@@ -139,7 +139,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
     """The validator of a schema.
 
     Raises:
-        SchemaError: It is no schema of its draft, or of any draft.
+        UnusableSchemaError: It is no schema of its draft, or of any draft.
     """
     name = str(schema.get("$schema", "")).partition("://")[2].partition("#")[0]
     drafts = [_Draft3] if name == DRAFT_3 else [DRAFTS[name]] if name in DRAFTS else DRAFTS.values()
@@ -147,7 +147,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
     for draft in drafts:
         try:
             return draft(schema)
-        except SchemaError:
+        except UnusableSchemaError:
             raise
         except _REFUSED as error:
             first = first or error
@@ -155,17 +155,17 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
     raise _explained(schema, first) from first
 
 
-def _explained(schema: Mapping[str, Any], error: Exception) -> SchemaError:
+def _explained(schema: Mapping[str, Any], error: Exception) -> UnusableSchemaError:
     """Say where, and what is wrong, in no words of the library: they quote the schema."""
     if isinstance(error, jsonschema.SchemaError):
-        return SchemaError(_place(error.absolute_path), "it is not valid")
+        return UnusableSchemaError(_place(error.absolute_path), "it is not valid")
     if isinstance(getattr(error, "kind", None), jsonschema_rs.ValidationErrorKind.Referencing):
         text = str(error)
         broken = [place for place, ref in _references(schema) if ref.lstrip("#") in text]
-        return SchemaError(broken[0] if broken else "the top", "a $ref leads nowhere")
+        return UnusableSchemaError(broken[0] if broken else "the top", "a $ref leads nowhere")
     if isinstance(error, jsonschema_rs.ValidationError):
-        return SchemaError(_place(error.instance_path), "it is not valid")
-    return SchemaError("the top", "it is nested too deeply")
+        return UnusableSchemaError(_place(error.instance_path), "it is not valid")
+    return UnusableSchemaError("the top", "it is nested too deeply")
 
 
 def _place(path: Iterable[str | int]) -> str:

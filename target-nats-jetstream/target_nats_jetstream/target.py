@@ -25,7 +25,7 @@ from target_nats_jetstream.errors import DataError, TargetError, call_stack, une
 from target_nats_jetstream.old_settings import inherited
 from target_nats_jetstream.plugin import ConfiguredTarget
 from target_nats_jetstream.reader import SingerReader, discard
-from target_nats_jetstream.schemas import SchemaError
+from target_nats_jetstream.schemas import UnusableSchemaError
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
 
@@ -160,7 +160,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         try:
             with maps.settings_explained(stream):
                 super()._process_schema_message(message)
-        except SchemaError as error:
+        except UnusableSchemaError as error:
             why = f"it is not a JSON schema: {error}"
             remedy = "Fix the tap or its catalog, or set `validate_records: false`"
             raise message_error(self._reader.line, "SCHEMA", stream, why, remedy) from error

@@ -14,7 +14,7 @@ import pytest
 from target_nats_jetstream.schemas import (
     DRAFT_3,
     DRAFTS,
-    SchemaError,
+    UnusableSchemaError,
     compile_schema,
     declared_names,
     first_misfit,
@@ -207,7 +207,7 @@ BROKEN: list[tuple[Schema, str]] = [
 
 @pytest.mark.parametrize(("schema", "told"), BROKEN)
 def test_what_is_no_schema_is_told_by_its_place(schema: Schema, told: str) -> None:
-    with pytest.raises(SchemaError) as caught:
+    with pytest.raises(UnusableSchemaError) as caught:
         compile_schema(schema)
     assert str(caught.value) == told
 
@@ -231,7 +231,7 @@ def test_a_schema_without_an_end_is_no_schema(draft: str) -> None:
     for _ in range(900):
         inner["properties"] = {"a": {}}
         inner = inner["properties"]["a"]
-    with pytest.raises(SchemaError, match="nested too deeply"):
+    with pytest.raises(UnusableSchemaError, match="nested too deeply"):
         compile_schema({"$schema": f"http://{draft}#", **schema})
 
 

@@ -125,14 +125,14 @@ def to_headers(letter: DeadLetter) -> dict[str, str]:
     }
 
 
-class Letter(NamedTuple):
+class StoredLetter(NamedTuple):
     """A dead letter that was put away: the message, and the reason in one word."""
 
     message: Message
     reason: str
 
 
-def from_headers(headers: Mapping[str, str], payload: bytes) -> Letter | None:
+def from_headers(headers: Mapping[str, str], payload: bytes) -> StoredLetter | None:
     """The letter that a message in the stream is; None for a message of somebody else.
 
     Whoever may write to that stream must not make a message of ours do what only NATS does, such as
@@ -146,7 +146,7 @@ def from_headers(headers: Mapping[str, str], payload: bytes) -> Letter | None:
         return None
     if any(name.lower().startswith("nats-") for name in own):
         return None
-    return Letter(Message(subject, message_id, payload, headers=own or None), reason)
+    return StoredLetter(Message(subject, message_id, payload, headers=own or None), reason)
 
 
 def append(file: Path, letter: DeadLetter) -> None:
@@ -204,7 +204,7 @@ class _Line(msgspec.Struct):
     payload_base64: str = ""
 
 
-def from_line(text: bytes | str) -> Letter | None:
+def from_line(text: bytes | str) -> StoredLetter | None:
     """The letter that a line of the file holds; None where it holds none."""
     try:
         line = msgspec.json.decode(text, type=_Line)
@@ -212,4 +212,4 @@ def from_line(text: bytes | str) -> Letter | None:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     message = Message(line.subject, line.id, payload, headers=line.headers or None)
-    return Letter(message, line.reason)
+    return StoredLetter(message, line.reason)

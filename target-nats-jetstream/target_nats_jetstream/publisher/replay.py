@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.dead_letters import Letter
+    from target_nats_jetstream.publisher.dead_letters import StoredLetter
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 CHUNK = 100
@@ -90,7 +90,7 @@ class _Replay:
     def close(self) -> None:
         self._publisher.close(timeout=5)
 
-    def take(self, letters: Sequence[Letter | None]) -> list[bool]:
+    def take(self, letters: Sequence[StoredLetter | None]) -> list[bool]:
         """Publish those that can be published; returns for each whether it is in the stream now."""
         fit = [letter.message for letter in letters if letter is not None and self._fits(letter)]
         stored = {id(message) for message in self._publish(fit)}
@@ -98,7 +98,7 @@ class _Replay:
         self.replayed.published += len(stored)
         return [letter is not None and id(letter.message) in stored for letter in letters]
 
-    def _fits(self, letter: Letter) -> bool:
+    def _fits(self, letter: StoredLetter) -> bool:
         if letter.reason == INVALID:
             self.replayed.invalid += 1
             return False
@@ -143,9 +143,9 @@ def _from_stream(settings: NatsSettings, replay: _Replay) -> None:
         after = letters[-1][0]
 
 
-async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Letter | None]]:
+async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, StoredLetter | None]]:
     """The next messages after sequence ``after``; none where there is no such stream."""
-    letters: list[tuple[int, Letter | None]] = []
+    letters: list[tuple[int, StoredLetter | None]] = []
     while len(letters) < CHUNK:
         wanted = {"seq": after + 1, "next_by_subj": ">"}
         try:
