@@ -144,9 +144,13 @@ def from_headers(headers: Mapping[str, str], payload: bytes) -> StoredLetter | N
         reason = headers[REASON]
     except (KeyError, ValueError, msgspec.DecodeError):
         return None
-    if any(name.lower().startswith("nats-") for name in own):
+    if _has_nats_headers(own):
         return None
     return StoredLetter(Message(subject, message_id, payload, headers=own or None), reason)
+
+
+def _has_nats_headers(headers: Mapping[str, str]) -> bool:
+    return any(name.lower().startswith("nats-") for name in headers)
 
 
 def append(file: Path, letter: DeadLetter) -> None:
@@ -210,6 +214,8 @@ def from_line(text: bytes | str) -> StoredLetter | None:
         line = msgspec.json.decode(text, type=_Line)
         payload = base64.b64decode(line.payload_base64) or line.payload.encode()
     except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if _has_nats_headers(line.headers):
         return None
     message = Message(line.subject, line.id, payload, headers=line.headers or None)
     return StoredLetter(message, line.reason)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_nats_jetstream.errors import DataError, UnreachableError
+from target_nats_jetstream.errors import ConfigurationError, DataError, UnreachableError
 from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.dead_letters import INVALID, from_headers, from_line
 from target_nats_jetstream.publisher.inspection import ask
@@ -170,7 +170,15 @@ async def _delete(epoch: Epoch, *, stream: str, seqs: Sequence[int]) -> None:
 
 
 def _from_file(file: Path, replay: _Replay) -> None:
-    """Replay the lines of the file under another name: a running target appends to it meanwhile."""
+    """Replay the lines of the file under another name: a running target appends to it meanwhile.
+
+    Raises:
+        ConfigurationError: It is a folder, a pipe or a device.
+    """
+    file = file.resolve()  # the file moves, not a link to it
+    if file.exists() and not file.is_file():
+        reason = f"`dead_letter_file` {file} is not a regular file, so it cannot be replayed"
+        raise ConfigurationError(reason, "Set it to the file that the target has written")
     taken = file.with_name(f"{file.name}.replaying")
     if taken.exists():  # a replay was killed
         _give_back(taken, file, BytesIO(taken.read_bytes()).readlines())

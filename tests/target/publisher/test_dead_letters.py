@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from target_nats_jetstream.errors import DataError, UnreachableError
+from target_nats_jetstream.errors import ConfigurationError, DataError, UnreachableError
 from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.dead_letters import HEADERS as HEADERS_HEADER
 from target_nats_jetstream.publisher.dead_letters import REASON, from_headers, from_line
@@ -33,7 +35,6 @@ from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from nats.aio.client import Client
 
@@ -253,6 +254,7 @@ def test_what_is_no_letter_keeps_no_letter_back(nats_server: NatsServer, tmp_pat
         publish(publisher, [Message("new.2", "two", b"2")])
     file = tmp_path / "letters.jsonl"
     foreign_lines = ["no JSON", "[]", "{}", json.dumps(letter("three", headers={"a": 1}))]
+    foreign_lines.append(json.dumps(letter("six", headers={"Nats-Rollup": "all"})))
     file.write_text("\n".join([*foreign_lines, json.dumps(letter("four"))]) + "\n")
     config = nats_server.stream_info(STREAM)["config"] | {"subjects": ["txlog.>", "new.>"]}
     nats_server.api(f"STREAM.UPDATE.{STREAM}", config)
@@ -335,6 +337,34 @@ def test_what_a_killed_replay_has_left_is_replayed(nats_server: NatsServer, tmp_
     assert replay_dead_letters(settings) == Replayed(published=2)
     assert sorted(ids(nats_server)) == ["first", "second"]
     assert list(tmp_path.glob("letters*")) == [file]
+
+
+def test_a_link_to_the_file_stays_one(nats_server: NatsServer, tmp_path: Path) -> None:
+    file, link = tmp_path / "elsewhere" / "letters.jsonl", tmp_path / "letters.jsonl"
+    file.parent.mkdir()
+    file.write_text(json.dumps(letter("first")) + "\nforeign\n")
+    link.symlink_to(file)
+    with publishing(nats_server):
+        replayed = replay_dead_letters(settings_for(nats_server, dead_letter_file=str(link)))
+    assert replayed == Replayed(published=1, foreign=1)
+    assert link.is_symlink()
+    assert file.read_text() == "foreign\n"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_not_replaced_by_one(
+    nats_server: NatsServer, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    place = tmp_path / "letters.jsonl"
+    make(place)
+    before = place.stat()
+    with (
+        publishing(nats_server),
+        pytest.raises(ConfigurationError, match="is not a regular file, so"),
+    ):
+        replay_dead_letters(settings_for(nats_server, dead_letter_file=str(place)))
+    assert place.stat().st_mode == before.st_mode
+    assert not list(tmp_path.glob("*.replaying"))
 
 
 def test_a_replay_that_fails_gives_the_letters_back(
