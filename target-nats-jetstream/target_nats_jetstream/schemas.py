@@ -18,6 +18,7 @@ from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT3
 
+from target_nats_jetstream.draft3 import Draft3Validator
 from target_nats_jetstream.references import refuse_retrieval, schemas_in
 from target_nats_jetstream.shown import shown
 from target_nats_jetstream.wrong_record import FIX_SCHEMA
@@ -66,7 +67,7 @@ class _Draft3:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         jsonschema.Draft3Validator.check_schema(schema)
         _follow_references(schema)
-        self._validator = jsonschema.Draft3Validator(schema, registry=REGISTRY)
+        self._validator = Draft3Validator(schema, registry=REGISTRY)
         self.is_valid = self._validator.is_valid
 
     def iter_errors(self, instance: object) -> Iterator[BrokenRule]:

@@ -247,3 +247,36 @@ def test_a_misfit_is_told_without_its_value_or_a_name_that_may_be_one(draft: str
     assert misfit.why == "field A.1.B violates 'type' in its schema"
     misfit = first_misfit(validator, names, {"M": {"SECRET": "SECRET"}})
     assert misfit.why == "field M.* violates 'type' in its schema"
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"properties": {"A": {"pattern": "^x"}}}, {"A": "xy"}, {"A": "yx"}),
+        ({"patternProperties": {"^x": {"type": "integer"}}}, {"xy": 1, "y": "a"}, {"xy": "a"}),
+        (
+            {
+                "patternProperties": {"^x": {}},
+                "properties": {"A": {}},
+                "additionalProperties": False,
+            },
+            {"xy": 1, "A": 2},
+            {"B": 1},
+        ),
+        ({"additionalProperties": {"type": "integer"}}, {"A": 1}, {"A": "a"}),
+    ],
+)
+def test_patterns_of_draft_3(schema: dict[str, Any], good: Any, bad: Any) -> None:  # noqa: ANN401
+    validator = compile_schema({"$schema": "http://json-schema.org/draft-03/schema#", **schema})
+    assert validator.is_valid(good)
+    assert not validator.is_valid(bad)
+    assert list(validator.iter_errors(bad))
+
+
+@pytest.mark.parametrize("draft", ["draft-03", "draft-04", "draft-07"])
+@pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(a|aa)+\\1$"])
+def test_no_pattern_keeps_the_process_busy(draft: str, pattern: str) -> None:
+    """With Python's own expressions this would not end."""
+    schema = {"$schema": f"http://json-schema.org/{draft}/schema#", "properties": {"A": {}}}
+    schema["properties"]["A"]["pattern"] = pattern  # type: ignore[index]
+    assert not compile_schema(schema).is_valid({"A": "a" * 60 + "!"})
