@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.checkpoint import Checkpoints
+from target_nats_jetstream.errors import one_line
 from target_nats_jetstream.identity import new_places, pipeline_text
 from target_nats_jetstream.message import MessageBuilder
 from target_nats_jetstream.report import Report
@@ -96,5 +97,5 @@ class Assembly:
             id_template=ours.id_template,
             headers=ours.header_templates,
         )
-        logger.info("stream %s: %s", stream, builder.rule)
+        logger.info("stream %s: %s", one_line(stream), builder.rule)
         return builder

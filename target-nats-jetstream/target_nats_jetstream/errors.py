@@ -15,6 +15,16 @@ from typing import ClassVar
 
 #: How much of a call stack is shown.
 SHOWN_FRAMES = 40
+#: Names come from others, and may be of any length.
+SHOWN_CHARACTERS = 2_000
+
+
+def one_line(text: str) -> str:
+    """``text`` as part of a line: no line breaks, nothing that moves a cursor, not too long."""
+    line = " ".join(text.split())
+    if len(line) > SHOWN_CHARACTERS:
+        line = f"{line[:SHOWN_CHARACTERS]}…"
+    return "".join(one if one.isprintable() else "?" for one in line)
 
 
 class TargetError(Exception):
@@ -29,8 +39,8 @@ class TargetError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, reason: str, remedy: str) -> None:
-        self.reason = " ".join(reason.split()).rstrip(". ")
-        self.remedy = " ".join(remedy.split()).rstrip(".")
+        self.reason = one_line(reason).rstrip(". ")
+        self.remedy = one_line(remedy).rstrip(".")
         super().__init__(f"{self.reason}. {self.remedy}")
 
 

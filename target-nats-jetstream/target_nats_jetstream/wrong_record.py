@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.decoding import FIX_TAP
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import DataError, one_line
 from target_nats_jetstream.shown import shown
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class WrongRecord(NamedTuple):
 
     def detail(self, place: str) -> str:
         """What its dead letter says; ``place`` is that in the input: ``line 7``."""
-        return f"{place}{self._key}: {self.why}"
+        return one_line(f"{place}{self._key}: {self.why}")
 
     def error(self, place: str) -> DataError:
         """The error that ends the run."""

@@ -93,6 +93,16 @@ def test_what_stands_beside_a_record_does_not_make_it_a_wrong_one(
     assert target.ids() == [1, 2]
 
 
+def test_names_make_no_lines_of_their_own_and_no_long_ones(target: Target) -> None:
+    name = "\\u001b[31m\\n" + "x" * 300_000
+    text = f'{{"type":"RECORD","stream":"EVENTS","record":{{"ID":2,"{name}":NaN}}}}'
+    run = target.run(schema(), event(1), text)
+    assert run.code == 5
+    assert "\x1b" not in run.log
+    assert max(map(len, run.log.splitlines())) < 4_000
+    assert len(target.ledger()["PIPELINE"]["ERROR_MESSAGE"]) < 4_000
+
+
 def test_a_record_of_a_batch_file_is_a_record_too(target: Target) -> None:
     file = target.home / "batches" / "records.jsonl"
     file.parent.mkdir()
