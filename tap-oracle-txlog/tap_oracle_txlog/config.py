@@ -101,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = next((one for one in words if _same_word(one, value)), value)
             elif isinstance(value, str) and "boolean" in kinds:
                 value = _WORDS_OF_BOOLEANS.get(value.strip().lower(), value)
-            given[name] = value
+            given[name] = _encodable(name, value)
         return given
 
     @classmethod
@@ -191,7 +191,11 @@ def check(
             remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
             reason = f"unknown setting `{name}`"
             raise ConfigurationError(reason, remedy)
-    found = {name: typed(config[name], known[name]) for name in config if name not in ours}
+    found = {
+        name: _encodable(name, typed(config[name], known[name]))
+        for name in config
+        if name not in ours
+    }
     for error in Draft202012Validator(_without_type_names(schema)).iter_errors(found):
         path = (str(part) for part in error.absolute_path)  # a key may be anything
         name = ".".join(part if _PLAIN.fullmatch(part) else "*" for part in path)
@@ -217,6 +221,19 @@ def _from_text(name: str, text: str, *, is_list: bool) -> object:
     except ValueError:
         what = "list" if is_list else "object"
         refuse(name, f"is not a JSON {what}", f"Set a JSON {what}, or one in the config file")
+
+
+def _encodable(name: str, value: object) -> object:
+    """``value``, if no text in it has half a surrogate pair: nobody could be sent such a text.
+
+    JSON may have one as an escape, and Python reads bytes of the environment that are not UTF-8
+    as such.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        refuse(name, "is not valid text", "Write it in UTF-8, without halves of surrogate pairs")
+    return value
 
 
 def _same_word(word: object, text: str) -> bool:

@@ -114,6 +114,30 @@ def test_a_wrong_value_is_refused_by_what_is_allowed_and_not_shown(
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("program_name", f"{SECRET}\udcff"),  # as Python reads a byte that is not UTF-8
+        ("page_size", "1\udcff"),
+        ("log_level", "info\udcff"),
+        ("user", "\udcff"),
+        ("columns", ["ID", f"{SECRET}\ud800"]),
+        ("columns", '["\\ud800"]'),
+    ],
+)
+def test_text_that_cannot_be_encoded_is_refused_by_name(name: str, value: object) -> None:
+    said = refusal(**{name: value})
+    assert f"setting `{name}` is not valid text" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("value", [{"\ud800": SECRET}, '{"a": ["\\ud800"]}'])
+def test_nor_may_a_setting_of_the_sdk_have_such_text(value: object) -> None:
+    schema = {"properties": {"stream_maps": {"type": ["object", "null"]}}}
+    with pytest.raises(ConfigurationError, match="`stream_maps` is not valid text"):
+        check({"stream_maps": value}, schema, ())
+
+
+@pytest.mark.parametrize(
     ("text", "zone", "start"),
     [
         ("2026-07-01", None, "2026-07-01T00:00:00.000000000"),

@@ -177,3 +177,21 @@ def test_what_cannot_be_is_refused_by_name_and_without_the_value(
         NatsSettings.from_config(config)
     assert f"{named}`" in str(caught.value)
     assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"stream": "hush-hush\udcff"},  # as Python reads a byte that is not UTF-8
+        {"domain": "hush-hush\udcff"},
+        {"inbox_prefix": "hush-hush\udcff"},
+        {"backoff": "1,hush-hush\udcff"},
+        {"servers": ["nats://a", "nats://u:hush-hush\ud800@b"]},
+        {"stream_config": '{"metadata": {"hush-hush": "\\ud800"}}'},
+    ],
+)
+def test_text_that_cannot_be_encoded_is_refused_by_name(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NatsSettings.from_config(config)
+    assert f"setting `{next(iter(config))}` is not valid text" in str(caught.value)
+    assert "hush-hush" not in str(caught.value)
