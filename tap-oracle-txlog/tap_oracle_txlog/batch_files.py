@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.private_files import make_private_folder, open_private
-from tap_oracle_txlog.row import ENCODER, Row, chunks
+from tap_oracle_txlog.row import Row, chunks, encode_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,7 +127,7 @@ class BatchFiles:
 
 def _write_lines(file: IO[bytes] | gzip.GzipFile, rows: Sequence[Row | dict[str, object]]) -> None:
     for chunk in chunks(rows):
-        file.write(ENCODER.encode_lines(chunk))
+        file.write(encode_lines(chunk))
 
 
 @contextmanager

@@ -7,6 +7,9 @@ samples) ``record`` has them. Nothing here knows a database or Singer.
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import json
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
@@ -14,10 +17,13 @@ import msgspec
 from tap_oracle_txlog.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 #: Decimals are numbers with all their digits: never a float, never a string.
-ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+#: What has to reach the encoder as it is, as it alone knows its form.
+_KEPT: Final = (decimal.Decimal, dt.datetime)
 
 #: Rows that are encoded in one go: enough to be fast, few enough to fit into a processor's cache.
 CHUNK_ROWS: Final = 1_000
@@ -52,6 +58,38 @@ def row_type(names: Sequence[str]) -> type[Row]:
         reason = "a column has a backslash, a double quote or a control character in its name"
         raise ConfigurationError(reason, "List the others in `columns`") from error
     return cast("type[Row]", made)
+
+
+def encode(value: object) -> bytes:
+    """``value`` as JSON, also where a text has half a surrogate pair.
+
+    A JSON column may hold one as an escape. It is an escape again, so that what is stored gets to
+    the target, which decides about it.
+    """
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:  # UTF-8 has no form for it
+        return _escaped(msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=str))
+
+
+def encode_lines(values: Iterable[object]) -> bytes:
+    """Each of them as a line of JSON; see ``encode``."""
+    lines = list(values)
+    try:
+        return _ENCODER.encode_lines(lines)
+    except UnicodeEncodeError:
+        return b"".join(encode(one) + b"\n" for one in lines)
+
+
+def _escaped(value: object) -> bytes:
+    if isinstance(value, str):
+        return json.dumps(value).encode()
+    if isinstance(value, dict):
+        members = (_escaped(name) + b":" + _escaped(inner) for name, inner in value.items())
+        return b"{" + b",".join(members) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(map(_escaped, value)) + b"]"
+    return _ENCODER.encode(value)
 
 
 def chunks(rows: Sequence[_T], size: int = CHUNK_ROWS) -> Iterator[Sequence[_T]]:

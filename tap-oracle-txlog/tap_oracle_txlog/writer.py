@@ -20,7 +20,7 @@ from singer_sdk.singerlib import Message, RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
-from tap_oracle_txlog.row import ENCODER, chunks
+from tap_oracle_txlog.row import chunks, encode, encode_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
 
     @override
     def serialize_message(self, message: Message) -> bytes:
-        return ENCODER.encode(message.to_dict())
+        return encode(message.to_dict())
 
     @override
     def write_message(self, message: Message) -> None:
@@ -64,7 +64,7 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
         now = datetime.now(UTC)
         for chunk in chunks(rows):
             lines = map(RecordLine, repeat(stream), chunk, repeat(now))
-            self._buffer += ENCODER.encode_lines(list(lines))
+            self._buffer += encode_lines(lines)
             if len(self._buffer) >= BUFFER_BYTES:
                 self.flush()
 
@@ -73,7 +73,7 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
     ) -> None:
         """Write a BATCH message: the records of ``stream`` are in these files."""
         message = {"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": manifest}
-        self._buffer += ENCODER.encode(message) + b"\n"
+        self._buffer += encode(message) + b"\n"
         self.flush()
 
     @staticmethod

@@ -91,6 +91,32 @@ def test_numbers_keep_all_their_digits_and_text_its_characters(
     assert lines[:2] == ROWS[:2]
 
 
+HALF = "\ud800"
+HALVES: list[dict[str, object]] = [
+    {"ID": 1, "DOC": HALF, "AMOUNT": Decimal(NUMBERS)},
+    {"ID": 2, "DOC": "é", "AMOUNT": Decimal("0.00")},
+    {"ID": 3, "DOC": {HALF: [Decimal("1.10"), {"é": f"{HALF}é"}]}, "AMOUNT": None},
+]
+
+
+def test_half_a_surrogate_pair_is_an_escape_again_and_all_else_what_it_was(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    writer = SingerWriter()
+    write(writer, HALVES)
+    writer.flush()
+    page = capsysbinary.readouterr().out
+    found = [json.loads(line, parse_float=Decimal)["record"] for line in page.splitlines()]
+    assert found == HALVES
+    assert rb'"record":{"ID":1,"DOC":"\ud800","AMOUNT":' + NUMBERS.encode() + b"}" in page
+    assert '"record":{"ID":2,"DOC":"é","AMOUNT":0.00}'.encode() in page
+    now = datetime.now(UTC)
+    for one in HALVES:
+        writer.write_message(RecordMessage("T", one, time_extracted=now))
+    writer.flush()
+    assert without_time(capsysbinary.readouterr().out) == without_time(page)
+
+
 def test_every_page_says_when_it_was_read(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     before = datetime.now(UTC)
     writer = SingerWriter()

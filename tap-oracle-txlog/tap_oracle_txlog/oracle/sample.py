@@ -16,7 +16,7 @@ import msgspec
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.private_files import make_private_folder, open_private
-from tap_oracle_txlog.row import ENCODER
+from tap_oracle_txlog.row import encode
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 
@@ -52,7 +52,7 @@ def write_sample(source: OracleSource, count: int, folder: Path) -> list[str]:
         make_private_folder(folder)
         for file, document in documents.items():
             with open_private(folder / file, "wb") as lines:
-                lines.write(msgspec.json.format(ENCODER.encode(document)))
+                lines.write(msgspec.json.format(encode(document)))
         with open_private(sheet, "w", encoding="utf-8", newline="") as lines:
             writer = csv.writer(lines)
             writer.writerow(columns)
@@ -67,4 +67,4 @@ def _cell(value: object) -> str:
     """Text as it is, nothing for NULL, all else as in JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else ENCODER.encode(value).decode()
+    return value if isinstance(value, str) else encode(value).decode()
