@@ -421,6 +421,8 @@ def bookmark(**members: object) -> dict[str, Any]:
         ),
         ({}, bookmark(v=99), 5, "version 99.*Update"),
         ({}, {"bookmarks": 7}, 5, "the given state is not valid.*last run"),
+        ({}, {"type": "STATE", "value": bookmark()}, 5, "the given state is not valid"),
+        ({}, {"completed": {"singer_state": bookmark()}}, 5, "the given state is not valid"),
         ({}, {"bookmarks": {"TXLOG_EVENTS": None}}, 5, "the given state is not valid"),
         ({}, bookmark(partitions={}), 5, "the given state is not valid"),
         ({}, bookmark(partitions=[{"v": 1}]), 5, "the given state is not valid"),

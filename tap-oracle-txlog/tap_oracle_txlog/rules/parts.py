@@ -85,10 +85,14 @@ def is_before(given: str, kept: str, zone: ZoneInfo | None) -> bool:
 def check_form(state: object) -> None:
     """See that bookmarks and partitions are where they have to be.
 
+    Only an empty object has no bookmarks: any other without them is something around a state, such
+    as a whole STATE message, and would be read as a first run.
+
     Raises:
         DataError: They are not.
     """
-    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
+    missing: dict[str, Any] | None = None if state else {}
+    bookmarks = state.get("bookmarks", missing) if isinstance(state, dict) else None
     are_objects = isinstance(bookmarks, dict) and all(
         isinstance(one, dict) and _are_partitions(one.get("partitions", []))
         for one in bookmarks.values()
