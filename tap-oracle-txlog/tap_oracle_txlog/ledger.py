@@ -54,6 +54,7 @@ _ERROR_TABLE: Final[dict[object, tuple[type[TapError], str]]] = {
     **dict.fromkeys((1046, 1049), (ConfigurationError, "Check mariadb_database or ledger_url")),
     2026: (ConfigurationError, "Check the mariadb_ssl settings and the server's certificate"),
     mariadb.NOT_UNDERSTOOD: _NOT_MARIADB,
+    mariadb.NOT_TAKEN: (ConfigurationError, "Check mariadb_host, or ledger_url and its options"),
     mariadb.CANNOT_LOAD: _METHOD,
     mariadb.WITHHELD: (ConfigurationError, mariadb.VERIFY),
     **dict.fromkeys(

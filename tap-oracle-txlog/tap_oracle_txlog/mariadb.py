@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Numbers of the client's own errors, as MySQL has them.
 NOT_UNDERSTOOD: Final = 2027
+NOT_TAKEN: Final = 2034
 CANNOT_LOAD: Final = 2059
 WITHHELD: Final = 2061
 
@@ -88,12 +89,28 @@ def connect(
         Error: Also where the driver refuses what it is asked for, and where what answers makes no
             sense to it, so that it falls over.
     """
+    connection = _prepared(dialect, arguments, named)
     try:
-        return dialect.connect(*arguments, **named)
+        connection.connect()
     except Error:
         raise
     except Exception as error:
         raise OperationalError(*_meaning(error)) from error
+    return connection
+
+
+def _prepared(dialect: sa.Dialect, arguments: Sequence[Any], named: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the driver's
+    """A connection that is not open yet: what fails here is not the server's doing."""
+    try:
+        connection: Any = dialect.connect(*arguments, **{**named, "defer_connect": True})
+    except Exception as error:
+        what = "the URL has an option that the driver does not take"
+        raise OperationalError(NOT_TAKEN, what) from error
+    try:
+        connection.host.encode("idna")
+    except UnicodeError as error:
+        raise OperationalError(NOT_TAKEN, "the host has no valid name") from error
+    return connection
 
 
 def _meaning(error: Exception) -> tuple[int, str]:

@@ -411,6 +411,30 @@ def bookmark(**members: object) -> dict[str, Any]:
             4,
             "`sqlalchemy_url`.*Check the URL",
         ),
+        (
+            {"sqlalchemy_url": "oracle+oracledb://etl:x@nohost.invalid/d"},
+            None,
+            4,
+            "cannot open the database of `sqlalchemy_url`.*Check the URL and the server",
+        ),
+        (
+            {"sqlalchemy_url": "mysql+pymysql://etl@127.0.0.1:1/d?nope=1"},
+            None,
+            2,
+            "`sqlalchemy_url`: the URL has an option that the driver does not take.*options",
+        ),
+        (
+            {"sqlalchemy_url": "mysql+pymysql://etl@a..b:1/d"},
+            None,
+            2,
+            "`sqlalchemy_url`: the host has no valid name",
+        ),
+        (
+            {"state_from_ledger": True, "ledger_url": "mysql://etl@127.0.0.1:1/d?nope=1"},
+            None,
+            2,
+            "the URL has an option that the driver does not take.*ledger_url",
+        ),
         ({}, bookmark(table="SPC.OTHER"), 5, "table is SPC.OTHER, not TXLOG_EVENTS"),
         ({}, bookmark(replication_key="X"), 5, "replication_key is X, not EVENT_TIMESTAMP"),
         (

@@ -10,7 +10,7 @@ from tap_oracle_txlog.errors import (
     SourceUnreachableError,
     TapError,
 )
-from tap_oracle_txlog.mariadb import WITHHELD
+from tap_oracle_txlog.mariadb import NOT_TAKEN, WITHHELD
 from tap_oracle_txlog.source import SourceLostError
 
 _LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -24,6 +24,8 @@ def error_text(error: Exception) -> str:
     """The database's own words, without the statement and its values; none about values."""
     if isinstance(error, sa.exc.DataError):
         return type(error.orig).__name__
+    if isinstance(error, OSError):  # a driver's own look-up of the host
+        return error.strerror or type(error).__name__
     origin = getattr(error, "orig", None)
     if origin is not None and len(origin.args) > 1 and isinstance(origin.args[0], int):
         return f"{origin.args[-1]} ({origin.args[0]})"  # as PyMySQL has it
@@ -42,6 +44,8 @@ def cannot_open(error: Exception) -> TapError:
             "Add ?ssl_ca=/path/ca.pem to the URL: the password is sent only to a verified server"
         )
         return ConfigurationError(reason, remedy)
+    if number == NOT_TAKEN:
+        return ConfigurationError(reason, "Check the host and the options of the URL")
     return SourceUnreachableError(reason, "Check the URL and the server")
 
 

@@ -34,7 +34,7 @@ def connect(url: str) -> sa.Connection:
         reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
         remedy = "Use dialect+driver://… with its driver"
         raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, OSError) as error:
         raise cannot_open(error) from error
 
 

@@ -50,6 +50,9 @@ _METHOD: Final = ErrorKind(
 _NOT_MARIADB: Final = ErrorKind(
     ConfigurationError, "Check `mariadb_host` and `mariadb_port`: is it the MariaDB server?"
 )
+_NOT_TAKEN: Final = ErrorKind(
+    ConfigurationError, "Check `mariadb_host`, or `ledger_url` and its options"
+)
 _SETUP: Final = ErrorKind(
     ConfigurationError,
     "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` create the table",
@@ -84,6 +87,7 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
     2013: _AWAY,  # connection lost during a query
     2026: _TLS,  # the server offers no TLS
     2027: _NOT_MARIADB,  # an answer that makes no sense
+    2034: _NOT_TAKEN,  # a host or an option that nobody can use
     2059: _METHOD,  # an authentication method that the driver does not have
     2061: _WITHHELD,  # an authentication method that would give the password away
     4031: _AWAY,  # disconnected because of inactivity

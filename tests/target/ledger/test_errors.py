@@ -36,7 +36,7 @@ EXPECTED: dict[type[TargetError], set[int | str]] = {
     },
     AccessDeniedError: {1044, 1045, 1129, 1130, 1142, 1143, 1698},
     ConfigurationError: {
-        1046, 1049, 1146, 2026, 2027, 2059, 2061,
+        1046, 1049, 1146, 2026, 2027, 2034, 2059, 2061,
         "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY",
     },
 }  # fmt: skip
@@ -73,6 +73,27 @@ def test_a_lost_connection_is_known_by_its_loss_whatever_its_number() -> None:
 
     assert kind_of(lost)[0].error is UnreachableError
     assert kind_of(refused)[0].error is TargetError
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"ledger_url": "mysql://u:p@127.0.0.1:1/d?nope=s3cret"}, "has an option that the driver"),
+        ({"ledger_url": "mysql://u:p@127.0.0.1:1/d?charset=s3cret"}, "has an option that the driv"),
+        ({"ledger_url": "mysql://u:p@a..b/d"}, "the host has no valid name"),
+        ({"ledger_url": f"mysql://u:p@{'a' * 64}/d"}, "the host has no valid name"),
+        ({"mariadb_host": "a..b", "mariadb_database": "d", "mariadb_user": "u"}, "the host has no"),
+    ],
+)
+def test_a_host_or_an_option_that_nobody_can_use_is_a_setting_to_correct(
+    config: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Ledger(LedgerSettings.from_config(config)).check()
+
+    assert complaint in str(caught.value)
+    assert "Check `mariadb_host`, or `ledger_url`" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("error", [RecursionError, NotImplementedError, RuntimeError])
