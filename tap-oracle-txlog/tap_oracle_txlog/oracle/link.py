@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import oracledb
 
+from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle import dictionary
 from tap_oracle_txlog.oracle.connection import close, connect
 from tap_oracle_txlog.oracle.errors import classify
@@ -42,8 +43,12 @@ class Link:
             "user": settings.user_label,
             "table": settings.table_name.label,
         }
-        with self._explained(quotes_dsn=True):
-            self._connection = connect(settings)
+        try:
+            with self._explained(quotes_dsn=True):
+                self._connection = connect(settings)
+        except UnicodeError:  # of Python's codec for the names of hosts
+            reason = "setting `dsn` has a host with no valid name"
+            raise ConfigurationError(reason, "Between its dots are 1 to 63 characters") from None
 
     @property
     def version(self) -> str:

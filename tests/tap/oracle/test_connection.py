@@ -144,6 +144,8 @@ def test_a_peer_that_is_no_listener_is_unreachable(listener: socket.socket) -> N
     [
         ({"dsn": "NOBODY"}, "not in any tnsnames.ora"),
         ({"dsn": "NOBODY", "config_dir": "/nonexistent"}, "not in any tnsnames.ora"),
+        ({"dsn": "a..b:1521/X"}, "`dsn` has a host with no valid name"),
+        ({"dsn": f"{'a' * 64}:1521/X"}, "`dsn` has a host with no valid name"),
         ({"dsn": "(DESCRIPTION=("}, "not an alias, Easy Connect string"),
         ({"dsn": "config-file:///nonexistent.json"}, "configuration store"),
         ({"dsn": "config-nobody://x"}, "not an alias, Easy Connect string"),
