@@ -83,8 +83,7 @@ class BatchFiles(NamedTuple):
             except (ImportError, ValueError) as error:  # as fsspec has it
                 raise unusable(str(path), error) from error
             except (OSError, EOFError, zlib.error) as error:
-                cause = getattr(error, "strerror", None) or error
-                reason = f"BATCH file {name} cannot be read: {cause}"
+                reason = f"BATCH file {name} cannot be read: {_cause(error)}"
                 raise DataError(reason, "Run the tap again; earlier records are safe") from error
 
     def remove(self) -> None:
@@ -96,6 +95,13 @@ class BatchFiles(NamedTuple):
             except OSError as error:
                 name = shown(str(path))
                 logger.warning("BATCH file %s cannot be removed: %s", name, error.strerror)
+
+
+def _cause(error: Exception) -> str:
+    """Why a file cannot be read; never in the words of a library, which may show what is in it."""
+    if isinstance(error, (gzip.BadGzipFile, EOFError, zlib.error)):
+        return "it is not gzip, or not all of it"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _runs(file: IO[bytes] | gzip.GzipFile, name: str, bounds: Bounds) -> Iterator[list[bytes]]:

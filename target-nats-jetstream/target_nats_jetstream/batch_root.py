@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from target_nats_jetstream.config import refuse
 from target_nats_jetstream.errors import ConfigurationError, DataError, place_of
 from target_nats_jetstream.shown import shown
 
@@ -44,9 +45,18 @@ class BatchRoot:
 
     @classmethod
     def of(cls, batch_config: Mapping[str, Any] | None) -> BatchRoot:
-        """The root that the setting `batch_config` names."""
+        """The root that the setting `batch_config` names.
+
+        Raises:
+            ConfigurationError: It names none that can be.
+        """
         storage = (batch_config or {}).get("storage") or {}
-        return cls(storage.get("root") or DEFAULT_ROOT, storage.get("params"))
+        root, params = storage.get("root") or DEFAULT_ROOT, storage.get("params") or {}
+        if "\0" in root:
+            refuse("batch_config.storage.root", "has a NUL in it", "Set a path or a URL")
+        if not isinstance(params, dict):
+            refuse("batch_config.storage.params", "is not an object", CHECK_STORAGE)
+        return cls(root, params)
 
     def find(self, url: str) -> Path | UPath:
         """The file that a manifest names ``url``; a local one is there, without a link in its path.

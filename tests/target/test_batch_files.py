@@ -195,6 +195,15 @@ def test_a_file_that_breaks_off_ends_the_run_after_what_could_be_read(
     assert files_in(folder) == ["2"]
 
 
+def test_what_follows_the_gzip_in_a_file_is_not_shown(target: Target, folder: Path) -> None:
+    path = folder / "1"
+    path.write_bytes(gzip.compress(b'{"ID": 1}\n') + b"SECRET")
+    run = target.run(schema(), batch(path.as_uri(), compression="gzip"))
+    assert run.code == 5
+    assert f"BATCH file {path} cannot be read: it is not gzip, or not all of it. " in run.error
+    assert "'SE'" not in run.log
+
+
 def test_a_line_that_is_no_record_names_itself(target: Target, folder: Path) -> None:
     path = folder / "1"
     path.write_bytes(json.dumps(rows(1, 1)[0]).encode() + b"\n\n[1, 2]\n")

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.batch_root import DEFAULT_ROOT, BatchRoot, name_below, unusable
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.shown import SHOWN_CHARACTERS, shown
 
 if TYPE_CHECKING:
@@ -152,6 +152,21 @@ def test_without_a_setting_it_is_the_folder_of_the_taps_default(
     for config in (None, {}, {"storage": None}, {"encoding": {"format": "jsonl"}}):
         found = BatchRoot.of(config).find(f"file://{root}/{DEFAULT_ROOT}/3.jsonl")
         assert found == root / DEFAULT_ROOT / "3.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ({"root": "x\0"}, "`batch_config.storage.root` has a NUL in it"),
+        ({"root": "memory://x", "params": 5}, "`batch_config.storage.params` is not an object"),
+        ({"root": "memory://x", "params": ["a"]}, "`batch_config.storage.params` is not an object"),
+    ],
+)
+def test_a_storage_that_cannot_be_is_a_setting_to_correct(
+    storage: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        BatchRoot.of({"storage": storage}).find("memory://x/1.jsonl")
 
 
 def test_a_root_elsewhere_is_that_of_the_settings() -> None:
