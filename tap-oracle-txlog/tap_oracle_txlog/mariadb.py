@@ -1,4 +1,4 @@
-"""What PyMySQL is told: where the server is, how the line is encrypted, and what it may send.
+"""How PyMySQL connects: to which server, how encrypted, and which passwords it may send.
 
 A server that nobody has verified may be anybody. It gets a proof that the password is known, and
 never the password, whichever authentication method it asks for.
@@ -145,8 +145,8 @@ def parsed(ledger_url: str) -> sa.URL:
     """The URL of a ledger, with the driver that is used.
 
     Raises:
-        ConfigurationError: It is none, a part of the password would count as host or database, or
-            it says how to encrypt.
+        ConfigurationError: It is not such a URL, a part of the password would count as host or
+            database, or it has an option that weakens the login.
     """
     try:
         url = sa.make_url(ledger_url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from typing_extensions import override
@@ -29,6 +30,7 @@ MAX_DELAYS: Final = 1000
 class OldSettings(Settings, frozen=True, kw_only=True):
     """Settings that have been replaced; each is marked as ``old``."""
 
+    @abstractmethod
     def instead(self, config: dict[str, Any]) -> dict[str, Any]:
         """The settings that replace them.
 
@@ -38,7 +40,6 @@ class OldSettings(Settings, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: They contradict each other, or what is set.
         """
-        raise NotImplementedError
 
     @classmethod
     def translated(cls, config: Mapping[str, Any]) -> dict[str, Any]:

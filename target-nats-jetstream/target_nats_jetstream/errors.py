@@ -93,7 +93,7 @@ def call_stack(error: BaseException) -> str:
 
 
 def unexpected(error: Exception) -> TargetError:
-    """What no rule explains: a fault of this package, told without the error's own text."""
+    """An error that no rule explains: a bug in this package. Its own text is not shown."""
     return TargetError(
         f"unexpected {place_of(error)}", "Set `log_level: DEBUG` to see the call stack"
     )

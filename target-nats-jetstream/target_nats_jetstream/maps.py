@@ -1,7 +1,7 @@
 """The SDK's stream maps, and what goes wrong in them: the setting, or one record.
 
-Errors of an expression carry values of the record in their text. They are told by their type and by
-the field and the expression of the setting, which stand in the frame that evaluated it.
+The text of an error in an expression may contain values of the record. Such an error is reported by
+its type, and by the field and the expression of the setting, which the frame that evaluated it has.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def settings_explained(stream: str | None = None) -> Iterator[None]:
     """
     try:
         yield
+    # The SDK answers an `__else__` other than null with NotImplementedError.
     except (MapExpressionError, StreamMapConfigError, NotImplementedError) as error:
         raise _mistake(stream, str(error)) from None  # the SDK's words for the setting
     except TargetError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from typing_extensions import override
@@ -28,6 +29,7 @@ MAX_DELAYS: Final = 1000
 class OldSettings(Settings, frozen=True, kw_only=True):
     """Settings that have been replaced; each is marked as ``old``."""
 
+    @abstractmethod
     def instead(self, config: dict[str, Any]) -> dict[str, Any]:
         """The settings that replace them.
 
@@ -37,7 +39,6 @@ class OldSettings(Settings, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: They contradict each other, or what is set.
         """
-        raise NotImplementedError
 
     @classmethod
     def translated(cls, config: Mapping[str, Any]) -> dict[str, Any]:

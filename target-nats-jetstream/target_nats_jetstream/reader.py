@@ -124,7 +124,7 @@ class SingerReader(GenericSingerReader[bytes]):
         line: bytes | str,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> str:
-        """Give one message to its callback; tells its type.
+        """Pass one message to its callback, and return its type.
 
         A record that cannot be decoded arrives as null: it is one wrong record among others. One
         that can be is a record, whatever stands beside it.

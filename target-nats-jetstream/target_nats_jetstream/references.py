@@ -44,7 +44,7 @@ def check_references(stream: str, schema: Mapping[str, Any]) -> None:
 
 
 def refuse_retrieval(uri: str) -> NoReturn:
-    """What a validator calls for a document that a schema does not have: there is none.
+    """Refuse to fetch a document; validators call it for what a schema refers to outside itself.
 
     Raises:
         LookupError: Always.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class BrokenRule(Protocol):
-    """What a validator tells of one rule that is broken."""
+    """What a validator reports about a broken rule."""
 
     @property
     def instance_path(self) -> Sequence[str | int]:

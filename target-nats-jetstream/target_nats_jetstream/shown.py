@@ -1,4 +1,4 @@
-"""Text of others in lines of ours: one line of it, and no secret."""
+"""Text from outside, made safe for our own messages: one line, no secrets."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class SinkTarget(Protocol):
         """Treat a record that cannot be published as ``on_error`` says.
 
         Args:
-            wrong: What is told of it.
+            wrong: What is wrong with it.
             offset: Of its line behind the one that is being read.
 
         Raises:
@@ -189,7 +189,7 @@ class JetStreamSink(RecordSink):
             text: The same as JSON.
             came: As it came: what a dead letter holds.
             offset: As with ``refuse``.
-            original: What it is told from others by, where that is not ``text``.
+            original: What its id is made from, if that is not ``text``.
         """
         misfit = self._misfit(record)
         if misfit is None:

@@ -1,4 +1,4 @@
-"""A record that cannot be published: what is told of it, as a dead letter and as an error.
+"""A record that cannot be published: what its dead letter and its error say.
 
 One record is wrong, not the run: with ``on_error: dead_letter`` it is put aside as it came, byte
 for byte, and the run goes on. Either way people get to know where it stands, its key and the cause,

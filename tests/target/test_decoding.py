@@ -1,4 +1,4 @@
-"""What cannot be decoded is one record, and is told by its field and its flaw, never by a value."""
+"""What cannot be decoded is one record, reported by its field and its flaw, never by a value."""
 
 from __future__ import annotations
 

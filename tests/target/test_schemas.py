@@ -1,4 +1,4 @@
-"""Each schema is read by the draft that it is of; what is no schema is told by its place.
+"""Each schema is read by the draft that it is of; what is not a schema is reported by its place.
 
 The cases are written from the specifications: for each keyword whose meaning a draft has changed,
 what the draft says about an instance. docs/validation.md has the comparison with the public suite.

@@ -20,7 +20,7 @@ DEEP = "[" * 20_000 + "]" * 20_000
 INVALID = '{"type":"RECORD","stream":"EVENTS", "time_extracted": "x", "record" : %s }'
 SETTINGS = "or set `on_error: dead_letter`"
 
-#: The record as it comes, and what is told of it.
+#: The record as it comes, and what is reported.
 WRONG: dict[str, tuple[str, str]] = {
     "NaN": (
         f'{{"ID": 2, "DATA": "{ROW_CONTENT}", "V": NaN}}',

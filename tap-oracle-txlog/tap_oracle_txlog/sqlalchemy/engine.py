@@ -1,6 +1,6 @@
-"""The engine behind ``sqlalchemy_url``: its URL as it is meant, its password for it alone.
+"""The engine behind ``sqlalchemy_url``: a URL that is meant, and a password that stays secret.
 
-PyMySQL would give the password to any server that asks for it. Another driver does as it does.
+PyMySQL would send the password to any server that asks for it. Other drivers are left as they are.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _refuse_torn(text: str, url: sa.URL | None) -> None:
 
 
 def _login(url: sa.URL) -> dict[str, Any]:
-    """PyMySQL verifies where it is told an authority, and nothing that may make less of it."""
+    """PyMySQL verifies a server if the URL names an authority and nothing that weakens that."""
     told = {key for key in url.query if key.startswith("ssl")}
     verified = bool(told & _AUTHORITY) and told <= _AUTHORITY | _OF_THE_CLIENT
     return mariadb.login(url.password, verified=verified)

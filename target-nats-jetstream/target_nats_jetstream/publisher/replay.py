@@ -47,11 +47,12 @@ class Replayed:
     """What became of the dead letters of the stream and of the file.
 
     Args:
-        published: They were published, and removed from where they were.
-        invalid: They stay, because a wrong record would be wrong again: it is for the tap to send
-            another one.
-        unpublishable: They stay, because server or stream do not take them; each is told.
-        foreign: They stay, because they are no dead letters.
+        published: How many were published, and removed from where they were.
+        invalid: How many stay because a wrong record would be wrong again: the tap has to send a
+            correct one.
+        unpublishable: How many stay because the server or the stream does not accept them. Each is
+            reported in a warning.
+        foreign: How many messages or lines stay because they are not dead letters.
     """
 
     published: int = 0

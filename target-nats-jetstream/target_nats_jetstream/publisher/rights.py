@@ -1,6 +1,6 @@
 """The least rights that NATS has to give, for the settings at hand.
 
-A server tells of a missing right only when it is used, and some are used for the first time in the
+A server reports a missing right only when it is used, and some are used for the first time in the
 second run, or at the first dead letter. So these are tried at the start.
 """
 
