@@ -222,11 +222,18 @@ class JetStreamSink(RecordSink):
             message: The RECORD, for its time and version.
             came: The record as it came.
         """
+        try:
+            encoded = encode(record)
+        except (TypeError, UnicodeEncodeError):
+            why = "`stream_maps` makes a value that JSON does not have"
+            self._target.refuse(self.unmapped(came, why))
+            return
         original = None
         if self.include_sdc_metadata_properties:
-            original = encode(record)  # a time of day does not make another record
+            original = encoded  # a time of day does not make another record
             self._add_sdc_metadata_to_record(record, dict(message), {})
-        self._deliver(record, encode(record), came, original=original)
+            encoded = encode(record)
+        self._deliver(record, encoded, came, original=original)
         self.record_counter_metric.increment()
 
     def unmapped(self, came: bytes, why: str) -> WrongRecord:

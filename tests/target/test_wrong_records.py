@@ -119,6 +119,16 @@ def test_a_record_of_a_batch_file_is_a_record_too(target: Target) -> None:
     assert "record 2 of the BATCH in line 2 (ID=2): field V is NaN" in run.log
 
 
+@pytest.mark.parametrize(("on_error", "code"), [("dead_letter", 0), ("fail", 5)])
+def test_a_map_may_make_what_json_does_not_have(target: Target, on_error: str, code: int) -> None:
+    maps = {"EVENTS": {"X": "str"}}
+    run = target.run(schema(), event(1), state(1), on_error=on_error, stream_maps=maps)
+    assert run.code == code
+    assert "line 2" in run.log
+    assert "`stream_maps` makes a value that JSON does not have" in run.log
+    assert target.server.messages(f"{target.stream}_DLQ") == (1 if code == 0 else 0)
+
+
 def test_a_record_that_a_map_cannot_take_is_put_aside_as_it_came(target: Target) -> None:
     run = target.run(
         *(schema(), event(1), event(2), event(3), state(3)),
