@@ -74,6 +74,7 @@ def keyless() -> tuple[TargetNatsJetstream, JetStreamSink, Taken]:
 @example(record={}, blanks=False)
 @example(record={"data_type": 1, "trace_id": None}, blanks=True)
 @example(record={'": ': '": '}, blanks=False)
+@example(record={": ": None}, blanks=True)
 @example(record={":": None}, blanks=True)
 @example(record={"_sdc_deleted_at": "2026-01-01T00:00:00Z"}, blanks=True)
 def test_both_ways_make_the_same_message(
@@ -90,7 +91,7 @@ def test_both_ways_make_the_same_message(
     short, long = taken.messages
     taken.messages.clear()
     assert read(short) == read(long)
-    assert b'": ' not in short.payload or '": ' in str(record)
+    assert short.payload == msgspec.json.format(short.payload, indent=-1)
 
 
 def test_the_bytes_of_a_record_are_kept() -> None:
