@@ -10,8 +10,8 @@ import pytest
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.dead_letters import append
 from target_nats_jetstream.publisher.intake import DeadLetter
+from target_nats_jetstream.publisher.letter_file import append
 from target_nats_jetstream.publisher.limits import Violation
 from tests.support.modes import mode_of
 

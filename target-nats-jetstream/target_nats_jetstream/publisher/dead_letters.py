@@ -7,23 +7,17 @@ again does no harm.
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from target_nats_jetstream.errors import ConfigurationError, DataError
-from target_nats_jetstream.message import Message
-from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.definition import letters_config
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
+from target_nats_jetstream.publisher.letter_file import append
+from target_nats_jetstream.publisher.letters import to_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +26,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.settings import NatsSettings
 
-SUBJECT, REASON, DETAIL, HEADERS = (
-    f"Dead-Letter-{name}" for name in ("Subject", "Reason", "Detail", "Headers")
-)
-#: The reason of a record that is wrong itself, whatever server and stream take.
-INVALID: Final = "invalid"
 PLACE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
@@ -111,111 +100,3 @@ class DeadLetters:
                 if not ended.is_name_in_use:
                     raise
             self._create = False
-
-
-def to_headers(letter: DeadLetter) -> dict[str, str]:
-    """The headers of a dead letter: ASCII, whatever was in the message."""
-    message = letter.message
-    return {
-        "Nats-Msg-Id": message.id,
-        SUBJECT: quote(message.subject, safe=".*>"),
-        REASON: letter.violation.reason,
-        DETAIL: quote(letter.violation.detail, safe=" ,.:;()'\""),
-        **({HEADERS: json.dumps(dict(message.headers))} if message.headers else {}),
-    }
-
-
-class StoredLetter(NamedTuple):
-    """A dead letter that was put away: the message, and the reason in one word."""
-
-    message: Message
-    reason: str
-
-
-def from_headers(headers: Mapping[str, str], payload: bytes) -> StoredLetter | None:
-    """The letter that a message in the stream is; None for a message of somebody else.
-
-    Whoever may write to that stream must not make a message of ours do what only NATS does, such as
-    roll up the stream: a letter never has a header of NATS.
-    """
-    try:
-        own = msgspec.json.decode(headers.get(HEADERS, "{}"), type=dict[str, str])
-        message_id, subject = headers["Nats-Msg-Id"], unquote(headers[SUBJECT])
-        reason = headers[REASON]
-    except (KeyError, ValueError, msgspec.DecodeError):
-        return None
-    if _has_nats_headers(own):
-        return None
-    return StoredLetter(Message(subject, message_id, payload, headers=own or None), reason)
-
-
-def _has_nats_headers(headers: Mapping[str, str]) -> bool:
-    return any(name.lower().startswith("nats-") for name in headers)
-
-
-def append(file: Path, letter: DeadLetter) -> None:
-    """Append one line to the file, down to the disk.
-
-    Raises:
-        DataError: It cannot be written.
-    """
-    message = letter.message
-    line: dict[str, Any] = {
-        "id": message.id,
-        "subject": message.subject,
-        "reason": letter.violation.reason,
-        "detail": letter.violation.detail,
-        "headers": dict(message.headers or {}),
-    }
-    try:
-        line["payload"] = message.payload.decode()
-    except UnicodeDecodeError:
-        line["payload_base64"] = base64.b64encode(message.payload).decode()
-    try:
-        with open_private(file, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
-    except OSError as error:
-        reason = f"dead letter {message.id} cannot be written to {file}: {error.strerror}"
-        raise DataError(reason, "Set `dead_letter_file` to a file that can be written") from error
-
-
-def count_in(file: Path) -> int:
-    """How many dead letters the file holds; none where it is not there.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
-    try:
-        with file.open("rb") as lines:
-            return sum(1 for line in lines if line.strip())
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        reason = f"cannot read the dead letters in {file}: {error.strerror}"
-        raise ConfigurationError(reason, "Make `dead_letter_file` readable") from error
-
-
-class _Line(msgspec.Struct):
-    """A line of the file; the payload is text, or base64 where it is none."""
-
-    id: str
-    subject: str
-    reason: str
-    headers: dict[str, str]
-    payload: str = ""
-    payload_base64: str = ""
-
-
-def from_line(text: bytes | str) -> StoredLetter | None:
-    """The letter that a line of the file holds; None where it holds none."""
-    try:
-        line = msgspec.json.decode(text, type=_Line)
-        payload = base64.b64decode(line.payload_base64) or line.payload.encode()
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
-    if _has_nats_headers(line.headers):
-        return None
-    message = Message(line.subject, line.id, payload, headers=line.headers or None)
-    return StoredLetter(message, line.reason)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_nats_jetstream.errors import UnreachableError
-from target_nats_jetstream.publisher.dead_letters import count_in
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
+from target_nats_jetstream.publisher.letter_file import count_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

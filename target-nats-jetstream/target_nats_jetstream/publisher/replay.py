@@ -9,23 +9,19 @@ from __future__ import annotations
 import base64
 import dataclasses
 import logging
-import os
-import shutil
 from email.parser import BytesHeaderParser
 from functools import partial
-from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from target_nats_jetstream.errors import ConfigurationError, DataError, UnreachableError
-from target_nats_jetstream.private_files import open_private
-from target_nats_jetstream.publisher.dead_letters import INVALID, from_headers, from_line
+from target_nats_jetstream.errors import DataError, UnreachableError
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
+from target_nats_jetstream.publisher.letter_file import CHUNK, take_out
+from target_nats_jetstream.publisher.letters import INVALID, from_headers
 from target_nats_jetstream.publisher.limits import Limits
 from target_nats_jetstream.publisher.publisher import Publisher
 
@@ -33,10 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.dead_letters import StoredLetter
+    from target_nats_jetstream.publisher.letters import StoredLetter
     from target_nats_jetstream.publisher.settings import NatsSettings
 
-CHUNK = 100
 ACK_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
@@ -70,7 +65,7 @@ def replay_dead_letters(settings: NatsSettings) -> Replayed:
     replay = _Replay(settings)
     try:
         _from_stream(settings, replay)
-        _from_file(Path(settings.dead_letter_file), replay)
+        take_out(Path(settings.dead_letter_file), replay.take)
     finally:
         replay.close()
     return replay.replayed
@@ -168,40 +163,3 @@ async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Sto
 async def _delete(epoch: Epoch, *, stream: str, seqs: Sequence[int]) -> None:
     for seq in seqs:
         await epoch.api(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
-
-
-def _from_file(file: Path, replay: _Replay) -> None:
-    """Replay the lines of the file under another name: a running target appends to it meanwhile.
-
-    Raises:
-        ConfigurationError: It is a folder, a pipe or a device.
-    """
-    file = file.resolve()  # the file moves, not a link to it
-    if file.exists() and not file.is_file():
-        reason = f"`dead_letter_file` {file} is not a regular file, so it cannot be replayed"
-        raise ConfigurationError(reason, "Set it to the file that the target has written")
-    taken = file.with_name(f"{file.name}.replaying")
-    if taken.exists():  # a replay was killed
-        _give_back(taken, file, BytesIO(taken.read_bytes()).readlines())
-    if not file.exists():
-        return
-    file.rename(taken)
-    kept: list[bytes] = []
-    with taken.open("rb") as lines:
-        try:
-            while chunk := list(islice(lines, CHUNK)):
-                kept += chunk
-                done = replay.take([from_line(line) for line in chunk])
-                stay = [line for line, gone in zip(chunk, done, strict=True) if not gone]
-                kept[-len(chunk) :] = stay
-        finally:
-            _give_back(taken, file, [*kept, *lines])
-
-
-def _give_back(taken: Path, file: Path, lines: Sequence[bytes]) -> None:
-    with open_private(file, "ab") as end:
-        end.writelines(line.removesuffix(b"\n") + b"\n" for line in lines)
-        end.flush()
-        os.fsync(end.fileno())
-    shutil.copymode(taken, file)
-    taken.unlink()

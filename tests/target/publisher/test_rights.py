@@ -9,9 +9,9 @@ import pytest
 
 from target_nats_jetstream.errors import AccessDeniedError, TargetError
 from target_nats_jetstream.message import Message
-from target_nats_jetstream.publisher.dead_letters import to_headers
 from target_nats_jetstream.publisher.inspection import stream_state
 from target_nats_jetstream.publisher.intake import DeadLetter
+from target_nats_jetstream.publisher.letters import to_headers
 from target_nats_jetstream.publisher.limits import Violation
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.replay import replay_dead_letters
