@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import decimal
 import logging
 from itertools import starmap
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,9 @@ from tap_oracle_txlog.sqlalchemy.types import (
     json_schema,
     python_type,
     sort_as_text,
+    whole,
 )
+from tap_oracle_txlog.sqlalchemy.wrong_value import wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -162,7 +163,7 @@ class SqlAlchemySource:
         if after.at == BEGINNING:
             self._warn_of_early_keys()
         statement = self._statements.page(self._columns, after, limit, until, known)
-        return self._page(*self._read(statement, limit))
+        return self._rows(statement, limit)
 
     def keys(
         self, after: Position, limit: int, *, until: Instant | None = None
@@ -174,17 +175,17 @@ class SqlAlchemySource:
             return []
         keys, ids = zip(*fetched, strict=True)
         with self._explained():
-            return Position.of_rows(self._instants(keys), _whole(ids))
+            return Position.of_rows(self._instants(keys), whole(ids))
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """See ``source.Source``."""
         statement = self._statements.rows_at(self._columns, positions)
-        return self._page(*self._read(statement, len(positions) + 1))
+        return self._rows(statement, len(positions) + 1)
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """See ``source.Source``."""
         statement = self._statements.null_key_page(self._columns, after_id, limit)
-        return self._page(*self._read(statement, limit))
+        return self._rows(statement, limit)
 
     def null_keys(self, limit: int) -> int:
         """See ``source.Source``."""
@@ -223,10 +224,21 @@ class SqlAlchemySource:
         """Errors of the database leave as what they mean."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError, ArithmeticError) as error:
             reason = f"cannot read {self._table.fullname} by {self._key.name}: {error_text(error)}"
             raise_if_lost(error, reason)
             raise DataError(reason, "Check that its values are of their column's type") from error
+
+    def _rows(self, statement: sa.Select[Any], limit: int) -> Page:
+        try:
+            return self._page(*self._read(statement, limit))
+        except DataError as error:
+            columns = list(zip(self._columns, self._converters, strict=True))
+            found = self._by_storage and wrong_value(self._connection, statement, self._id, columns)
+            if not found:
+                raise
+            reason = f"cannot read {self._table.fullname}: {found}"
+            raise DataError(reason, error.remedy) from error
 
     def _page(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         """Column by column, which costs half of what it would row by row."""
@@ -237,7 +249,7 @@ class SqlAlchemySource:
 
     def _converted(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         columns = list(zip(*fetched, strict=True))
-        keys, ids = self._instants(columns[self._key_place]), _whole(columns[self._id_place])
+        keys, ids = self._instants(columns[self._key_place]), whole(columns[self._id_place])
         values = [
             convert(column) for convert, column in zip(self._converters, columns, strict=True)
         ]
@@ -282,17 +294,3 @@ NO_IDS = (bool, float, bytes, dict, dt.datetime, dt.date)
 
 #: Rows that are before every position are counted up to here.
 EARLY_KEYS_COUNTED = 1_000
-
-
-def _whole(ids: Sequence[Any]) -> Sequence[Any]:
-    """The ids as the driver has them, but integers where decimals are such.
-
-    Raises:
-        TypeError: There are numbers and texts among them, as SQLite allows: they have no order.
-    """
-    types = set(map(type, ids)) - {type(None)}
-    if len(types) > 1:
-        raise TypeError
-    if decimal.Decimal not in types:
-        return ids
-    return [int(one) if one == one.to_integral_value() else one for one in ids]

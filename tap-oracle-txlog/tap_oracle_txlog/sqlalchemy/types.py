@@ -114,6 +114,20 @@ def _exact(value: Any) -> object:  # noqa: ANN401  # whatever the driver has for
     return decimal.Decimal(repr(value)) if isinstance(value, float) else value
 
 
+def whole(ids: Sequence[Any]) -> Sequence[Any]:
+    """The ids as the driver has them, but integers where decimals are such.
+
+    Raises:
+        TypeError: There are numbers and texts among them, as SQLite allows: they have no order.
+    """
+    types = set(map(type, ids)) - {type(None)}
+    if len(types) > 1:
+        raise TypeError
+    if decimal.Decimal not in types:
+        return ids
+    return [int(one) if one == one.to_integral_value() else one for one in ids]
+
+
 def exact_json(url: sa.URL) -> dict[str, Callable[[str], object]]:
     """The argument that makes an engine read JSON with all digits, where its dialect takes one."""
     dialect = url.get_dialect()

@@ -388,6 +388,32 @@ def test_a_time_that_the_calendar_does_not_have_is_refused_in_any_column(
 
 
 @pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        ("DATE", "soon"),
+        ("DATETIME", "soon"),
+        ("DECIMAL(9, 2)", "much"),
+        ("JSON", "{"),
+        ("BLOB", "text"),
+    ],
+)
+def test_a_value_that_is_none_of_its_type_is_told_by_column_and_id(
+    tmp_path: Path, kind: str, stored: str
+) -> None:
+    path = tmp_path / "odd.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"CREATE TABLE ODD (T DATETIME, ID INTEGER, GOOD TEXT, BAD {kind})")
+        for number, value in ((1, None), (2, stored)):
+            row = ("2026-01-01 00:00:00.000000", number, stored, value)
+            connection.execute("INSERT INTO ODD VALUES (?, ?, ?, ?)", row)
+    source = SqlAlchemySource(f"sqlite:///{path}", table="ODD", replication_key="T", id_column="ID")
+    with closing(source), pytest.raises(DataError) as caught:
+        source.page(START, 9)
+    assert caught.value.reason.startswith("cannot read ODD: column BAD of the row with ID 2 (")
+    assert stored not in caught.value.reason
+
+
+@pytest.mark.parametrize(
     ("stored", "written"),
     [
         ("2026-01-01", "2026-01-01T00:00:00.000000"),
