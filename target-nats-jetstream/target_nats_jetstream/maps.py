@@ -11,7 +11,11 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import simpleeval
-from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    StreamMapConfigError,
+)
 
 from target_nats_jetstream.errors import ConfigurationError, TargetError, place_of
 
@@ -47,6 +51,9 @@ def settings_explained(stream: str | None = None) -> Iterator[None]:
     # The SDK answers an `__else__` other than null with NotImplementedError.
     except (MapExpressionError, StreamMapConfigError, NotImplementedError) as error:
         raise _mistake(stream, str(error)) from None  # the SDK's words for the setting
+    except ConfigValidationError as error:  # only flattening has settings that need each other
+        reason = f"setting `flattening_enabled` cannot be used: {'; '.join(error.errors)}"
+        raise ConfigurationError(reason, "Set `flattening_max_depth` to 1 or more") from None
     except TargetError:
         raise
     except Exception as error:

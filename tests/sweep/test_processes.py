@@ -83,6 +83,16 @@ def test_the_environment_is_read_as_a_file_is(tmp_path: Path, command: Path, nam
     assert f"`{name}`" in from_env
 
 
+@pytest.mark.parametrize("depth", [{}, {"flattening_max_depth": -1}], ids=["none", "endless"])
+@pytest.mark.parametrize("command", [TARGET, TAP])
+def test_flattening_that_lacks_its_depth(
+    tmp_path: Path, command: Path, depth: dict[str, int]
+) -> None:
+    config = {"flattening_enabled": True, **depth}
+    said = ended(tmp_path, command, "--config", written(tmp_path, "c.json", json.dumps(config)))
+    assert said.startswith("setting `flattening_enabled` cannot be used: flattening_max_depth is")
+
+
 def test_a_level_may_be_written_as_other_programs_write_it(tmp_path: Path) -> None:
     env = {"LOG_LEVEL": "info", "SERVERS": "x:1", "CONNECT_TIMEOUT": "1"}
     env = {f"TARGET_NATS_JETSTREAM_{name}": value for name, value in env.items()}

@@ -66,6 +66,7 @@ MAPS = st.dictionaries(
 @examples(90)
 @given(settings_of(_properties(TargetNatsJetstream)))
 @example({"servers": []})
+@example({"servers": "nats://a..b:4222"})
 @example({"domain": "a b"})
 @example({"stream_maps": {"__else__": "x"}})
 @example({"flattening_enabled": True, "flattening_max_depth": 10**400})

@@ -31,6 +31,7 @@ def _split_login(text: str) -> tuple[str, dict[str, str]]:
     try:
         parts = urlsplit(text if "://" in text else f"nats://{text}")
         host, port = parts.hostname, parts.port or 4222
+        (host or "").encode("idna")  # as the resolver will: a name like a..b is none
     except ValueError:
         host, port = None, 0
     if not host or parts.scheme not in {"nats", "tls"}:

@@ -149,6 +149,7 @@ def test_the_configuration_of_a_stream_may_be_json_text() -> None:
         ({"servers": "http://a"}, "servers"),
         ({"servers": "nats://u:hush-hush@"}, "servers"),
         ({"servers": "nats://a:port"}, "servers"),
+        ({"servers": "nats://a..b:4222"}, "servers"),
         ({"servers": "nats://u:12/hush-hush@a"}, "servers"),
         ({"servers": "nats://u:12?hush-hush@a"}, "servers"),
         ({"servers": "nats://u:12#hush-hush@a"}, "servers"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 STREAM_NOT_FOUND = 10059
+#: A configuration that the server never takes; it comes with code 500, as passing troubles do.
+INVALID_CONFIG = 10052
 logger = logging.getLogger(__name__)
 
 
@@ -95,16 +97,23 @@ async def _change(
     try:
         answer = await epoch.api(f"STREAM.{verb}.{name}", config)
     except EpochEnded as ended:
-        if isinstance(ended.failure, Refused) and ended.failure.code < 500:
-            what = ended.failure.description
-            reason = f"NATS refuses to {verb.lower()} stream {name}: {what}"
-            raise ConfigurationError(reason, "Check `stream_config`") from ended
-        raise
+        if (refused := _refusal(ended)) is None:
+            raise
+        reason = f"NATS refuses to {verb.lower()} stream {name}: {refused.description}"
+        raise ConfigurationError(reason, "Check `stream_config` and `subject`") from ended
     taken = answer["config"]
     ignored = [key for key, wish in wishes.items() if wish and not _holds(taken.get(key), wish)]
     if ignored:
         logger.warning("stream %s: the server ignores %s", name, ", ".join(sorted(ignored)))
     return answer
+
+
+def _refusal(ended: EpochEnded) -> Refused | None:
+    """What the server has against a configuration; None where trying again may help."""
+    failure = ended.failure
+    if not isinstance(failure, Refused):
+        return None
+    return failure if failure.code < 500 or failure.err_code == INVALID_CONFIG else None
 
 
 def _holds(actual: object, wanted: object) -> bool:

@@ -137,6 +137,16 @@ def test_a_configuration_that_nats_refuses_is_told_in_its_words(server: NatsServ
     assert "NATS refuses to create stream EVENTS" in str(error)
 
 
+@pytest.mark.parametrize("subject", ["$JS.API.events", "$SYS.events"])
+def test_a_subject_of_the_server_itself_is_refused_at_once(
+    server: NatsServer, subject: str
+) -> None:
+    """The server answers with a code as for passing troubles."""
+    error = refusal(server, subject, stream_config={"subjects": [subject]})
+    assert "NATS refuses to create stream EVENTS: subjects that overlap with" in str(error)
+    assert "`subject`" in str(error)
+
+
 def test_a_server_without_jetstream_is_told(make_nats: Callable[..., NatsServer]) -> None:
     plain = make_nats(jetstream=None)
     error = refusal(plain, connect_timeout=0.5)
