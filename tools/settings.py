@@ -6,10 +6,13 @@ Both come from the plugins' own schema. ``make settings`` writes them, a test co
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tap_oracle_txlog.tap import TapOracleTxlog
 from target_nats_jetstream.target import TargetNatsJetstream
@@ -43,6 +46,13 @@ V7_NAMES = {
         "log_level": "LOG_LEVEL",
     },
 }
+#: Full pages go through files, which Meltano does not copy line by line.
+_STORAGE = {"root": ".meltano/run/batches"}
+_BATCH = {"encoding": {"format": "jsonl", "compression": "none"}, "storage": _STORAGE}
+PROJECT: dict[str, dict[str, Any]] = {
+    "tap-oracle-txlog": {"batch_config": _BATCH, "batch_min_rows": 1000},
+    "target-nats-jetstream": {"batch_config": _BATCH},
+}
 PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {
     "tap-oracle-txlog": TapOracleTxlog,
     "target-nats-jetstream": TargetNatsJetstream,
@@ -58,7 +68,7 @@ def properties(plugin: str) -> dict[str, dict[str, Any]]:
 
 
 def meltano_settings(plugin: str) -> str:
-    """The ``settings:`` of a plugin definition, and their values from V7's environment."""
+    """The ``settings:`` of a plugin definition, and the values that the project has for them."""
     lines = []
     for name, schema in properties(plugin).items():
         lines.append(f"    - name: {name}")
@@ -72,7 +82,15 @@ def meltano_settings(plugin: str) -> str:
         lines.append(f"      description: {text}")
     lines.append("    config:")
     lines += [f"      {name}: ${env}" for name, env in V7_NAMES[plugin].items()]
+    lines += [f"      {name}: {_flow(value)}" for name, value in PROJECT[plugin].items()]
     return "\n".join(lines) + "\n"
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line, without quotes where none are needed."""
+    return yaml.safe_dump(value, default_flow_style=True, width=math.inf, sort_keys=False).split(
+        "\n"
+    )[0]
 
 
 def kind(schema: dict[str, Any]) -> str:

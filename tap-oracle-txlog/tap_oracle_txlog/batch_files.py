@@ -1,16 +1,18 @@
 """Files of rows that a BATCH message announces: JSON lines, plain or gzip, read by any SDK target.
 
 A file is complete before anybody hears of it, and its name never comes again. What was written is
-removed when it cannot be announced; a kill between the two can leave a file that no message names.
-Who deletes the announced ones is the target's affair. Nothing here knows Singer's stream of
-messages, nor state.
+removed when it cannot be announced; who deletes the announced ones is the target's affair. What a
+kill has left goes at the next start. Nothing here knows Singer's stream of messages, nor state.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import logging
+import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
@@ -30,7 +32,10 @@ GZIP_LEVEL: Final = 1
 DEFAULT_ROOT: Final = "batches"
 
 _FILE: Final = "file://"
+_OURS: Final = "tap-oracle-txlog--"
 _SUFFIXES: Final = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
+
+logger = logging.getLogger(__name__)
 
 
 def with_default_root(batch_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +78,25 @@ class BatchFiles:
         self._size = size
 
     @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the folder, if it is one of this machine, and remove what no one will read.
+
+        Whoever writes or still reads files holds a lock that many can hold, target-nats-jetstream
+        as well. Who gets it alone knows that a killed run has left what is there.
+        """
+        descriptor = None
+        if (path := self._path(self._new_name(""))) is not None:
+            with suppress(OSError):  # no such folder, or no locks: who writes will say why
+                make_private_folder(path.parent)
+                descriptor = os.open(path.parent, os.O_RDONLY)
+                _remove_what_is_left(path.parent, descriptor)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    @contextmanager
     def holding(self, stream: str, rows: Sequence[Row | dict[str, object]]) -> Iterator[list[str]]:
         """Write the rows; the context gets the URLs of the files and announces them.
 
@@ -94,7 +118,7 @@ class BatchFiles:
     def _new_name(self, stream: str) -> str:
         plain = re.sub(r"[^\w.-]", "_", stream, flags=re.ASCII)  # a URL has it as it is
         suffix = _SUFFIXES[self.encoding["compression"]]
-        return f"{self._storage.prefix or ''}tap-oracle-txlog--{plain}-{uuid4()}{suffix}"
+        return f"{self._storage.prefix or ''}{_OURS}{plain}-{uuid4()}{suffix}"
 
     def _path(self, name: str) -> Path | None:
         """Where the file is on this machine; None for one in other storage."""
@@ -123,6 +147,20 @@ class BatchFiles:
             return
         with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=GZIP_LEVEL) as packed:
             _write_lines(packed, rows)
+
+
+def _remove_what_is_left(folder: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    else:
+        left = [path for path in folder.iterdir() if _OURS in path.name]
+        for path in left:
+            path.unlink()
+        if left:
+            logger.info("removed %d files in %s that killed runs have left", len(left), folder)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def _write_lines(file: IO[bytes] | gzip.GzipFile, rows: Sequence[Row | dict[str, object]]) -> None:

@@ -42,6 +42,10 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         old("remove it when the backfill has ended; without it, one resumes after its last page"),
     ] = None
     page_size: Annotated[int, setting("Rows per query; a STATE follows each page.", ge=1)] = 10_000
+    batch_min_rows: Annotated[
+        int,
+        setting("With `batch_config`: write pages with fewer rows as RECORD messages.", ge=1),
+    ] = 1
     max_records_per_run: Annotated[
         int,
         setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ class EventStream(Stream):
         self._names = names
         self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
         self._files = self._batch_files()
+        self._batch_min_rows = settings.batch_min_rows
         self._name_columns()
 
     def _name_columns(self) -> None:
@@ -150,12 +152,8 @@ class EventStream(Stream):
             remedy = "It needs an encoding with format and compression"
             raise ConfigurationError(reason, remedy) from error
         assert config is not None  # noqa: S101 - one was wanted
-        return BatchFiles(
-            config.storage,
-            form=config.encoding.format,
-            compression=config.encoding.compression,
-            size=config.batch_size,
-        )
+        form, packed = config.encoding.format, config.encoding.compression
+        return BatchFiles(config.storage, form=form, compression=packed, size=config.batch_size)
 
     @override
     def get_records(self, context: Context | None) -> Generator[dict[str, Any], None, None]:
@@ -191,7 +189,8 @@ class EventStream(Stream):
             yield from self.get_records(context)
             return
         extraction = self._extraction()
-        with self.get_record_counter() as counter, self.get_sync_timer():
+        in_use = self._files.in_use() if self._files else nullcontext()
+        with in_use, self.get_record_counter() as counter, self.get_sync_timer():
             try:
                 self._bookmarks.zone = extraction.key_zone  # connects
                 self._bookmarks.mark_first()
@@ -259,7 +258,7 @@ class EventStream(Stream):
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
         writer, files = self._writer, self._files
-        if files is not None:
+        if files is not None and len(rows) >= self._batch_min_rows:
             for stream, records in self._by_stream(rows).items():
                 with files.holding(stream, records) as manifest:
                     writer.write_batch(stream, files.encoding, manifest)

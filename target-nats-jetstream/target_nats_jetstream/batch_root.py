@@ -7,7 +7,9 @@ that is refused is not opened, so nothing of it can be shown.
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: The tap's default as well; both run in the folder of one Meltano project.
 DEFAULT_ROOT: Final = "batches"
+#: Stands in the names of our tap's files.
+TAP: Final = "tap-oracle-txlog--"
 REMEDY: Final = "Set `batch_config.storage.root` of the target to where the tap writes its files"
 MISSING: Final = "Check `batch_config.storage.root` and whether the file still exists"
 INSTALL: Final = "Install the fsspec package for it"
@@ -42,6 +46,7 @@ class BatchRoot:
         scheme, path = _split(url)
         self._is_local = scheme == _LOCAL
         self._url = os.path.abspath(path) if self._is_local else url  # noqa: PTH100 - no link is followed here
+        self._held: dict[Path, int] = {}
 
     @classmethod
     def of(cls, batch_config: Mapping[str, Any] | None) -> BatchRoot:
@@ -75,7 +80,20 @@ class BatchRoot:
         if path is None:
             reason = f"BATCH file {shown(url)} is not a file below {shown(self._url)}"
             raise DataError(reason, MISSING)
+        if TAP in path.name and path.parent not in self._held:
+            self._hold(path.parent)
         return path
+
+    def _hold(self, folder: Path) -> None:
+        """Lock a folder, as others may as well: our tap clears one that nobody has locked."""
+        with suppress(OSError):  # a file system without locks
+            self._held[folder] = descriptor = os.open(folder, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def close(self) -> None:
+        """Let go of the folders."""
+        while self._held:
+            os.close(self._held.popitem()[1])
 
     def _below(self, name: str) -> Path | None:
         """The local file, if there is one; not what only looks as if it were below the root."""

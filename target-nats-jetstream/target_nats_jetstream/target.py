@@ -79,6 +79,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         )
         self._reader.max_line_bytes = self._settings.target.max_line_bytes
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
+        self._batch_root = BatchRoot.of(self.config.get("batch_config"))
         self._assembly = Assembly(self._settings, self._stop)
 
     # What a sink needs: SinkTarget
@@ -225,7 +226,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         self._maps_of(stream)
         files = BatchFiles.announced(
             message_dict,
-            BatchRoot.of(self.config.get("batch_config")),
+            self._batch_root,
             Bounds(self._reader.max_line_bytes, self._settings.target.max_batch_file_bytes),
             line=self._reader.line,
         )
@@ -308,6 +309,7 @@ class TargetNatsJetstream(ConfiguredTarget):
             finally:
                 if (delivery := self._assembly.made) is not None:
                     delivery.close()
+                self._batch_root.close()
 
     def _fail(self, error: TargetError, file_input: IO[str] | None) -> None:
         if (delivery := self._assembly.made) is not None:

@@ -48,6 +48,7 @@ def project(tmp_path: Path, nats_server: NatsServer) -> MeltanoProject:
                 "sqlalchemy_url": f"sqlite:///{tmp_path}/events.db",
                 "table": "TXLOG_EVENTS",
                 "page_size": 500,
+                "batch_min_rows": 500,  # full pages go through files, the last one does not
             },
             "target-nats-jetstream": {
                 "servers": nats_server.url,
@@ -125,6 +126,7 @@ def test_nothing_is_lost_or_doubled_when_a_process_is_killed(
     assert payloads(nats_server) == rows_in_order(events)
     row = ledger_row(tmp_path)
     assert (row["STATUS"], row["RECORDS_PROCESSED"]) == ("SUCCESS", 30_000)
+    assert list((project.home / ".meltano/run/batches").iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

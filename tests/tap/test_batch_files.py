@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from tap_oracle_txlog.batch_files import DEFAULT_ROOT, BatchFiles
 from tap_oracle_txlog.row import row_type
+from target_nats_jetstream.batch_root import BatchRoot
 from tests.support.events import Event, EventTable, stamp
 from tests.support.modes import mode_of
 
@@ -336,3 +337,64 @@ def test_what_cannot_be_written_is_one_line_and_exit_code_2(
     assert re.search(words, said), said
     assert run.types.count("BATCH") == 0
     assert "Traceback" not in run.stderr
+
+
+# What a killed run has left, and pages that are not worth a file
+
+
+@pytest.mark.parametrize("prefix", [None, "a", "sub/a-"])
+def test_what_a_killed_run_has_left_goes_at_the_next_start(
+    tap: Tap, table: EventTable, tmp_path: Path, prefix: str | None
+) -> None:
+    fill(table, 3)
+    folder = tmp_path / "files"
+    name = f"{prefix or ''}tap-oracle-txlog--TXLOG_EVENTS-0.jsonl"
+    left, other = folder / name, folder / "other.jsonl"
+    left.parent.mkdir(parents=True)
+    for path in (left, left.with_name(f"{left.name}.part"), other):
+        path.write_text("{}")
+    config = batch_config(folder)
+    config["storage"]["prefix"] = prefix
+    run = tap.run(batch_config=config)
+    assert {path for path in folder.rglob("*") if path.is_file()} == {other, *announced(run)}
+    assert "removed 2 files" in run.stderr
+
+
+def test_files_that_somebody_still_reads_stay(tap: Tap, table: EventTable, tmp_path: Path) -> None:
+    """As target-nats-jetstream does when a tap that has ended is ahead of it."""
+    fill(table, 3)
+    left = tmp_path / "tap-oracle-txlog--TXLOG_EVENTS-0.jsonl"
+    left.write_text("{}")
+    reader = BatchRoot(str(tmp_path))
+    reader.find(left.as_uri())
+    tap.run(batch_config=batch_config(tmp_path))
+    assert left.exists()
+    reader.close()
+    tap.run(batch_config=batch_config(tmp_path))
+    assert not left.exists()
+
+
+def test_two_taps_that_share_a_folder_leave_each_other_their_files(tmp_path: Path) -> None:
+    files = [
+        BatchFiles(StorageTarget(str(tmp_path)), form="jsonl", compression=None, size=100)
+        for _ in range(2)
+    ]
+    with (
+        files[0].in_use(),
+        files[0].holding("S", ROWS) as first,
+        files[1].in_use(),
+        files[1].holding("S", ROWS) as second,
+    ):
+        assert all(path_of(url).exists() for url in (*first, *second))
+
+
+def test_a_page_with_few_rows_is_written_as_records(
+    tap: Tap, table: EventTable, tmp_path: Path
+) -> None:
+    fill(table, 25)
+    run = tap.run(batch_config=batch_config(tmp_path), page_size=10, batch_min_rows=10)
+    kinds = [message["type"] for message in run.messages if message["type"] != "STATE"]
+    assert kinds == ["SCHEMA", "BATCH", "BATCH", *["RECORD"] * 5]
+    rows = [row for message in batches(run) for row in rows_of(message)]
+    rows += [message["record"] for message in run.messages if message["type"] == "RECORD"]
+    assert [row["ID"] for row in rows] == list(range(25))
