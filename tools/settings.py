@@ -26,6 +26,7 @@ V7_NAMES = {
         "password": "ORACLE_PASSWORD",
         "dsn": "ORACLE_DSN",
         "max_records_per_run": "MAX_RECORDS_PER_RUN",
+        "poll_interval_seconds": "POLL_INTERVAL",
         "mariadb_host": "MARIADB_HOST",
         "mariadb_port": "MARIADB_PORT",
         "mariadb_database": "MARIADB_DATABASE",
@@ -50,7 +51,11 @@ V7_NAMES = {
 _STORAGE = {"root": ".meltano/run/batches"}
 _BATCH = {"encoding": {"format": "jsonl", "compression": "none"}, "storage": _STORAGE}
 PROJECT: dict[str, dict[str, Any]] = {
-    "tap-oracle-txlog": {"batch_config": _BATCH, "batch_min_rows": 1000},
+    "tap-oracle-txlog": {
+        "batch_config": _BATCH,
+        "batch_min_rows": 1000,
+        "clear_batches": True,
+    },
     "target-nats-jetstream": {"batch_config": _BATCH},
 }
 PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {

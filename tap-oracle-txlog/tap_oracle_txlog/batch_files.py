@@ -78,18 +78,23 @@ class BatchFiles:
         self._size = size
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Hold the folder, if it is one of this machine, and remove what no one will read.
+    def in_use(self, *, clear: bool) -> Iterator[None]:
+        """Hold the folder, if it is one of this machine.
 
         Whoever writes or still reads files holds a lock that many can hold, target-nats-jetstream
-        as well. Who gets it alone knows that a killed run has left what is there.
+        as well. Who gets it alone knows that no run is going to read what is there.
+
+        Args:
+            clear: Remove that, as no one else will.
         """
         descriptor = None
         if (path := self._path(self._new_name(""))) is not None:
             with suppress(OSError):  # no such folder, or no locks: who writes will say why
                 make_private_folder(path.parent)
                 descriptor = os.open(path.parent, os.O_RDONLY)
-                _remove_what_is_left(path.parent, descriptor)
+                if clear:
+                    _remove_what_is_left(path.parent, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
         try:
             yield
         finally:
@@ -153,14 +158,12 @@ def _remove_what_is_left(folder: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pass
-    else:
-        left = [path for path in folder.iterdir() if _OURS in path.name]
-        for path in left:
-            path.unlink()
-        if left:
-            logger.info("removed %d files in %s that killed runs have left", len(left), folder)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return
+    left = [path for path in folder.iterdir() if _OURS in path.name]
+    for path in left:
+        path.unlink()
+    if left:
+        logger.info("removed %d files in %s that killed runs have left", len(left), folder)
 
 
 def _write_lines(file: IO[bytes] | gzip.GzipFile, rows: Sequence[Row | dict[str, object]]) -> None:

@@ -93,7 +93,7 @@ class Extraction:
         self._settings = settings
         self._sleep = sleep
         self._clock = clock
-        self._reports = Reports(settings.lookback, settings.skew)
+        self._reports = Reports(settings.lookback, settings.skew, clock)
         self._times = TimeCheck(self.window, settings.skew)
         self._late_spent = 0.0
         self._late_due: float | None = None

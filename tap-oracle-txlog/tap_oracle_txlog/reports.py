@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.rules.durations import format_duration
 from tap_oracle_txlog.rules.long_hold import LongHold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_oracle_txlog.rules.late_count import LateCount
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.scan import Scan
@@ -16,15 +19,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: While nothing changes, a run that follows the table says so this often.
+QUIET_SECONDS: Final = 60.0
+
 
 class Reports:
     """Says each thing once, and counts what came late over all passes.
 
     Args:
         lookback, skew: The window, in seconds.
+        clock: Seconds, from any moment on.
     """
 
-    def __init__(self, lookback: float, skew: float) -> None:
+    def __init__(
+        self, lookback: float, skew: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._lookback = lookback
         self._window = lookback + skew
         self._announced: set[str] = set()
@@ -32,6 +41,8 @@ class Reports:
         self._late_before = 0
         self._is_back = False
         self._hold = LongHold()
+        self._clock = clock
+        self._watermark_shown: tuple[float, str] | None = None
 
     @property
     def late(self) -> int:
@@ -55,7 +66,8 @@ class Reports:
                 watermark.went_back,
             )
         self._is_back = watermark.went_back > 0
-        logger.info(
+        logger.log(
+            self._level_of(watermark),
             "watermark %s (%s, %.0f s behind the database clock, limited by %s)",
             watermark.at,
             watermark.strategy,
@@ -65,6 +77,14 @@ class Reports:
         )
         if held := self._hold.warning(watermark, self._window):
             logger.warning("%s", held)
+
+    def _level_of(self, watermark: Watermark) -> int:
+        """A watermark is worth a line when something else limits it, and else once a minute."""
+        now, shown = self._clock(), self._watermark_shown
+        if shown and shown[1] == watermark.held_by and now < shown[0] + QUIET_SECONDS:
+            return logging.DEBUG
+        self._watermark_shown = now, watermark.held_by
+        return logging.INFO
 
     def end_of_scan(self, scan: Scan) -> None:
         """What the rows of a pass tell about the window."""

@@ -6,7 +6,10 @@ Those of the connection to Oracle are in ``oracle/settings.py``, those of every 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from typing_extensions import override
 
 from tap_oracle_txlog.config import Settings, from_file, old, refuse, secret, setting
 from tap_oracle_txlog.errors import ConfigurationError
@@ -31,7 +34,10 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     ] = None
     start_date: Annotated[
         str | None,
-        setting("Read rows from this time on; ignored once a state exists."),
+        setting(
+            "Read rows from this time on, such as 2026-01-01 or -10m (ten minutes before the "
+            "start); ignored once a state exists."
+        ),
     ] = None
     end_date: Annotated[
         str | None,
@@ -46,6 +52,13 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         int,
         setting("With `batch_config`: write pages with fewer rows as RECORD messages.", ge=1),
     ] = 1
+    clear_batches: Annotated[
+        bool,
+        setting(
+            "With `batch_config` in a local folder: remove what killed runs have left there, if "
+            "no run is using it. Not for output that is kept to be loaded later."
+        ),
+    ] = False
     max_records_per_run: Annotated[
         int,
         setting(
@@ -90,6 +103,17 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
         setting("Level of the log on stderr; TAP_ORACLE_TXLOG_LOGLEVEL does the same."),
     ] = None
+
+    @classmethod
+    @override
+    def _given(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What is set; a start that is an age becomes the time that it means, once a run."""
+        given = super()._given(config)
+        if isinstance(age := given.get("start_date"), str) and age.startswith("-"):
+            if given.get("end_date"):
+                refuse("start_date", "is relative, beside `end_date`", "Set a time for a backfill")
+            given["start_date"] = _before_now(age)
+        return given
 
     @property
     def extraction(self) -> ExtractionSettings:
@@ -266,3 +290,12 @@ def _time(name: str, text: str | None, zone: ZoneInfo | None) -> Instant | None:
     except ValueError as error:
         reason = f"setting `{name}`: {error}"
         raise ConfigurationError(reason, "Write it like 2026-01-31T12:00:00Z") from error
+
+
+def _before_now(age: str) -> str:
+    """The time that is so long before now, by the clock of this machine."""
+    try:
+        at = datetime.now(UTC) - timedelta(seconds=parse_duration(age.removeprefix("-")))
+    except (ValueError, OverflowError):
+        refuse("start_date", "is neither a time nor an age", "Write it like 2026-01-31 or -10m")
+    return at.isoformat()

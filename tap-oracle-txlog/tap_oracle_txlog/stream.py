@@ -18,6 +18,7 @@ from tap_oracle_txlog import maps
 from tap_oracle_txlog.batch_files import BatchFiles, with_default_root
 from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.reading_report import ReadingReport
 from tap_oracle_txlog.rules.catalog import merged
 from tap_oracle_txlog.rules.parts import not_complete
 
@@ -74,7 +75,7 @@ class EventStream(Stream):
         self._names = names
         self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
         self._files = self._batch_files()
-        self._batch_min_rows = settings.batch_min_rows
+        self._settings = settings
         self._name_columns()
 
     def _name_columns(self) -> None:
@@ -189,8 +190,10 @@ class EventStream(Stream):
             yield from self.get_records(context)
             return
         extraction = self._extraction()
-        in_use = self._files.in_use() if self._files else nullcontext()
-        with in_use, self.get_record_counter() as counter, self.get_sync_timer():
+        clear = self._settings.clear_batches
+        in_use = self._files.in_use(clear=clear) if self._files else nullcontext()
+        report = ReadingReport(self._names.table)
+        with in_use, report, self.get_record_counter() as counter, self.get_sync_timer():
             try:
                 self._bookmarks.zone = extraction.key_zone  # connects
                 self._bookmarks.mark_first()
@@ -201,6 +204,7 @@ class EventStream(Stream):
                         self._bookmarks.update(parts, emission, is_capped=extraction.is_capped)
                         self._write_state()
                     counter.increment(len(emission.rows))
+                    report.emitted(emission, extraction.watermark, parts[0].end)
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
@@ -232,11 +236,7 @@ class EventStream(Stream):
         )
 
     def _log_end(self, extraction: Extraction) -> None:
-        """Say what was done.
-
-        Raises:
-            NotCompleteError: Not all of the backfill is complete.
-        """
+        """Say what was done; raises ``NotCompleteError`` where a backfill is not complete."""
         read, late = extraction.emitted, extraction.late
         logger.info("done: read=%d late=%d", read, late, extra={"rows": read, "late": late})
         parts, watermark = self._bookmarks.parts, extraction.watermark
@@ -258,7 +258,7 @@ class EventStream(Stream):
     def _write_page(self, rows: Sequence[Row]) -> None:
         """Write messages that are RECORDs, or announce files; what is written is whole and out."""
         writer, files = self._writer, self._files
-        if files is not None and len(rows) >= self._batch_min_rows:
+        if files is not None and len(rows) >= self._settings.batch_min_rows:
             for stream, records in self._by_stream(rows).items():
                 with files.holding(stream, records) as manifest:
                     writer.write_batch(stream, files.encoding, manifest)

@@ -199,6 +199,7 @@ def test_v7_environment_names_reach_the_settings(project: MeltanoProject) -> Non
         "ORACLE_PASSWORD": "never-shown",
         "ORACLE_DSN": "db:1521/ORCL",
         "MAX_RECORDS_PER_RUN": "77",
+        "POLL_INTERVAL": "60",
         "NATS_SERVERS": "nats://a:4222,nats://b:4222",
         "BATCH_SIZE": "55",
         "MARIADB_HOST": "maria",
@@ -215,6 +216,7 @@ def test_v7_environment_names_reach_the_settings(project: MeltanoProject) -> Non
     found = json.loads(tap.stdout)
     assert (found["user"], found["dsn"]) == ("spc_read", "db:1521/ORCL")
     assert (found["max_records_per_run"], found["log_level"]) == ("77", "DEBUG")
+    assert found["poll_interval_seconds"] == "60"
     found = json.loads(target.stdout)
     assert (found["batch_size"], found["mariadb_port"]) == ("55", "3307")
     assert (found["mariadb_host"], found["program_name"]) == ("maria", "P7")

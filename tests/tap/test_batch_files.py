@@ -355,7 +355,7 @@ def test_what_a_killed_run_has_left_goes_at_the_next_start(
         path.write_text("{}")
     config = batch_config(folder)
     config["storage"]["prefix"] = prefix
-    run = tap.run(batch_config=config)
+    run = tap.run(batch_config=config, clear_batches=True)
     assert {path for path in folder.rglob("*") if path.is_file()} == {other, *announced(run)}
     assert "removed 2 files" in run.stderr
 
@@ -367,10 +367,11 @@ def test_files_that_somebody_still_reads_stay(tap: Tap, table: EventTable, tmp_p
     left.write_text("{}")
     reader = BatchRoot(str(tmp_path))
     reader.find(left.as_uri())
-    tap.run(batch_config=batch_config(tmp_path))
+    config = {"batch_config": batch_config(tmp_path), "clear_batches": True}
+    tap.run(**config)
     assert left.exists()
     reader.close()
-    tap.run(batch_config=batch_config(tmp_path))
+    tap.run(**config)
     assert not left.exists()
 
 
@@ -380,9 +381,9 @@ def test_two_taps_that_share_a_folder_leave_each_other_their_files(tmp_path: Pat
         for _ in range(2)
     ]
     with (
-        files[0].in_use(),
+        files[0].in_use(clear=True),
         files[0].holding("S", ROWS) as first,
-        files[1].in_use(),
+        files[1].in_use(clear=True),
         files[1].holding("S", ROWS) as second,
     ):
         assert all(path_of(url).exists() for url in (*first, *second))
