@@ -22,7 +22,7 @@ from tap_oracle_txlog.private_files import make_private_folder, open_private
 from tap_oracle_txlog.row import Row, chunks, encode_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 #: zlib's fastest: three times as fast as its default, for files that live a few seconds.
@@ -36,12 +36,6 @@ _OURS: Final = "tap-oracle-txlog--"
 _SUFFIXES: Final = {None: ".jsonl", "none": ".jsonl", "gzip": ".jsonl.gz"}
 
 logger = logging.getLogger(__name__)
-
-
-def with_default_root(batch_config: Mapping[str, Any]) -> dict[str, Any]:
-    """The setting `batch_config`, with a storage."""
-    storage = batch_config.get("storage") or {}
-    return {**batch_config, "storage": {"root": DEFAULT_ROOT, **storage}}
 
 
 class Storage(Protocol):
@@ -76,6 +70,27 @@ class BatchFiles:
         self.encoding = {"format": form, "compression": compression or "none"}
         self._storage = storage
         self._size = size
+
+    @classmethod
+    def configured(cls, wanted: Mapping[str, Any], read: Callable[[Any], Any]) -> BatchFiles:
+        """Those that `batch_config` asks for.
+
+        Args:
+            wanted: The setting.
+            read: Makes the SDK's object of a config with the setting in it.
+
+        Raises:
+            ConfigurationError: It is not complete, or asks for what this tap does not write.
+        """
+        storage = {"root": DEFAULT_ROOT, **(wanted.get("storage") or {})}
+        try:
+            config = read({"batch_config": {**wanted, "storage": storage}})
+        except TypeError as error:  # the SDK makes objects of what the config holds
+            reason = f"`batch_config` is not complete: {error}"
+            remedy = "It needs an encoding with format and compression"
+            raise ConfigurationError(reason, remedy) from error
+        form, packed = config.encoding.format, config.encoding.compression
+        return cls(config.storage, form=form, compression=packed, size=config.batch_size)
 
     @contextmanager
     def in_use(self, *, clear: bool) -> Iterator[None]:

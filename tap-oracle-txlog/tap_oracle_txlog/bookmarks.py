@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_oracle_txlog.rules.parts import READING, clear_marks, parts_of
+from tap_oracle_txlog.rules.parts import READING, clear_marks_in, parts_of
 from tap_oracle_txlog.rules.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.extraction import Emission
@@ -24,22 +24,19 @@ class Bookmarks:
     """Where each part of a run stands.
 
     Args:
-        state: The tap's whole state.
-        of_context: The bookmark of a partition within it, or of the stream for None; it is made
-            where there is none.
+        of_context: The bookmark of a partition in the tap's state, or of the stream for None; it
+            is made where there is none.
         zone: The time zone of a replication key that has none of its own, as far as it is known
             without the database. Assign the real one as ``zone`` once connected.
     """
 
     def __init__(
         self,
-        state: Mapping[str, Any],
         of_context: Callable[[dict[str, Any] | None], dict[str, Any]],
         names: TableNames,
         settings: TapSettings,
         zone: ZoneInfo | None,
     ) -> None:
-        self._state = state
         self._of_context = of_context
         self._names = names
         self._settings = settings
@@ -75,14 +72,14 @@ class Bookmarks:
             DataError: The bookmark of a slice cannot be used.
         """
         if self.zone is not None and self._settings.end_date:
-            clear_marks(self._state)
+            clear_marks_in(self._of_context(None))
             self._of_context(None)[READING] = True  # slices begin as the column's type has it
         else:
             self.mark_first()
 
     def mark_first(self) -> None:
         """Let the mark stand where reading begins, and nowhere else; raises as ``announce``."""
-        clear_marks(self._state)
+        clear_marks_in(self._of_context(None))
         self._mark_next(self.parts)
 
     def update(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
@@ -99,7 +96,7 @@ class Bookmarks:
         bookmark.clear()
         bookmark |= kept | emission.progress.to_bookmark()
         if is_capped:
-            clear_marks(self._state)
+            clear_marks_in(self._of_context(None))
         elif part.is_read(emission.progress, at_end=emission.ends_pass):
             self._mark_next(following)
         else:

@@ -113,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             name = place[1] if place else "config"
             _refuse_value(name, cls.properties().get(name, {}))
         for name, schema in cls.properties().items():
-            if "number" not in schema.get("items", schema)["type"]:
+            if "number" not in schema.get("items", schema).get("type", ()):
                 continue
             if not all(math.isfinite(float(number)) for number in listed(given.get(name, 0))):
                 _refuse_value(name, schema)

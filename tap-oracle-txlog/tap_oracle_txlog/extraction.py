@@ -70,6 +70,12 @@ class Emission(NamedTuple):
     ends_pass: bool = False
 
 
+class Pause(NamedTuple):
+    """All is out that was visible; the next pass is due in so many seconds."""
+
+    seconds: float
+
+
 class Extraction:
     """Reads one table from ``progress`` on.
 
@@ -91,7 +97,6 @@ class Extraction:
     ) -> None:
         self._reader = Reader(open_source, settings.page_size, waits=waits, sleep=sleep)
         self._settings = settings
-        self._sleep = sleep
         self._clock = clock
         self._reports = Reports(settings.lookback, settings.skew, clock)
         self._times = TimeCheck(self.window, settings.skew)
@@ -101,9 +106,11 @@ class Extraction:
         self.watermark: Watermark | None = None
         """That of the newest pass."""
 
-    def emissions(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Emission]:
+    def emissions(
+        self, progress: Progress, *, until: Instant | None = None
+    ) -> Iterator[Emission | Pause]:
         """Read to the end of what is visible; where polling is asked for, until all before
-        ``until`` is complete, or for ever.
+        ``until`` is complete, or for ever, with a pause between two passes.
 
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
@@ -118,7 +125,7 @@ class Extraction:
             if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
             if ended:
-                self._sleep(max(0.0, next_pass - self._clock()))
+                yield Pause(max(0.0, next_pass - self._clock()))
 
     @property
     def late(self) -> int:

@@ -27,7 +27,7 @@ from tap_oracle_txlog.rules.timestamps import minus, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_oracle_txlog.settings import LedgerSettings
+    from tap_oracle_txlog.ledger_settings import LedgerSettings
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from tap_oracle_txlog.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_oracle_txlog.settings import Tls
+    from tap_oracle_txlog.ledger_settings import Tls
 
 #: Numbers of the client's own errors, as MySQL has them.
 NOT_UNDERSTOOD: Final = 2027

@@ -17,13 +17,15 @@ from tap_oracle_txlog import commands, settings
 from tap_oracle_txlog.config import check, from_environment, unreadable
 from tap_oracle_txlog.errors import ConfigurationError, DataError, place_of
 from tap_oracle_txlog.old_settings import modern
-from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.table import tables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_oracle_txlog.source import TableNames
+    from tap_oracle_txlog.table import Table
 
 
 class ConfiguredTap(Tap):
@@ -35,27 +37,13 @@ class ConfiguredTap(Tap):
 
     @cached_property
     def settings(self) -> settings.AllSettings:
-        """All settings but those of the connection to Oracle."""
+        """All settings that every table shares."""
         return settings.AllSettings.from_config(self._config)
 
     @cached_property
-    def oracle(self) -> OracleSettings:
-        """Those of the connection to Oracle."""
-        return OracleSettings.from_config(self._config)
-
-    @cached_property
-    def names(self) -> TableNames:
-        """What the table and its columns are called: Oracle's as its dictionary has them, others
-        as they were typed.
-        """
-        if self.settings.tap.sqlalchemy_url:
-            return self.settings.source.names
-        return OracleSettings.unchecked(self._config).names
-
-    @property
-    def names_a_database(self) -> bool:
-        """Whether there is something to connect to."""
-        return any(self._config.get(name) for name in ("sqlalchemy_url", "dsn"))
+    def tables(self) -> Sequence[Table]:
+        """What is read."""
+        return tables_of(self._config)
 
     # Hooks of the SDK
 
@@ -78,7 +66,7 @@ class ConfiguredTap(Tap):
             self._config |= check(self._config, self.config_jsonschema, settings.READ)
         self._config = modern(self._config, settings.OLD)
         if raise_errors:
-            _ = self.settings
+            _ = self.tables
         config = self._config
         ours = {name: config.pop(name) for name in settings.READ if name in config}
         errors = super()._validate_config(raise_errors=raise_errors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_oracle_txlog import maps
-from tap_oracle_txlog.batch_files import BatchFiles, with_default_root
+from tap_oracle_txlog.batch_files import BatchFiles
 from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
+from tap_oracle_txlog.extraction import Pause
 from tap_oracle_txlog.reading_report import ReadingReport
 from tap_oracle_txlog.rules.catalog import merged
 from tap_oracle_txlog.rules.parts import not_complete
@@ -73,8 +75,9 @@ class EventStream(Stream):
         self._stop = stop
         self._open_extraction = open_extraction
         self._names = names
-        self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
-        self._files = self._batch_files()
+        self._bookmarks = Bookmarks(self.get_context_state, names, settings, zone)
+        wanted = self.config.get("batch_config")
+        self._files = BatchFiles.configured(wanted, super().get_batch_config) if wanted else None
         self._settings = settings
         self._name_columns()
 
@@ -142,27 +145,16 @@ class EventStream(Stream):
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """Give none: the SDK would make files of rows without regard for where a STATE stands."""
 
-    def _batch_files(self) -> BatchFiles | None:
-        """Where rows go in place of stdout, if so configured."""
-        if not (wanted := self.config.get("batch_config")):
-            return None
-        try:
-            config = super().get_batch_config({"batch_config": with_default_root(wanted)})
-        except TypeError as error:  # the SDK makes objects of what the config holds
-            reason = f"`batch_config` is not complete: {error}"
-            remedy = "It needs an encoding with format and compression"
-            raise ConfigurationError(reason, remedy) from error
-        assert config is not None  # noqa: S101 - one was wanted
-        form, packed = config.encoding.format, config.encoding.compression
-        return BatchFiles(config.storage, form=form, compression=packed, size=config.batch_size)
-
     @override
     def get_records(self, context: Context | None) -> Generator[dict[str, Any], None, None]:
         """The rows alone, without messages and bookmark; a sync reads them page by page."""
         extraction = self._extraction()
         try:
-            for _, emission in self._emissions(extraction):
-                yield from (row.record() for row in emission.rows)
+            for _, step in self._steps(extraction):
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                else:
+                    yield from (row.record() for row in step.rows)
         finally:
             extraction.close()
 
@@ -172,9 +164,8 @@ class EventStream(Stream):
         Raises:
             DataError: The bookmark of a slice cannot be used.
         """
-        if self.selected:
-            self._bookmarks.announce()
-            self.state_manager.is_flushed = False
+        self._bookmarks.announce()
+        self.state_manager.is_flushed = False
 
     @override
     def _sync_records(
@@ -189,6 +180,15 @@ class EventStream(Stream):
         if not write_messages:
             yield from self.get_records(context)
             return
+        for pause in self.passes():
+            time.sleep(pause.seconds)
+
+    def write_schema(self) -> None:
+        """Write the SCHEMA, as the SDK's ``sync`` does before it reads."""
+        self._write_schema_message()
+
+    def passes(self) -> Generator[Pause, None, None]:
+        """Write pass after pass; what comes out are the pauses to make before the next one."""
         extraction = self._extraction()
         clear = self._settings.clear_batches
         in_use = self._files.in_use(clear=clear) if self._files else nullcontext()
@@ -197,21 +197,24 @@ class EventStream(Stream):
             try:
                 self._bookmarks.zone = extraction.key_zone  # connects
                 self._bookmarks.mark_first()
-                self._write_state()
-                for parts, emission in self._emissions(extraction):
+                self.write_state()
+                for parts, step in self._steps(extraction):
+                    if isinstance(step, Pause):
+                        yield step
+                        continue
                     with self._stop.held_back():
-                        self._write_page(emission.rows)
-                        self._bookmarks.update(parts, emission, is_capped=extraction.is_capped)
-                        self._write_state()
-                    counter.increment(len(emission.rows))
-                    report.emitted(emission, extraction.watermark, parts[0].end)
+                        self._write_page(step.rows)
+                        self._bookmarks.update(parts, step, is_capped=extraction.is_capped)
+                        self.write_state()
+                    counter.increment(len(step.rows))
+                    report.emitted(step, extraction.watermark, parts[0].end)
                     self._check_max_record_limit(extraction.emitted)
             finally:
                 extraction.close()
         self._log_end(extraction)
 
-    def _emissions(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission]]:
-        """Each emission, and the parts of the run from the one that it belongs to on."""
+    def _steps(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission | Pause]]:
+        """Each step, and the parts of the run from the one that it belongs to on."""
         self._bookmarks.zone = extraction.key_zone
         parts = self._bookmarks.parts
         for number, part in enumerate(parts):
@@ -220,10 +223,11 @@ class EventStream(Stream):
             progress = self._bookmarks.progress(part)
             if not part.is_read(progress):
                 self._log_start(progress)
-                for emission in extraction.emissions(progress, until=part.end):
-                    yield parts[number:], emission
+                for step in extraction.emissions(progress, until=part.end):
+                    yield parts[number:], step
 
-    def _write_state(self) -> None:
+    def write_state(self) -> None:
+        """Write the whole state of the tap."""
         self.state_manager.is_flushed = False
         self._write_state_message()
 

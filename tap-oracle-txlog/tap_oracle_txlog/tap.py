@@ -1,35 +1,34 @@
-"""The Singer tap: settings in, one stream out."""
+"""The Singer tap: settings in, a stream for each table out."""
 
 from __future__ import annotations
 
 import copy
 import logging
 import time
-from dataclasses import replace
+from contextlib import ExitStack
 from functools import partial
+from heapq import heappop, heappush
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, maps, settings
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.old_settings import inherited
 from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object
-from tap_oracle_txlog.rules.parts import check_form
-from tap_oracle_txlog.source import TXLOG_COLUMNS
+from tap_oracle_txlog.rules.parts import check_form, clear_marks
 from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
 from tap_oracle_txlog.writer import SingerWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Source
+    from tap_oracle_txlog.extraction import Pause
+    from tap_oracle_txlog.table import Table
 
 
 class TapOracleTxlog(ConfiguredTap):
@@ -40,99 +39,60 @@ class TapOracleTxlog(ConfiguredTap):
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - the SDK's own arguments
         self.stop = Stop()
-        self._idle: Source | None = None
-        self._views: TransactionViews | None = None
         super().__init__(**arguments)
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
-        """One stream, of the columns that the table has.
+        """A stream for each table, of the columns that it has."""
+        return [self._stream_of(table) for table in self.tables]
 
-        Without a connection in the settings there is a catalog of the default table all the same.
-        """
-        is_known = self.names.columns_are_known and not self.names_a_database
-        columns = TXLOG_COLUMNS if is_known else self._look_up_columns()
-        properties = {column.name: dict(column.json_schema) for column in columns}
-        return [
-            EventStream(
-                self,
-                self.names,
-                {"type": "object", "properties": properties},
-                settings=self.settings.tap,
-                zone=self.settings.source.zone,
-                writer=self.message_writer,
-                stop=self.stop,
-                open_extraction=self.extraction,
-            )
-        ]
+    def _stream_of(self, table: Table) -> EventStream:
+        properties = {column.name: dict(column.json_schema) for column in table.columns()}
+        return EventStream(
+            self,
+            table.names,
+            {"type": "object", "properties": properties},
+            settings=table.settings.tap,
+            zone=table.settings.source.zone,
+            writer=self.message_writer,
+            stop=self.stop,
+            open_extraction=table.extraction,
+        )
 
-    def _look_up_columns(self) -> Sequence[Column]:
-        extraction = self.extraction()
-        try:
-            columns = extraction.columns()
-            if not self.settings.tap.sqlalchemy_url:
-                self._idle = extraction.hand_over()  # the sync goes on with this connection
-            return columns
-        finally:
-            extraction.close()
-
-    def _close_idle(self) -> None:
-        if self._idle is not None:
-            self._idle.close()
-            self._idle = None
-
-    def extraction(
-        self, selected: Collection[str] | None = None, most_rows: int | None = None
-    ) -> Extraction:
-        """The loop that reads the table; it connects when it is asked for something.
-
-        Args:
-            selected: Columns that may be in rows beside key and id; None for all.
-            most_rows: Of a page, where that is less than ``page_size``.
-        """
-        how = self.settings.tap.extraction
-        if most_rows is not None:
-            how = replace(how, page_size=min(most_rows, how.page_size))
-        waits = self.settings.source.waits
-        open_source = partial(self.open_source, selected)
-        return Extraction(open_source, how, waits=waits, sleep=time.sleep)
-
-    def open_source(self, selected: Collection[str] | None = None) -> Source:
-        """Connect to the database that the settings name.
-
-        Args:
-            selected: Columns that may be in rows beside key and id; None for all.
-
-        Raises:
-            TapError: It cannot be used as the settings say.
-            SourceLostError: It is away; another try may succeed.
-        """
-        if url := self.settings.tap.sqlalchemy_url:
-            from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource  # noqa: PLC0415
-
-            return SqlAlchemySource.from_settings(url, self.settings.source, selected)
-        from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
-        from tap_oracle_txlog.oracle.transactions import TransactionViews  # noqa: PLC0415
-
-        if isinstance(idle := self._idle, OracleSource):
-            self._idle = None
-            idle.select(selected)
-            return idle
-        self._views = self._views or TransactionViews()
-        return OracleSource(self.oracle, selected, self._views)
+    def _close(self) -> None:
+        for table in self.tables:
+            table.close()
 
     @property
-    def _stream(self) -> EventStream:
-        (stream,) = self.streams.values()
-        return cast("EventStream", stream)
+    def _selected(self) -> Sequence[EventStream]:
+        streams = cast("Iterable[EventStream]", self.streams.values())
+        return [stream for stream in streams if stream.selected]
 
     def _start_from_ledger(self) -> None:
         """Load the ledger's state where the given one does not say where to start."""
-        kept = state_from_ledger(self.settings, self.state, self.names)
-        if kept is not None:
-            given = copy.deepcopy(self.state)
-            self.load_state(kept)
-            self.load_state(cast("dict[str, Any]", given))  # wins where it says anything
+        given = copy.deepcopy(self.state)
+        found = [state_from_ledger(table.settings, given, table.names) for table in self.tables]
+        if any(kept := [one for one in found if one is not None]):
+            for state in (*kept, given):  # what is given wins where it says anything
+                self.load_state(cast("dict[str, Any]", state))
+
+    def _read(self, streams: Sequence[EventStream]) -> None:
+        """Read one table after the other; those that are followed take turns."""
+        if streams:
+            clear_marks(self.state)
+        for stream in streams:
+            stream.announce()
+        if len(streams) < 2 or not self.settings.tap.poll_interval_seconds:
+            self.sync_all()
+            return
+        streams[0].write_state()
+        with ExitStack() as stack:
+            passes = []
+            for stream in streams:
+                stream.write_schema()
+                passes.append(stream.passes())
+                stack.callback(passes[-1].close)
+            _take_turns(passes)
 
     # Hooks of the SDK
 
@@ -148,7 +108,7 @@ class TapOracleTxlog(ConfiguredTap):
         try:
             return super().run_discovery()
         finally:
-            self._close_idle()
+            self._close()
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -195,7 +155,8 @@ class TapOracleTxlog(ConfiguredTap):
         if command.name:
             with commands.errors_as_json(command):
                 tap = make_tap(setup_mapper=False)
-                return commands.run(command, tap.config, tap.settings)
+                codes = [commands.run(command, one.config, one.settings) for one in tap.tables]
+                return next(filter(None, codes), 0)
         make_tap().run()
         return 0
 
@@ -213,8 +174,7 @@ class TapOracleTxlog(ConfiguredTap):
             try:
                 if self.settings.tap.state_from_ledger:
                     self._start_from_ledger()
-                self._stream.announce()
-                self.sync_all()
+                self._read(self._selected)
             except Stopped as stopped:
                 raise SystemExit(128 + stopped.signum) from None
             except BrokenPipeError as error:
@@ -223,4 +183,14 @@ class TapOracleTxlog(ConfiguredTap):
                     reason, "See the target's error; unacknowledged rows are sent again"
                 ) from error
             finally:
-                self._close_idle()
+                self._close()
+
+
+def _take_turns(runs: Iterable[Iterator[Pause]]) -> None:
+    """Go on with the run whose pause ends next, until all have ended."""
+    due = [(0.0, number, run) for number, run in enumerate(runs)]
+    while due:
+        at, number, run = heappop(due)
+        time.sleep(max(0.0, at - time.monotonic()))
+        if (pause := next(run, None)) is not None:
+            heappush(due, (time.monotonic() + pause.seconds, number, run))

@@ -19,6 +19,7 @@ from tap_oracle_txlog.extraction import (
     Extraction,
     ExtractionSettings,
     NullKey,
+    Pause,
 )
 from tap_oracle_txlog.rules.id_ranges import IdRanges
 from tap_oracle_txlog.rules.progress import Progress
@@ -29,7 +30,7 @@ from tap_oracle_txlog.stop import Stopped
 from tests.tap.listed import Database, at, lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Source
@@ -59,6 +60,19 @@ def never(seconds: float) -> None:
     raise AssertionError(msg)
 
 
+class Reading(Extraction):
+    """Makes the pauses, as a run with one table does."""
+
+    def read(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Emission]:
+        for step in self.emissions(progress, until=until):
+            if isinstance(step, Pause):
+                self.sleep(step.seconds)
+            else:
+                yield step
+
+    sleep: Callable[[float], None]
+
+
 def extraction(
     database: Database,
     settings: ExtractionSettings = SETTINGS,
@@ -66,9 +80,11 @@ def extraction(
     waits: Iterable[float] = (),
     sleep: Callable[[float], None] = never,
     clock: Callable[[], float] = lambda: 0.0,
-) -> Extraction:
+) -> Reading:
     connect: Callable[[], Source] = database.connect
-    return Extraction(connect, settings, waits=lambda: waits, sleep=sleep, clock=clock)
+    reading = Reading(connect, settings, waits=lambda: waits, sleep=sleep, clock=clock)
+    reading.sleep = sleep
+    return reading
 
 
 def beginning(bookmark: Mapping[str, object] | None = None) -> Progress:
@@ -93,7 +109,7 @@ def run(
     until: Instant | None = None,
 ) -> tuple[list[object], Progress]:
     """One run from ``progress`` on: the ids that came out, and the progress behind them."""
-    emissions = list(extraction(database, settings).emissions(progress or beginning(), until=until))
+    emissions = list(extraction(database, settings).read(progress or beginning(), until=until))
     return ids(emissions), emissions[-1].progress
 
 
@@ -125,7 +141,7 @@ def test_a_source_that_is_lost_at_any_question_costs_no_row_and_repeats_none(
         waits=repeat(1.0, 99),
         sleep=lambda _seconds: None,
     )
-    assert ids(reading.emissions(beginning())) == database.ids()
+    assert ids(reading.read(beginning())) == database.ids()
     reading.close()
     assert database.opened == database.closed
 
@@ -141,7 +157,7 @@ def test_after_a_loss_reading_goes_on_behind_the_last_row_and_under_the_same_wat
     reading = extraction(
         database, replace(SETTINGS, page_size=3), waits=[1], sleep=lambda _seconds: None
     )
-    assert [ids([emission]) for emission in reading.emissions(beginning())] == [
+    assert [ids([emission]) for emission in reading.read(beginning())] == [
         [0, 1, 2],
         [3, 4, 5],
     ]
@@ -157,7 +173,7 @@ def test_when_the_waits_are_used_up_the_error_is_the_one_of_the_source() -> None
     database = Database(trouble=trouble)
     reading = extraction(database, waits=[0.5, 1, 2], sleep=waited.append)
     with pytest.raises(SourceUnreachableError, match=r"^cannot reach the list") as gone:
-        list(reading.emissions(beginning()))
+        list(reading.read(beginning()))
     assert (waited, len(database.asked)) == ([0.5, 1, 2], 4)
     assert gone.value.exit_code == 4
 
@@ -175,7 +191,7 @@ def test_each_loss_has_all_waits_of_its_own() -> None:
     reading = extraction(
         database, replace(SETTINGS, page_size=4), waits=[1, 2], sleep=waited.append
     )
-    assert ids(reading.emissions(beginning())) == database.ids()
+    assert ids(reading.read(beginning())) == database.ids()
     assert waited == [1, 2] * 4
 
 
@@ -189,7 +205,7 @@ def test_every_wait_is_announced_with_its_cause_and_its_length(
             raise lost()
 
     database.trouble = trouble
-    list(extraction(database, waits=[2.5], sleep=lambda _seconds: None).emissions(beginning()))
+    list(extraction(database, waits=[2.5], sleep=lambda _seconds: None).read(beginning()))
     (said,) = messages(caplog, logging.WARNING)
     assert "cannot reach the list (gone)" in said
     assert "2.5 s" in said
@@ -202,7 +218,7 @@ def test_an_error_that_no_new_connection_mends_is_not_tried_again() -> None:
 
     database = filled(3, trouble=trouble)
     with pytest.raises(DataError):
-        list(extraction(database, waits=[1, 2]).emissions(beginning()))
+        list(extraction(database, waits=[1, 2]).read(beginning()))
     assert database.asked.count("page") == 1
 
 
@@ -221,7 +237,7 @@ def test_a_page_that_is_too_large_is_halved_until_it_is_served_and_stays_small()
     database = filled(30)
     database.trouble = refuse_above(database, 13)
     reading = extraction(database, replace(SETTINGS, page_size=100))
-    assert ids(reading.emissions(beginning())) == database.ids()
+    assert ids(reading.read(beginning())) == database.ids()
     assert database.limits == [100, 50, 25, 12, 12, 12]
 
 
@@ -229,7 +245,7 @@ def test_the_cap_counts_when_a_page_is_halved() -> None:
     database = filled(30)
     database.trouble = refuse_above(database, 5)
     reading = extraction(database, replace(SETTINGS, page_size=10_000, max_records=16))
-    assert len(ids(reading.emissions(beginning()))) == 16
+    assert len(ids(reading.read(beginning()))) == 16
     assert database.limits == [16, 8, 4, 4, 4, 4]
 
 
@@ -237,7 +253,7 @@ def test_a_single_row_that_is_too_large_ends_the_run_with_the_error_of_the_sourc
     database = filled(3)
     database.trouble = refuse_above(database, 0)
     with pytest.raises(SourceUnreachableError, match="the page took too long"):
-        list(extraction(database).emissions(beginning()))
+        list(extraction(database).read(beginning()))
     assert database.limits == [10, 5, 2, 1]
 
 
@@ -342,7 +358,7 @@ def test_exactly_the_last_batch_of_each_pass_says_so(
         seen: list[Emission] = []
         fails = null_key == "fail" and without_key > 0
         with pytest.raises(DataError) if fails else nullcontext():
-            keep(extraction(database, settings).emissions(progress), seen)
+            keep(extraction(database, settings).read(progress), seen)
         ends = [emission.ends_pass for emission in seen]
         assert ends == [False] * (len(seen) - 1) + [not fails]
 
@@ -358,7 +374,7 @@ def test_with_polling_a_span_is_read_until_all_of_it_is_complete() -> None:
         database.insert(99 + len(waits), len(waits))
 
     reading = extraction(database, replace(SETTINGS, poll_interval=20), sleep=sleep)
-    emissions = list(reading.emissions(beginning(), until=at(102)))
+    emissions = list(reading.read(beginning(), until=at(102)))
     assert ids(emissions) == [1, 2]
     assert (len(waits), emissions[-1].progress.complete.at) == (4, at(102))
 
@@ -436,7 +452,7 @@ def test_the_clock_of_this_host_tells_only_where_the_databases_was_read_at_once(
         now[0] += took if question == "clock" else 5
 
     database.trouble = trouble
-    (last,) = extraction(database, clock=lambda: now[0]).emissions(beginning())
+    (last,) = extraction(database, clock=lambda: now[0]).read(beginning())
     assert last.progress.last_pass is not None
     assert (last.progress.last_pass.ahead is not None) == measured
 
@@ -546,7 +562,7 @@ def test_late_count_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_ever
     reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
     seen: list[Emission] = []
     with pytest.raises(Enough):
-        keep(reading.emissions(beginning()), seen)
+        keep(reading.read(beginning()), seen)
     reading.close()
     assert database.asked.count("clock") == 5
     assert database.asked.count("page") > 30
@@ -555,7 +571,7 @@ def test_late_count_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_ever
 
 
 def test_a_page_that_is_full_says_that_the_pass_goes_on() -> None:
-    emissions = list(extraction(filled(25)).emissions(beginning()))
+    emissions = list(extraction(filled(25)).read(beginning()))
     assert [emission.ends_pass for emission in emissions] == [False, False, True]
 
 
@@ -582,7 +598,7 @@ def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     database = filled(2, without_key=[7])
     seen: list[Emission] = []
     with pytest.raises(DataError, match="1 rows with a NULL replication key"):
-        keep(extraction(database, replace(SETTINGS, null_key="fail")).emissions(beginning()), seen)
+        keep(extraction(database, replace(SETTINGS, null_key="fail")).read(beginning()), seen)
     assert ids(seen) == [0, 1]
 
 
@@ -638,7 +654,7 @@ def following(
     seen: list[Emission] = []
     reading = extraction(database, replace(settings, poll_interval=0.25), sleep=sleep)
     with pytest.raises(Enough):
-        keep(reading.emissions(beginning()), seen)
+        keep(reading.read(beginning()), seen)
     reading.close()
     assert waits == [0.25] * polls
     assert database.opened == database.closed == 1
@@ -661,7 +677,7 @@ def test_the_poll_interval_is_counted_from_look_to_look(took: float, left: float
     database.trouble = trouble
     reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
     with pytest.raises(Enough):
-        keep(reading.emissions(beginning()), [])
+        keep(reading.read(beginning()), [])
     reading.close()
     assert waits == [pytest.approx(left)]
 
@@ -701,7 +717,7 @@ def test_a_backfill_is_one_pass_that_ends_before_until_and_leaves_null_keys_alon
 def test_closing_twice_closes_once() -> None:
     database = filled(1)
     reading = extraction(database)
-    list(reading.emissions(beginning()))
+    list(reading.read(beginning()))
     reading.close()
     reading.close()
     assert (database.opened, database.closed) == (1, 1)
@@ -712,5 +728,5 @@ def test_emitted_counts_new_rows_only() -> None:
     _, progress = run(database)
     database.insert(1, 9)
     reading = extraction(database)
-    list(reading.emissions(progress))
+    list(reading.read(progress))
     assert reading.emitted == 1

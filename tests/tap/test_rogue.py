@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.ledger import previous_state
-from tap_oracle_txlog.settings import LedgerSettings
+from tap_oracle_txlog.ledger_settings import LedgerSettings
 from tap_oracle_txlog.sqlalchemy.reflection import connect
 from tests.support.mariadb import new_database, new_mariadb
 from tests.support.rogue_mariadb import ASKS, Rogue

@@ -14,7 +14,7 @@ from tap_oracle_txlog.errors import DataError, NotCompleteError
 from tap_oracle_txlog.rules.timestamps import parse, plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.progress import Progress
@@ -53,9 +53,15 @@ def clear_marks(state: Mapping[str, Any]) -> None:
     """Take out the marks of an earlier run: of what it left unread, this one may read something
     else.
     """
-    for bookmark in _bookmarks(state):
-        if bookmark.get(READING) is True:
-            del bookmark[READING]
+    for bookmark in state.get("bookmarks", {}).values():
+        clear_marks_in(bookmark)
+
+
+def clear_marks_in(bookmark: dict[str, Any]) -> None:
+    """Take out the marks of one stream, and of its partitions."""
+    for place in (bookmark, *bookmark.get("partitions", ())):
+        if place.get(READING) is True:
+            del place[READING]
 
 
 def has_time(state: Mapping[str, Any], stream: str, *, in_slices: bool = False) -> bool:
@@ -106,12 +112,6 @@ def _are_partitions(found: object) -> bool:
     return isinstance(found, list) and all(
         isinstance(one, dict) and isinstance(one.get("context"), dict) for one in found
     )
-
-
-def _bookmarks(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for bookmark in state.get("bookmarks", {}).values():
-        yield bookmark
-        yield from bookmark.get("partitions", ())
 
 
 def not_complete(
