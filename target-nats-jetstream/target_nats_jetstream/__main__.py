@@ -10,7 +10,8 @@ import sys
 
 import click
 
-from target_nats_jetstream.errors import TargetError, call_stack, unexpected
+from target_nats_jetstream.errors import ConfigurationError, TargetError, call_stack, unexpected
+from target_nats_jetstream.status.command import failed
 
 logger = logging.getLogger("target_nats_jetstream")
 
@@ -34,21 +35,22 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # before a run there is nothing to save
     try:
         code = _run()
-    except click.ClickException as error:
-        logger.error("%s. See --help", error.format_message().rstrip("."))  # noqa: TRY400 - one line
-        code = 2
-    except TargetError as error:
-        logger.error("%s", error)  # noqa: TRY400 - one line
-        logger.debug("where it happened: %s", call_stack(error))
-        code = error.exit_code
     except Exception as error:  # noqa: BLE001 - reported below
-        logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
+        known = _explained(error)
+        logger.error("%s", known)  # noqa: TRY400 - one line
         logger.debug("where it happened: %s", call_stack(error))
+        code = failed(sys.argv[1:], known)
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already
         _close_stdout()
     sys.exit(code)
+
+
+def _explained(error: Exception) -> TargetError:
+    if isinstance(error, click.ClickException):
+        return ConfigurationError(error.format_message(), "See --help")
+    return error if isinstance(error, TargetError) else unexpected(error)
 
 
 def _run() -> int:

@@ -6,12 +6,12 @@ The clients are imported where they are used, because ``--about`` has to answer 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_nats_jetstream.errors import ConfigurationError, DataError
+from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.status import command
 
 if TYPE_CHECKING:
     from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 def options() -> list[click.Parameter]:
     """What the command line has for them."""
     return [
-        click.Option(["--status"], is_flag=True, help="Show pipeline status."),
+        *command.options(),
         click.Option(
             ["--json", "as_json"], is_flag=True, help="Print JSON, with --status and --print-ddl."
-        ),
-        click.Option(
-            ["--max-age"],
-            help=(
-                "With --status: exit 1 if there was no progress within this time (90s, 30m, 2h, "
-                "1d)."
-            ),
         ),
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
@@ -57,16 +50,17 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     *,
     status: bool = False,
     as_json: bool = False,
-    max_age: str | None = None,
     replay_dead_letters: bool = False,
     print_nats_permissions: bool = False,
     print_grants: bool = False,
     print_ddl: bool = False,
+    **of_status: Any,  # noqa: ANN401 - as click hands them over
 ) -> bool:
     """Do what the command line asks for; whether that is anything but a run."""
     if status:
-        show_status(ledger, nats, as_json=as_json, max_age=max_age)
-    elif replay_dead_letters:
+        command.show_status(ledger, nats, command.View(as_json=as_json, **of_status))
+    command.refuse_without_status(of_status)
+    if replay_dead_letters:
         replay(nats)
     elif print_nats_permissions:
         show_permissions(nats)
@@ -79,34 +73,6 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     return True
 
 
-def show_status(
-    ledger_settings: LedgerSettings, nats: NatsSettings, *, as_json: bool, max_age: str | None
-) -> None:
-    """Print how the pipeline stands.
-
-    Raises:
-        SystemExit: 1 when there is something to look at.
-        TargetError: The ledger or NATS cannot be asked.
-    """
-    from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
-    from target_nats_jetstream.publisher.inspection import stream_state  # noqa: PLC0415
-    from target_nats_jetstream.status import Status, parse_duration  # noqa: PLC0415
-
-    age = None if max_age is None else parse_duration(max_age)
-    if not ledger_settings.enabled:
-        reason = "there is no ledger: neither mariadb_host nor ledger_url is set"
-        raise ConfigurationError(reason, "Set one of them")
-    ledger = Ledger(ledger_settings)
-    try:
-        standing = ledger.standing()
-    finally:
-        ledger.close()
-    status = Status(*standing, stream_state(nats), datetime.now(UTC))
-    click.echo(status.as_json(age) if as_json else status.as_text(age))
-    if status.problems(age):
-        raise SystemExit(1)
-
-
 def replay(nats: NatsSettings) -> None:
     """Publish the dead letters again and print what became of them.
 
@@ -115,7 +81,7 @@ def replay(nats: NatsSettings) -> None:
         TargetError: NATS cannot be reached or refuses.
     """
     from target_nats_jetstream.publisher.replay import replay_dead_letters  # noqa: PLC0415
-    from target_nats_jetstream.status import counted  # noqa: PLC0415
+    from target_nats_jetstream.status.words import counted  # noqa: PLC0415
 
     done = replay_dead_letters(nats)
     click.echo(f"{counted(done.published, 'dead letter')} published")

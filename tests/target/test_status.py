@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_nats_jetstream.ledger.row import LedgerRow
-from target_nats_jetstream.publisher.inspection import StreamState
-from target_nats_jetstream.status import Status, counted
 from tests.support.target import COMMAND, environment, event, pages, record, schema, state
-from tests.target.ledger.places import at
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.support.target import Target
@@ -110,49 +107,188 @@ def test_dead_letters_are_counted_wherever_they_are(target: Target) -> None:
     assert found["stream"]["dead_letters_in_file"] == 2
 
 
-def row(name: str, status: str = "RUNNING", began_at: str = "2026-01-02T03:04:05") -> LedgerRow:
-    columns = {"PROGRAM_NAME": name, "STATUS": status, "LAST_RUN_TIME": at(began_at)}
-    return LedgerRow.from_columns(columns | {"ERROR_MESSAGE": "the error of the run before"})
+#: A server that nobody runs.
+AWAY = {"servers": "nats://127.0.0.1:1", "connect_timeout": 1}
+NOT_THERE = "cannot reach NATS at nats://127.0.0.1:1"
 
 
-STREAM = StreamState("S", True, 1204, at("2026-01-02T03:04:05"), 0, 0)
-NOW = datetime(2026, 1, 2, 4, tzinfo=UTC)
+def test_without_nats_the_ledger_and_the_file_of_dead_letters_are_shown(target: Target) -> None:
+    assert target.run(*pages(1, 10, 10)).code == 0
+    (target.home / "letters").write_text("{}\n")
+    settings = {**AWAY, "dead_letter_file": "letters"}
+    said = ask(target, "--status", **settings)
+    assert (said.returncode, said.stderr) == (1, "")
+    assert "SUCCESS" in said.stdout
+    assert f"{target.stream}: unknown; 1 dead letter in `dead_letter_file`" in said.stdout
+    assert said.stdout.count("\n! ") == said.stdout.count(f"! {NOT_THERE}") == 1
+
+    found = json.loads(ask(target, "--status", "--json", **settings).stdout)
+    assert (found["ok"], len(found["problems"])) == (False, 1)
+    assert found["pipelines"][0]["records_processed"] == 10
+    assert found["stream"]["messages"] is None
+    assert found["stream"]["dead_letters_in_file"] == 1
 
 
-def test_the_rows_of_a_dead_run_are_dead_and_are_one_problem() -> None:
-    rows = [row("P"), row("P:A"), row("P:B", "SUCCESS"), row("P:C", began_at="2026-01-01")]
-    status = Status(rows, is_running=False, stream=STREAM, now=NOW)
+def test_without_the_ledger_the_stream_is_shown(target: Target) -> None:
+    assert target.run(*pages(1, 10, 10)).code == 0
+    away = {"ledger_url": "mysql://u:secret-word@127.0.0.1:1/etl"}
+    said = ask(target, "--status", **away)
+    assert (said.returncode, said.stderr) == (1, "")
+    assert said.stdout.startswith(f"{target.stream}: 10 messages")
+    assert "! cannot read ETL_PRMREC at 127.0.0.1:1/etl" in said.stdout
+    assert "secret-word" not in said.stdout
 
-    assert [status.result(one) for one in rows] == ["DEAD", "DEAD", "SUCCESS", "RUNNING"]
-    assert len(status.problems(None)) == 1
-    assert Status(rows, is_running=True, stream=STREAM, now=NOW).problems(None) == []
+    found = json.loads(ask(target, "--status", "--json", **away).stdout)
+    assert (found["pipelines"], found["stream"]["messages"]) == (None, 10)
+
+
+def test_without_both_the_exit_code_says_so(target: Target) -> None:
+    away = {**AWAY, "ledger_url": "mysql://u:p@127.0.0.1:1/etl"}
+    said = ask(target, "--status", "--json", **away)
+    assert said.returncode == 4
+    found = json.loads(said.stdout)
+    assert (found["ok"], len(found["problems"])) == (False, 2)
+
+
+def test_a_setting_that_is_wrong_is_told_beside_what_is_known(target: Target) -> None:
+    assert target.run(*pages(1, 10, 10)).code == 0
+    said = ask(target, "--status", ledger_url="")
+    assert (said.returncode, said.stderr) == (2, "")
+    assert "! there is no ledger: neither mariadb_host nor ledger_url is set" in said.stdout
+    assert "10 messages" in said.stdout
+
+    said = ask(target, "--status", dead_letter_file=".")
+    assert said.returncode == 2
+    assert "SUCCESS" in said.stdout
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 messages"), (1, "1 message"), (2, "2 messages"), (1204, "1,204 messages")],
-)
-def test_counts_are_written_as_people_write_them(number: int, text: str) -> None:
-    assert counted(number, "message") == text
-
-
-@pytest.mark.parametrize(
-    ("settings", "arguments", "code"),
+    ("settings", "arguments"),
     [
-        ({"ledger_url": ""}, ("--status",), 2),
-        ({}, ("--status", "--max-age", "soon"), 2),
-        ({"dead_letter_file": "."}, ("--status",), 2),
-        ({"servers": "nats://127.0.0.1:1", "connect_timeout": 1}, ("--status",), 4),
+        ({}, ("--max-age", "soon")),
+        ({"batch_size": "ten"}, ()),
+        ({"batch_sizes": 10}, ()),
+        ({}, ("--no-such-option",)),
+        ({}, ("--config", "not-there.json")),
     ],
 )
-def test_what_cannot_be_asked_is_an_error_line(
-    settings: dict[str, Any], arguments: tuple[str, ...], code: int, target: Target
+def test_a_failure_before_anything_is_asked_is_told_in_the_form_that_is_asked_for(
+    settings: dict[str, Any], arguments: tuple[str, ...], target: Target
 ) -> None:
+    said = ask(target, "--status", "--json", *arguments, **settings)
+    (line,) = said.stderr.splitlines()
+    assert (said.returncode, "ERROR" in line) == (2, True)
+    found = json.loads(said.stdout)
+    assert list(found) == ["command", "ok", "problems"]
+    assert (found["command"], found["ok"], len(found["problems"])) == ("status", False, 1)
+    assert line.endswith(found["problems"][0])
+
+    said = ask(target, "--status", "--nagios", *arguments, **settings)
+    assert said.returncode == 3
+    assert said.stdout == f"UNKNOWN - {found['problems'][0]}\n"
+
+
+@pytest.mark.parametrize("option", ["--max-age=1h", "--program=P", "--watch", "--nagios"])
+def test_options_that_show_a_status_are_refused_without_one(option: str, target: Target) -> None:
+    said = ask(target, option)
+    assert said.returncode == (3 if option == "--nagios" else 2)
+    assert "goes with --status. Add --status" in said.stderr
+
+
+def test_several_pipelines_are_added_up(target: Target) -> None:
+    for name, first, last in (("M_A", 1, 10), ("M_B", 11, 40), ("N", 41, 47)):
+        assert target.run(*pages(first, last, 10), program_name=name).code == 0
+    said = ask(target, "--status", "--program", "M%")
+    assert said.returncode == 0, said.stdout
+    assert "2 pipelines (2 SUCCESS): 40 rows; slowest M_A, complete up to 2026-01-01" in said.stdout
+    assert "\nN " not in said.stdout
+
+    found = json.loads(ask(target, "--status", "--json", "--program", "M%").stdout)
+    assert [row["program_name"] for row in found["pipelines"]] == ["M_A", "M_B"]
+    assert (found["sum"]["records_processed"], found["sum"]["slowest"]) == (40, "M_A")
+
+    said = ask(target, "--status", "--program", "X%")
+    assert said.returncode == 1
+    assert "! no pipeline in the ledger has a name like X%" in said.stdout
+
+
+def test_a_monitoring_plugin_prints_one_line(target: Target) -> None:
+    assert target.run(*pages(1, 30, 10)).code == 0
+    said = ask(target, "--status", "--nagios", "--max-age", "1h")
+    assert said.returncode == 0, said.stdout
+    (line,) = said.stdout.splitlines()
+    assert line.startswith("OK - PIPELINE SUCCESS, complete up to 2026-01-01 00:00:00, 30 rows | ")
+    assert ";;3600 " in line
+    assert "rows=30c messages=30 dead_letters=0;0;;0" in line
+
+    assert ask(target, "--status", "--nagios", "--max-age", "0s").returncode == 2
+    said = ask(target, "--status", "--nagios", **AWAY)
+    assert said.returncode == 2
+    assert said.stdout.startswith(f"CRITICAL - {NOT_THERE}")
+    assert ask(target, "--status", "--nagios", "--json").returncode == 3
+
+
+def test_watching_goes_on_through_an_outage_until_a_signal(lone_target: Target) -> None:
+    target = lone_target
     assert target.run(*pages(1, 10, 10)).code == 0
-    said = ask(target, *arguments, **settings)
-    assert said.returncode == code, said.stderr
-    assert "Traceback" not in said.stderr
-    assert "ERROR" in said.stderr.splitlines()[-1]
+    (target.home / "status.json").write_text(json.dumps(target.config | {"connect_timeout": 1}))
+    shown = target.home / "shown"
+    with shown.open("w") as out:
+        process = subprocess.Popen(
+            [COMMAND, "--config", "status.json", "--status", "--watch", "0.1"],
+            cwd=target.home,
+            env=environment(),
+            stdout=out,
+        )
+    try:
+        wait_until(lambda: shown.read_text().count(": 10 messages") > 1, what="it looks twice")
+        target.server.kill()
+        wait_until(lambda: ": unknown" in shown.read_text(), what="it sees the outage")
+        before = shown.read_text().count(": 10 messages")
+        target.server.start()
+        wait_until(lambda: shown.read_text().count(": 10 messages") > before, what="it is back")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait(60)
+    assert "\x1b" not in shown.read_text(), "a file is no terminal"
+    for block in shown.read_text().split("\n\n20")[1:]:
+        assert block.splitlines()[0].endswith("+00:00")
+
+
+def test_watching_ends_with_its_reader(target: Target) -> None:
+    (target.home / "status.json").write_text(json.dumps(target.config))
+    with subprocess.Popen(
+        [COMMAND, "--config", "status.json", "--status", "--watch", "0.1", "--json"],
+        cwd=target.home,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["command"] == "status"
+        process.stdout.close()
+        assert process.wait(60) == 128 + signal.SIGPIPE
+        assert process.stderr.read() == b""
+
+
+def test_watching_on_a_terminal_shows_the_last_look_only(target: Target) -> None:
+    (target.home / "status.json").write_text(json.dumps(target.config))
+    screen, terminal = os.openpty()
+    with subprocess.Popen(
+        [COMMAND, "--config", "status.json", "--status", "--watch"],
+        cwd=target.home,
+        env=environment(),
+        stdout=terminal,
+    ) as process:
+        try:
+            assert os.read(screen, 4) == b"\x1b[2J", "it begins with an empty screen"
+        finally:
+            process.kill()
+    os.close(screen)
+    os.close(terminal)
 
 
 def test_a_replay_says_what_became_of_the_dead_letters(target: Target) -> None:

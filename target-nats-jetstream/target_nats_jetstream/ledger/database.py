@@ -95,9 +95,8 @@ class Database:
         self.table: Final = ledger_table(settings.table)
         self._settings = settings
         self._sleep = sleep
-        row = f"{settings.table}.{settings.program_name}"
-        on_server = self._is_server
-        self._lock: Lock = ServerLock(f"{url.database}.{row}") if on_server else FileLock(row)
+        self._database = url.database
+        self._lock = self._lock_of(settings.program_name)
         arguments = (
             _server_arguments(settings, url.password)
             if self._is_server
@@ -155,9 +154,13 @@ class Database:
         """A connection without the lock, to read; within an attempt."""
         return self._engine.connect()
 
-    def is_locked(self, connection: sa.Connection) -> bool:
-        """Whether a run of the pipeline is at work, be it this one."""
-        return not self._lock.is_free(connection)
+    def is_locked(self, connection: sa.Connection, program: str) -> bool:
+        """Whether a run of that pipeline is at work, be it this one."""
+        return not self._lock_of(program).is_free(connection)
+
+    def _lock_of(self, program: str) -> Lock:
+        row = f"{self.table.name}.{program}"
+        return ServerLock(f"{self._database}.{row}") if self._is_server else FileLock(row)
 
     def create(self, connection: sa.Connection) -> None:
         """Create the table, unless another run has done so just now."""

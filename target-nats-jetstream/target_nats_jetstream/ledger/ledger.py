@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError, UnreachableError
 from target_nats_jetstream.ledger.database import Database
-from target_nats_jetstream.ledger.row import Standing
+from target_nats_jetstream.ledger.row import Standing, by_pipeline
 from target_nats_jetstream.ledger.states import States
 from target_nats_jetstream.ledger.table import LedgerTable
 
@@ -148,16 +148,30 @@ class Ledger:
         self._database.close()
 
     def standing(self) -> Standing:
-        """The pipeline's row and those of its streams, and whether a run is at work on them; also
-        without a run. Raises as ``check``.
+        """How the pipeline stands, also without a run; raises as ``standings``."""
+        return self.standings()[0]
+
+    def standings(self, like: str | None = None) -> list[Standing]:
+        """How each pipeline stands whose name fits an SQL LIKE pattern; without one, this pipeline,
+        also when it has no row. Asked once, without a run.
+
+        Raises:
+            TargetError: As ``Database.attempts``.
         """
-        for attempt in self._database.attempts("read"):
+        for attempt in self._database.attempts("read", patiently=False):
             with attempt, self._database.connection() as connection:
-                before = self._table.rows(connection)
-                is_locked = self._database.is_locked(connection)
+                before = self._pipelines(connection, like)
+                locked = {name for name in before if self._database.is_locked(connection, name)}
                 connection.rollback()  # else the same rows are shown once more
-                rows = self._table.rows(connection)
-        return Standing(rows, is_locked or rows != before)
+                now = self._pipelines(connection, like)
+        return [
+            Standing(rows, name in locked or rows != before.get(name)) for name, rows in now.items()
+        ]
+
+    def _pipelines(self, connection: sa.Connection, like: str | None) -> dict[str, list[LedgerRow]]:
+        if like is None:
+            return {self._program: self._table.rows(connection)}
+        return by_pipeline(self._table.rows_like(connection, like))
 
     def _attempts(self) -> Iterator[Attempt]:
         """Attempts to write; under ``warn`` they may end without one that did not fail."""

@@ -16,7 +16,7 @@ from target_nats_jetstream import bookmarks
 from target_nats_jetstream.ledger.sequences import StateSequences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 #: Years before it are our tap's way to say that nothing is complete, and no DATETIME of MariaDB.
@@ -147,3 +147,18 @@ class Standing(NamedTuple):
 
     rows: Sequence[LedgerRow]
     is_running: bool
+
+
+def by_pipeline(rows: Iterable[LedgerRow]) -> dict[str, list[LedgerRow]]:
+    """The rows of several pipelines, each with those of its streams behind it.
+
+    Args:
+        rows: In any order. ``A:B`` is of a stream of A if there is a row A, and a pipeline if not.
+    """
+    found: dict[str, list[LedgerRow]] = {}
+    for row in sorted(rows, key=lambda row: row.program_name):
+        parts = row.program_name.split(":")
+        names = (":".join(parts[:count]) for count in range(1, len(parts)))
+        owner = next((name for name in names if name in found), row.program_name)
+        found.setdefault(owner, []).append(row)
+    return found

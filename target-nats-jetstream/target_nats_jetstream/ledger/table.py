@@ -73,6 +73,13 @@ class LedgerTable:
         of_streams = self._name.startswith(f"{self._program}:", autoescape=True)
         return self._select(connection, sa.or_(self._name == self._program, of_streams))
 
+    def rows_like(self, connection: sa.Connection, pattern: str) -> list[LedgerRow]:
+        """The rows of all pipelines whose name fits an SQL LIKE pattern (escaped by a backslash),
+        and of their streams; also before ``look``.
+        """
+        fits = (self._name.like(one, escape="\\") for one in (pattern, f"{pattern}:%"))
+        return self._select(connection, sa.or_(*fits))
+
     def find(self, connection: sa.Connection, name: str) -> LedgerRow | None:
         """The row of that name."""
         rows = self._select(connection, self._name == name)

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_nats_jetstream.errors import UnreachableError
@@ -14,7 +13,6 @@ from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
-from target_nats_jetstream.publisher.letter_file import count_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +30,6 @@ class StreamState:
         exists: Whether there is such a stream.
         last_at: UTC; None for an empty or missing stream.
         dead_letters: In the stream of dead letters.
-        dead_letters_in_file: In ``dead_letter_file``, of all pipelines that use the same file.
     """
 
     name: str
@@ -40,7 +37,6 @@ class StreamState:
     messages: int
     last_at: datetime | None
     dead_letters: int
-    dead_letters_in_file: int
 
 
 def stream_state(settings: NatsSettings) -> StreamState:
@@ -49,19 +45,16 @@ def stream_state(settings: NatsSettings) -> StreamState:
     Raises:
         UnreachableError: The server does not answer.
         AccessDeniedError: It refuses the login.
-        ConfigurationError: The file of dead letters cannot be read.
     """
-    in_file = count_in(Path(settings.dead_letter_file))
-    return ask(settings, partial(_read_state, name=settings.stream, in_file=in_file))
+    return ask(settings, partial(_read_state, name=settings.stream))
 
 
-async def _read_state(epoch: Epoch, *, name: str, in_file: int) -> StreamState:
+async def _read_state(epoch: Epoch, *, name: str) -> StreamState:
     state = await _state(epoch, name)
     letters = await _state(epoch, dead_letter_stream(name)) or {}
     messages = 0 if state is None else state["messages"]
     last = datetime.fromisoformat(state["last_ts"]) if state and messages else None
-    found = letters.get("messages", 0)
-    return StreamState(name, state is not None, messages, last, found, in_file)
+    return StreamState(name, state is not None, messages, last, letters.get("messages", 0))
 
 
 async def _state(epoch: Epoch, name: str) -> dict[str, Any] | None:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError, TargetError
+from target_nats_jetstream.errors import (
+    AccessDeniedError,
+    ConfigurationError,
+    TargetError,
+    UnreachableError,
+)
 from target_nats_jetstream.ledger.errors import RowInUseError
 from target_nats_jetstream.ledger.ledger import Ledger
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
@@ -333,6 +338,60 @@ class TestStanding:
         wait_until(lambda: not dead.standing().is_running, what="the lock is free")
 
         assert [row.status for row in dead.standing().rows] == ["RUNNING"]
+
+    def test_asking_does_not_wait_for_a_database_that_is_away(
+        self, mariadb: MariaDbDatabase, open_ledger: OpenLedger, waits: list[float]
+    ) -> None:
+        mariadb.server.kill()
+        with pytest.raises(UnreachableError):
+            open_ledger(mariadb).standing()
+        mariadb.server.start()
+
+        assert waits == []
+
+
+class TestPipelinesByPattern:
+    """As SQL has it: ``%`` for any text, ``_`` for one character, both as they are behind a \\."""
+
+    def test_each_has_its_rows_and_its_lock(self, place: Place, open_ledger: OpenLedger) -> None:
+        at_work = open_ledger(place, program_name="M_A")
+        at_work.begin()
+        at_work.checkpoint(
+            LedgerProgress({"X": StreamProgress(None, 1), "Y": StreamProgress(None, 1)}, None)
+        )
+        for name in ("M_B", "N"):
+            killed = open_ledger(place, program_name=name)
+            killed.begin()
+            killed.close()
+        found = open_ledger(place).standings("M_%")
+
+        assert [([row.program_name for row in rows], running) for rows, running in found] == [
+            (["M_A", "M_A:X", "M_A:Y"], True),
+            (["M_B"], False),
+        ]
+
+    @pytest.mark.parametrize(
+        ("pattern", "names"),
+        [
+            ("M_A", ["M_A", "M_A:X", "MxA"]),
+            ("M\\_%", ["M_A", "M_A2", "M_A:X"]),
+            ("%A", ["M_A", "M_A:X", "MxA"]),
+            ("100\\%", ["100%"]),
+            ("' OR '1'='1", []),
+        ],
+    )
+    def test_patterns(
+        self, place: Place, open_ledger: OpenLedger, pattern: str, names: list[str]
+    ) -> None:
+        place.execute(V7_TABLE)
+        for name in ("M_A", "M_A:X", "M_A2", "MxA", "100%", "1000"):
+            place.execute(f"INSERT INTO ETL_PRMREC (PROGRAM_NAME) VALUES ('{name}')")
+        found = open_ledger(place).standings(pattern)
+
+        assert sorted(row.program_name for one in found for row in one.rows) == names
+
+    def test_without_the_table_there_are_none(self, place: Place, open_ledger: OpenLedger) -> None:
+        assert open_ledger(place).standings("%") == []
 
 
 class TestOtherStreams:
