@@ -118,14 +118,15 @@ def show_ddl(ledger: LedgerSettings, nats: NatsSettings, *, as_json: bool) -> No
     Raises:
         ConfigurationError: ``ledger_url`` cannot be used.
     """
-    from target_nats_jetstream.ledger.ddl import create_table  # noqa: PLC0415
+    from target_nats_jetstream.ledger.ddl import create_tables  # noqa: PLC0415
     from target_nats_jetstream.publisher.jetstream.definition import (  # noqa: PLC0415
         as_command,
         definitions,
     )
 
-    table, streams = create_table(ledger), definitions(nats)
+    tables, streams = create_tables(ledger), definitions(nats)
     if as_json:
-        click.echo(json.dumps({"table": table, "streams": streams}, indent=2))
+        named = dict(zip(("table", "history_table"), tables, strict=False))
+        click.echo(json.dumps({**named, "streams": streams}, indent=2))
     else:
-        click.echo("\n\n".join((table, *map(as_command, streams))))
+        click.echo("\n\n".join((*tables, *map(as_command, streams))))

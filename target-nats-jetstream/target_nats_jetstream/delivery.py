@@ -211,9 +211,12 @@ class Delivery:
         self._settle()
         if why := _unfinished(messages, self._newest_state):
             raise DataError(why, "See the tap's error and run it again; earlier records are safe")
-        self._progress.succeed(self._publisher.acknowledged(self._publisher.submitted))
+        counts = self._publisher.counts
+        self._progress.succeed(
+            self._publisher.acknowledged(self._publisher.submitted), counts.dead_letters
+        )
         self._report.checkpoint(self._progress.complete_up_to)
-        self._report.done(self._taken, self._publisher.counts)
+        self._report.done(self._taken, counts)
 
     def stop_by_signal(self, signum: int, seconds: float) -> None:
         """Save what can be saved within ``seconds``; never raises, and never takes much longer."""
@@ -235,7 +238,7 @@ class Delivery:
                 step()
             except (TargetError, OSError, Stopped) as error:
                 logger.debug("while ending: %s", call_stack(error))
-        self._progress.fail(reason)
+        self._progress.fail(reason, self._publisher.counts.dead_letters)
         self._report.ended(self._taken, self._publisher.counts)
 
     def _checkpoint_rest(self) -> None:

@@ -143,7 +143,7 @@ class Progress:
         if self._ledger is not None:
             self._try(partial(self._ledger.checkpoint, progress))
 
-    def succeed(self, acknowledged: Acknowledged) -> None:
+    def succeed(self, acknowledged: Acknowledged, dead_letters: int) -> None:
         """Write that the run ended well, and all that is acknowledged; raises as
         ``checkpoint``.
         """
@@ -156,7 +156,7 @@ class Progress:
             # Nothing is going to be repeated that came before the last STATE.
             self._write(self._state, self._acknowledged, self._behind(self._acknowledged.newest))
             self.checkpoint_rest(acknowledged)
-        self._try(self._ledger.succeed)
+        self._try(partial(self._ledger.succeed, dead_letters))
 
     def checkpoint_rest(self, acknowledged: Acknowledged) -> None:
         """Write records to the ledger that no STATE came after; raises as ``checkpoint``.
@@ -171,11 +171,11 @@ class Progress:
             self._begin(None)
             self._write(None, acknowledged)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, dead_letters: int) -> None:
         """Write why the run failed; never raises."""
         is_silent = self.has_failed or (self._is_test and not self._has_begun)
         if self._ledger is not None and not is_silent:
-            self._ledger.fail(reason)
+            self._ledger.fail(reason, dead_letters)
 
     def close(self) -> None:
         """Release the connection; idempotent."""

@@ -131,6 +131,7 @@ def pair(tmp_path: Path, mariadb_server: MariaDb, names: Names) -> Pair:
             **ledger,
             "mariadb_user": names.writer,
             "ledger_create_table": False,
+            "run_history": True,
             "max_retries": 0,
             "user": "etl",
             "password": PASSWORD,
@@ -143,11 +144,12 @@ def pair(tmp_path: Path, mariadb_server: MariaDb, names: Names) -> Pair:
 
 def prepare(pair: Pair, names: Names, server: MariaDb) -> None:
     """As an administrator does it: the tables, and what is printed for the users."""
-    ddl = printed(TARGET, pair.folder, pair.target, "--print-ddl", "--json")
+    ddl = json.loads(printed(TARGET, pair.folder, pair.target, "--print-ddl", "--json"))
     statements = [
         "CREATE TABLE EVENTS (ID BIGINT PRIMARY KEY, AT DATETIME(6))",
         "INSERT INTO EVENTS VALUES (1, '2026-01-01 00:00:01'), (2, '2026-01-01 00:00:02')",
-        json.loads(ddl)["table"],
+        ddl["table"],
+        ddl["history_table"],
         *printed(TAP, pair.folder, pair.tap, "--print-grants").splitlines(),
         *printed(TARGET, pair.folder, pair.target, "--print-grants").splitlines(),
     ]
@@ -180,10 +182,14 @@ def test_the_pair_runs_with_what_is_printed(
     tap, target, log = pair.run()
     assert (tap, target) == (0, 0), log
     assert "in mode fast: stream and server allow it" in log
+    assert "WARNING" not in log
     with administrator(mariadb_server, names) as cursor:
         cursor.execute("INSERT INTO EVENTS VALUES (3, '2026-01-01 00:00:03')")
     tap, target, log = pair.run()
     assert (tap, target) == (0, 0), log
+    with administrator(mariadb_server, names) as cursor:
+        cursor.execute("SELECT STATUS, RECORDS_PROCESSED FROM ETL_PRMREC_RUNS ORDER BY RUN_ID")
+        assert cursor.fetchall() == (("SUCCESS", 2), ("SUCCESS", 1))
     assert [json.loads(stored.data)["ID"] for stored in server.read_stream("EVENTS")] == [1, 2, 3]
     assert set(server.api("STREAM.NAMES")["streams"]) == {"EVENTS", "EVENTS_DLQ"}
 
@@ -211,7 +217,7 @@ def test_with_a_right_to_create_it_the_table_is_created(
     pair.target["ledger_create_table"] = True
     prepare(pair, names, mariadb_server)
     with administrator(mariadb_server, names) as cursor:
-        cursor.execute("DROP TABLE ETL_PRMREC")
+        cursor.execute("DROP TABLE ETL_PRMREC, ETL_PRMREC_RUNS")
     nats_for(pair, make_nats)
     tap, target, log = pair.run()
     assert (tap, target) == (0, 0), log

@@ -149,7 +149,7 @@ def of_ledger(url: str, program: str) -> Outcome:
     ledger = Ledger(LedgerSettings.from_config(config), sleep=lambda _seconds: None)
     with _logged() as logged:
         try:
-            ledger.standing()
+            ledger.standings()[0]
             before = ledger.begin()
             if before is not None:
                 assert before.state is not None

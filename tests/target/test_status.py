@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.target import COMMAND, environment, event, pages, record, schema, state
+from tests.support.target import (
+    COMMAND,
+    ROW_CONTENT,
+    environment,
+    event,
+    pages,
+    record,
+    schema,
+    state,
+)
 from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -210,6 +220,29 @@ def test_several_pipelines_are_added_up(target: Target) -> None:
     said = ask(target, "--status", "--program", "X%")
     assert said.returncode == 1
     assert "! no pipeline in the ledger has a name like X%" in said.stdout
+
+
+def test_the_newest_runs_are_shown_where_a_history_is_kept(target: Target) -> None:
+    target.config["run_history"] = True
+    bad = {"type": "RECORD", "stream": "EVENTS", "record": {"ID": "seven", "AT": None}}
+    assert target.run(schema(), event(1), bad, state(1), on_error="dead_letter").code == 0
+    assert target.run(schema(), event(2), state(2), "oops").code == 5
+    killed = target.start()
+    killed.feed(*pages(3, 12, 10))
+    killed.until_states(1)
+
+    def results() -> list[tuple[str, int | None, int | None]]:
+        runs = json.loads(ask(target, "--status", "--json").stdout)["runs"]
+        return [(run["status"], run["records_processed"], run["dead_letters"]) for run in runs]
+
+    assert results() == [("RUNNING", None, None), ("FAILED", 1, 0), ("SUCCESS", 1, 1)]
+    killed.signal(signal.SIGKILL)
+    killed.killed_or_ended()
+    assert results()[0] == ("DEAD", None, None)
+    said = ask(target, "--status").stdout
+    assert "run of    began" in said
+    assert re.search(r"FAILED +1 +0 +line 4", said), said
+    assert ROW_CONTENT not in said
 
 
 def test_a_monitoring_plugin_prints_one_line(target: Target) -> None:

@@ -1,4 +1,4 @@
-"""The ledger's database: its table, one connection, retries and the lock.
+"""The ledger's database: its tables, one connection, retries and the lock.
 
 Knows nothing of runs. MariaDB and MySQL go through PyMySQL, SQLite through Python's own driver.
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
@@ -20,6 +19,7 @@ from target_nats_jetstream.ledger import mariadb
 from target_nats_jetstream.ledger.errors import RowInUseError, kind_of
 from target_nats_jetstream.ledger.lock import FileLock, ServerLock
 from target_nats_jetstream.ledger.shape import ColumnShape, TableShape
+from target_nats_jetstream.ledger.tables import history_table, ledger_table
 from target_nats_jetstream.private_files import create_private
 
 if TYPE_CHECKING:
@@ -30,31 +30,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.ledger.settings import LedgerSettings
 
 logger = logging.getLogger(__name__)
-
-_TIME: Final = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql")
-_NAME: Final = sa.String(255).with_variant(mysql.VARCHAR(255, collation="utf8mb4_bin"), "mysql")
-_LONG_TEXT: Final = sa.Text().with_variant(mysql.LONGTEXT(), "mysql")
-
-
-def ledger_table(name: str) -> sa.Table:
-    """The table as it is created when there is none; an existing one may lack columns."""
-    return sa.Table(
-        name,
-        sa.MetaData(),
-        sa.Column("PROGRAM_NAME", _NAME, primary_key=True),
-        sa.Column("LAST_SUCCESSFUL_TIME", _TIME),
-        sa.Column("LAST_RUN_TIME", _TIME),
-        sa.Column("STATUS", sa.String(50)),
-        sa.Column("RECORDS_PROCESSED", sa.BigInteger, server_default="0"),
-        sa.Column("ERROR_MESSAGE", sa.Text),
-        sa.Column("SINGER_STATE", _LONG_TEXT),
-        sa.Column("STREAM_SEQUENCE", sa.BigInteger),
-        sa.Column("STATE_SEQUENCES", _LONG_TEXT),
-        sa.Column("CREATED_AT", _TIME, server_default=sa.func.now(6)),
-        sa.Column("UPDATED_AT", _TIME, server_default=sa.func.now(6)),
-        mysql_engine="InnoDB",
-        mysql_charset="utf8mb4",
-    )
 
 
 class Attempt:
@@ -93,6 +68,7 @@ class Database:
         #: The table and its place, for people; without any secret.
         self.where: Final = f"{settings.table} at {server if self._is_server else url.database}"
         self.table: Final = ledger_table(settings.table)
+        self.history_table: Final = history_table(settings.table)
         self._settings = settings
         self._sleep = sleep
         self._database = url.database
@@ -162,12 +138,12 @@ class Database:
         row = f"{self.table.name}.{program}"
         return ServerLock(f"{self._database}.{row}") if self._is_server else FileLock(row)
 
-    def create(self, connection: sa.Connection) -> None:
-        """Create the table, unless another run has done so just now."""
-        connection.execute(CreateTable(self.table, if_not_exists=True))
+    def create(self, connection: sa.Connection, table: sa.Table) -> None:
+        """Create a table, unless another run has done so just now."""
+        connection.execute(CreateTable(table, if_not_exists=True))
 
-    def shape(self, connection: sa.Connection) -> TableShape:
-        """The columns of the table; none when the table does not exist."""
+    def shape(self, connection: sa.Connection, table: sa.Table) -> TableShape:
+        """The columns of a table; none when the table does not exist."""
         if self._is_server:
             query = (
                 "SELECT UPPER(COLUMN_NAME), COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, "
@@ -177,7 +153,7 @@ class Database:
             )
         else:
             query = "SELECT UPPER(name) FROM pragma_table_info(:name)"
-        columns = connection.execute(sa.text(query), {"name": self.table.name})
+        columns = connection.execute(sa.text(query), {"name": table.name})
         return TableShape(
             {
                 name: ColumnShape.of_catalog(*facts) if facts else ColumnShape()

@@ -23,10 +23,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import TargetError, UnreachableError
-from target_nats_jetstream.ledger.database import Database
-from target_nats_jetstream.ledger.row import Standing, by_pipeline
+from target_nats_jetstream.ledger.history import RunHistory
+from target_nats_jetstream.ledger.row import KILLED, RUNNING
 from target_nats_jetstream.ledger.states import States
-from target_nats_jetstream.ledger.table import LedgerTable
+from target_nats_jetstream.ledger.view import LedgerView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Ledger:
+class Ledger(LedgerView):
     """One run: ``begin``, ``checkpoint`` for each STATE, ``succeed`` or ``fail``, ``close``.
 
     When the database stays away through all retries, ``ledger_on_error`` decides: ``fail`` raises
@@ -56,21 +56,21 @@ class Ledger:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._settings = settings
-        self._program = settings.program_name
-        self._clock = clock
-        self._database = Database(settings, sleep=sleep)
-        self._table = LedgerTable(self._database, self._program, self._now)
+        super().__init__(settings, clock=clock, sleep=sleep)
         self._began_at = self._now()
         self._rows_before: list[LedgerRow] | None = None  # None until the table was looked at
         self._states = States()
         self._counts_before: dict[str, int] = {}  # of the rows that this run has taken
         self._away = False
-
-    @property
-    def where(self) -> str:
-        """The table and its place, for people; without any secret."""
-        return self._database.where
+        self._records = 0
+        self._history: RunHistory | None = None
+        if settings.run_history:
+            self._history = RunHistory(
+                self._database,
+                self._program,
+                self._began_at,
+                create=settings.create_table,
+            )
 
     def check(self) -> LedgerRow | None:
         """Look at the table before anything is published, without touching the row.
@@ -98,6 +98,8 @@ class Ledger:
         for attempt in self._attempts():
             with attempt, self._own_row():
                 pass
+        if self._history is not None and not self._away:
+            self._history.begin()
         return self._previous
 
     @property
@@ -120,14 +122,17 @@ class Ledger:
         for attempt in self._attempts():
             with attempt, self._own_row() as connection:
                 self._write_checkpoint(connection, progress)
+        self._records = progress.records
 
-    def succeed(self) -> None:
+    def succeed(self, dead_letters: int = 0) -> None:
         """End the run well, and clear the error of an earlier one; raises as ``checkpoint``."""
+        values: dict[str, Value] = {"STATUS": "SUCCESS", "ERROR_MESSAGE": None}
         for attempt in self._attempts():
             with attempt, self._own_row() as connection:
-                self._end(connection, {"STATUS": "SUCCESS", "ERROR_MESSAGE": None})
+                self._end(connection, values)
+        self._remember(values, dead_letters)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, dead_letters: int = 0) -> None:
         """End the run with its one-line cause; tried once, never raises.
 
         The row is taken for it if need be. It is left alone by a run that never had its lock: it
@@ -142,36 +147,14 @@ class Ledger:
                     self._end(connection, values)
         except TargetError as error:
             logger.warning("%s. The final status could not be written", error.reason)
+        else:
+            self._remember(values, dead_letters)
 
-    def close(self) -> None:
-        """Release the connection and with it the lock; idempotent."""
-        self._database.close()
-
-    def standing(self) -> Standing:
-        """How the pipeline stands, also without a run; raises as ``standings``."""
-        return self.standings()[0]
-
-    def standings(self, like: str | None = None) -> list[Standing]:
-        """How each pipeline stands whose name fits an SQL LIKE pattern; without one, this pipeline,
-        also when it has no row. Asked once, without a run.
-
-        Raises:
-            TargetError: As ``Database.attempts``.
-        """
-        for attempt in self._database.attempts("read", patiently=False):
-            with attempt, self._database.connection() as connection:
-                before = self._pipelines(connection, like)
-                locked = {name for name in before if self._database.is_locked(connection, name)}
-                connection.rollback()  # else the same rows are shown once more
-                now = self._pipelines(connection, like)
-        return [
-            Standing(rows, name in locked or rows != before.get(name)) for name, rows in now.items()
-        ]
-
-    def _pipelines(self, connection: sa.Connection, like: str | None) -> dict[str, list[LedgerRow]]:
-        if like is None:
-            return {self._program: self._table.rows(connection)}
-        return by_pipeline(self._table.rows_like(connection, like))
+    def _remember(self, values: Mapping[str, Value], dead_letters: int) -> None:
+        """Write how the run has ended to the history, where there is one."""
+        if self._history is not None and not self._away:
+            counts = {"RECORDS_PROCESSED": self._records, "DEAD_LETTERS": dead_letters}
+            self._history.end({**values, **counts, "ENDED_AT": self._now()})
 
     def _attempts(self) -> Iterator[Attempt]:
         """Attempts to write; under ``warn`` they may end without one that did not fail."""
@@ -221,7 +204,7 @@ class Ledger:
         }
         if found is not None and found.last_run_time not in expected:
             raise self._table.taken_over(self._program)
-        if last is not None and last.status == "RUNNING":
+        if last is not None and last.status == RUNNING:
             self._report_killed(connection, last)
         self._take(connection, self._program)
 
@@ -236,7 +219,7 @@ class Ledger:
             last.last_successful_time,
             extra={"rows": last.records_processed},
         )
-        killed: dict[str, Value] = {"STATUS": "FAILED", "ERROR_MESSAGE": "the run was killed"}
+        killed: dict[str, Value] = {"STATUS": "FAILED", "ERROR_MESSAGE": KILLED}
         for row in self._rows_before or ():
             if row != last and row.runs_with(last):
                 self._table.update(connection, row.program_name, killed)
@@ -247,7 +230,7 @@ class Ledger:
         if found is None:
             self._table.insert(connection, name)
             connection.commit()
-        taken: dict[str, Value] = {"STATUS": "RUNNING", "LAST_RUN_TIME": self._began_at}
+        taken: dict[str, Value] = {"STATUS": RUNNING, "LAST_RUN_TIME": self._began_at}
         self._table.update(connection, name, taken)
         connection.commit()
         self._counts_before[name] = found.records_processed if found else 0
@@ -289,6 +272,3 @@ class Ledger:
     def _end(self, connection: sa.Connection, values: Mapping[str, Value]) -> None:
         for name in self._counts_before:
             self._table.update(connection, name, values, began_at=self._began_at)
-
-    def _now(self) -> datetime:
-        return self._clock().astimezone(UTC).replace(tzinfo=None)

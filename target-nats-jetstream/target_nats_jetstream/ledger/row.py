@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Years before it are our tap's way to say that nothing is complete, and no DATETIME of MariaDB.
 FIRST_YEAR: Final = 1000
+#: The status of a run at work; what is shown for one that says so and was killed; its error.
+RUNNING: Final = "RUNNING"
+DEAD: Final = "DEAD"
+KILLED: Final = "the run was killed"
 
 
 class StreamProgress(NamedTuple):
@@ -120,7 +124,7 @@ class LedgerRow:
     def runs_with(self, other: LedgerRow) -> bool:
         """Whether both are RUNNING since the same run began."""
         ours, theirs = ((row.status, row.last_run_time) for row in (self, other))
-        return ours == theirs and self.status == "RUNNING"
+        return ours == theirs and self.status == RUNNING
 
     @property
     def state(self) -> dict[str, object]:
@@ -140,6 +144,31 @@ class LedgerRow:
             "STATE_SEQUENCES": StateSequences.from_json(self.state_sequences),
         }
         return [name for name, found in texts.items() if found is None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What the history says about a run. Times are UTC; what only its end tells is None before.
+
+    Args:
+        records_processed: What the run has added to the pipeline's RECORDS_PROCESSED.
+        dead_letters: Those of the run.
+    """
+
+    program_name: str
+    run_id: str
+    began_at: datetime | None
+    ended_at: datetime | None
+    status: str | None
+    records_processed: int | None
+    dead_letters: int | None
+    error_message: str | None
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Any]) -> RunRow:
+        """Read a row of the table; a column that the table does not have is None."""
+        values: dict[str, Any] = {one.name: columns.get(one.name.upper()) for one in fields(cls)}
+        return cls(**values)
 
 
 class Standing(NamedTuple):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,63}")
+#: MariaDB's limit, less _RUNS.
+_LONGEST_WITH_HISTORY = 64 - 5
 _OWN_NAMES = {
     "host": "mariadb_host",
     "port": "mariadb_port",
@@ -91,6 +93,13 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
         str, setting("Table of the ledger. An existing one is used as it is and never altered.")
     ] = "ETL_PRMREC"
     create_table: Annotated[bool, setting("Create the table if it is missing.")] = True
+    run_history: Annotated[
+        bool,
+        setting(
+            "Keep a row for each run in a second table, ETL_PRMREC_RUNS (`ledger_table` with _RUNS "
+            "added)."
+        ),
+    ] = False
     on_error: Annotated[
         Literal["fail", "warn"],
         setting(
@@ -148,6 +157,8 @@ class LedgerSettings(Settings, frozen=True, kw_only=True, rename=_OWN_NAMES):
             refuse(
                 "ledger_table", "is not a plain name", "Put the database into `mariadb_database`"
             )
+        if self.run_history and len(self.table) > _LONGEST_WITH_HISTORY:
+            refuse("ledger_table", "is too long for `run_history`", "Choose a shorter name")
         if self.url and self.host:
             refuse("ledger_url", "and `mariadb_host` are both set", "Keep one of them")
         for name, value in (("mariadb_database", self.database), ("mariadb_user", self.user)):

@@ -47,10 +47,10 @@ class LedgerTable:
         Raises:
             ConfigurationError: It is missing, or the pipeline's name does not fit into it.
         """
-        self.shape = self._database.shape(connection)
+        self.shape = self._database.shape(connection, self._table)
         if not self.shape.columns and create:
-            self._database.create(connection)
-            self.shape = self._database.shape(connection)
+            self._database.create(connection, self._table)
+            self.shape = self._database.shape(connection, self._table)
         name, where = self.shape.columns.get("PROGRAM_NAME"), self._database.where
         if name is None:
             reason = f"{where} does not exist or has no column PROGRAM_NAME"
@@ -139,7 +139,7 @@ class LedgerTable:
         self, connection: sa.Connection, condition: sa.ColumnElement[bool]
     ) -> list[LedgerRow]:
         if not self.shape.columns:  # without a run there may be no table
-            self.shape = self._database.shape(connection)
+            self.shape = self._database.shape(connection, self._table)
         columns = [column for column in self._table.c if self._has(column)]
         if not columns:
             return []

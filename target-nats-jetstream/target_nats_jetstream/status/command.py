@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,16 @@ from target_nats_jetstream.errors import ConfigurationError, TargetError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_nats_jetstream.ledger.row import Standing
+    from target_nats_jetstream.ledger.row import RunRow, Standing
     from target_nats_jetstream.ledger.settings import LedgerSettings
+    from target_nats_jetstream.ledger.view import LedgerView
     from target_nats_jetstream.publisher.settings import NatsSettings
     from target_nats_jetstream.status.verdict import Status
 
 #: Between two looks of ``--watch`` (seconds).
 EVERY_SECONDS = 5.0
+#: How many of the newest runs are shown where a history is kept.
+SHOWN_RUNS = 5
 
 
 class View(NamedTuple):
@@ -121,28 +125,42 @@ def _ask(ledger: LedgerSettings, nats: NatsSettings, view: View) -> Status:
     from target_nats_jetstream.status.verdict import Status, found_out  # noqa: PLC0415
     from target_nats_jetstream.status.words import parse_length  # noqa: PLC0415
 
+    standings = found_out(partial(_standings, ledger, view.program))
+    names = [] if isinstance(standings, TargetError) else _names(standings)
+    runs = found_out(partial(_runs, ledger, names)) if ledger.run_history and names else ()
     return Status(
-        found_out(partial(_standings, ledger, view.program)),
+        standings,
         nats.stream,
         found_out(partial(stream_state, nats)),
         found_out(partial(count_in, Path(nats.dead_letter_file))),
         datetime.now(UTC),
         None if view.max_age is None else parse_length(view.max_age),
         view.program,
+        runs,
     )
 
 
-def _standings(settings: LedgerSettings, program: str | None) -> Sequence[Standing]:
-    from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
+def _names(standings: Sequence[Standing]) -> list[str]:
+    return [standing.rows[0].program_name for standing in standings if standing.rows]
 
+
+def _standings(settings: LedgerSettings, program: str | None) -> Sequence[Standing]:
     if not settings.enabled:
         reason = "there is no ledger: neither mariadb_host nor ledger_url is set"
         raise ConfigurationError(reason, "Set one of them")
-    ledger = Ledger(settings)
-    try:
+    with _opened(settings) as ledger:
         return ledger.standings(program)
-    finally:
-        ledger.close()
+
+
+def _runs(settings: LedgerSettings, programs: Sequence[str]) -> Sequence[RunRow]:
+    with _opened(settings) as ledger:
+        return ledger.newest_runs(programs, SHOWN_RUNS)
+
+
+def _opened(settings: LedgerSettings) -> closing[LedgerView]:
+    from target_nats_jetstream.ledger.view import LedgerView  # noqa: PLC0415
+
+    return closing(LedgerView(settings))
 
 
 def _watch(ledger: LedgerSettings, nats: NatsSettings, view: View, seconds: float) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from target_nats_jetstream.errors import (
@@ -17,18 +18,16 @@ from target_nats_jetstream.errors import (
     TargetError,
     one_line,
 )
+from target_nats_jetstream.ledger.row import DEAD, RUNNING
 from target_nats_jetstream.status.words import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from target_nats_jetstream.ledger.row import LedgerRow, Standing
+    from target_nats_jetstream.ledger.row import LedgerRow, RunRow, Standing
     from target_nats_jetstream.publisher.inspection import StreamState
 
 T = TypeVar("T")
-
-#: What a row is that says RUNNING while no run is at work.
-DEAD = "DEAD"
 
 
 class Severity(Enum):
@@ -64,7 +63,7 @@ def result_of(row: LedgerRow, standing: Standing) -> str:
 
 def error_of(row: LedgerRow) -> str | None:
     """Why the last run failed: while one is at work, the table still has that of another."""
-    return None if row.status == "RUNNING" else row.error_message
+    return None if row.status == RUNNING else row.error_message
 
 
 class Sum(NamedTuple):
@@ -90,6 +89,7 @@ class Status:
         now: UTC.
         max_age: How long a pipeline may be without progress.
         program: The pattern that was asked for; None for the pipeline of the settings.
+        runs: The newest runs of the pipelines, the newest first; none where no history is kept.
     """
 
     ledger: Sequence[Standing] | TargetError
@@ -99,6 +99,7 @@ class Status:
     now: datetime
     max_age: timedelta | None = None
     program: str | None = None
+    runs: Sequence[RunRow] | TargetError = ()
 
     @property
     def standings(self) -> Sequence[Standing]:
@@ -125,7 +126,8 @@ class Status:
     @property
     def problems(self) -> list[Problem]:
         """What an operator has to look at; empty when all is well."""
-        return [*self._of_pipelines(), *self._of_stream(), *_unknown(self.letters_in_file)]
+        parts = (self._of_pipelines(), _unknown(self.runs), self._of_stream())
+        return [*chain(*parts), *_unknown(self.letters_in_file)]
 
     @property
     def exit_code(self) -> int:
@@ -138,6 +140,19 @@ class Status:
         if isinstance(self.ledger, TargetError) and isinstance(self.stream, TargetError):
             return min(self.ledger.exit_code, self.stream.exit_code)
         return 1 if self.problems else 0
+
+    @property
+    def history(self) -> list[tuple[RunRow, str]]:
+        """The runs with their results: a RUNNING one is dead unless it is the newest one of a
+        pipeline that is at work.
+        """
+        at_work = {one.rows[0].program_name for one in self.standings if one.is_running}
+        found = []
+        for run in () if isinstance(self.runs, TargetError) else self.runs:
+            is_dead = run.status == RUNNING and run.program_name not in at_work
+            found.append((run, DEAD if is_dead else run.status or "-"))
+            at_work.discard(run.program_name)
+        return found
 
     def lag(self, row: LedgerRow) -> timedelta | None:
         """How far the complete time is behind now, where the replication key is in UTC."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.status.verdict import Status
 
 HEADINGS = ("pipeline", "last run", "result", "complete up to", "rows", "lag", "error")
+RUN_HEADINGS = ("run of", "began", "ended", "result", "rows", "dead letters", "error")
 #: What of a row is shown to nobody: it is long, and for the target alone.
 INTERNAL = ("singer_state", "state_sequences")
 #: The worst first.
@@ -27,9 +28,13 @@ RANKS = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.OK)
 
 
 def as_text(status: Status) -> str:
-    """A table of the pipelines, their sum, a line on the stream, a line for each problem."""
+    """A table of the pipelines, their sum, a table of their runs, a line on the stream, a line for
+    each problem.
+    """
     lines = [_table([HEADINGS, *_cells(status)])] if status.standings else []
     lines += [_sum_line(status)] if status.sum else []
+    if status.history:
+        lines += ["", _table([RUN_HEADINGS, *_run_cells(status)])]
     lines += [""] if lines else []
     lines += [_stream_line(status), *(f"! {problem.text}" for problem in status.problems)]
     return "\n".join(lines)
@@ -57,6 +62,20 @@ def _cells(status: Status) -> Iterator[tuple[str, ...]]:
                 error_of(row) or "",
             )
             yield tuple(map(one_line, cells))
+
+
+def _run_cells(status: Status) -> Iterator[tuple[str, ...]]:
+    for run, result in status.history:
+        counts = (run.records_processed, run.dead_letters)
+        cells = (
+            run.program_name,
+            format_time(run.began_at),
+            format_time(run.ended_at),
+            result,
+            *("-" if count is None else f"{count:,}" for count in counts),
+            run.error_message or "",
+        )
+        yield tuple(map(one_line, cells))
 
 
 def _results(standings: Sequence[Standing]) -> Counter[str]:
@@ -92,7 +111,7 @@ def _stream_line(status: Status) -> str:
 
 
 def as_json(status: Status) -> str:
-    """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``sum``, ``stream``.
+    """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``sum``, ``runs``, ``stream``.
 
     What is not known is null.
     """
@@ -100,12 +119,14 @@ def as_json(status: Status) -> str:
     rows = [
         _as_object(status, row, standing) for standing in status.standings for row in standing.rows
     ]
+    runs = [{**asdict(run), "status": result} for run, result in status.history]
     found = {
         "command": "status",
         "ok": not problems,
         "problems": problems,
         "pipelines": None if isinstance(status.ledger, TargetError) else rows,
         "sum": _sum_as_object(status),
+        "runs": None if isinstance(status.runs, TargetError) else runs,
         "stream": _stream_as_object(status),
     }
     return json.dumps(found, default=lambda value: value.replace(tzinfo=UTC).isoformat())

@@ -27,7 +27,7 @@ def two_streams(a: StreamProgress, b: StreamProgress) -> LedgerProgress:
 
 
 def only_row(ledger: Ledger) -> LedgerRow:
-    (row,) = ledger.standing().rows
+    (row,) = ledger.standings()[0].rows
     return row
 
 
@@ -36,7 +36,7 @@ def test_a_pipeline_that_never_ran_has_no_row_and_no_state(
 ) -> None:
     ledger = open_ledger(place)
 
-    assert ledger.standing().rows == []
+    assert ledger.standings()[0].rows == []
     assert ledger.begin() is None
 
 
@@ -173,7 +173,7 @@ def test_the_row_of_several_streams_is_the_slowest_time_and_the_sum(
 
     rows = {
         row.program_name: (row.last_successful_time, row.records_processed)
-        for row in ledger.standing().rows
+        for row in ledger.standings()[0].rows
     }
     assert rows == {
         "P": (at("2026-01-02T00:00:01"), 12),
@@ -186,10 +186,10 @@ def test_rows_of_streams_end_as_the_run_ends(place: Place, open_ledger: OpenLedg
     ledger = open_ledger(place)
     ledger.begin()
     ledger.checkpoint(two_streams(StreamProgress(None, 5), StreamProgress(None, 7)))
-    assert {row.status for row in ledger.standing().rows} == {"RUNNING"}
+    assert {row.status for row in ledger.standings()[0].rows} == {"RUNNING"}
     ledger.fail("no")
 
-    assert [(row.status, row.error_message) for row in ledger.standing().rows] == [
+    assert [(row.status, row.error_message) for row in ledger.standings()[0].rows] == [
         ("FAILED", "no")
     ] * 3
 
@@ -205,7 +205,7 @@ def test_rows_of_streams_go_on_when_only_one_stream_is_left(
         ledger.succeed()
         ledger.close()
 
-    counts = {row.program_name: row.records_processed for row in ledger.standing().rows}
+    counts = {row.program_name: row.records_processed for row in ledger.standings()[0].rows}
     assert counts == {"P": 15, "P:A": 7, "P:B": 8}
 
 
@@ -227,14 +227,14 @@ def test_other_pipelines_are_not_seen_and_not_touched(
     other = open_ledger(place, program_name="PX1")
     other.begin()
     other.checkpoint(two_streams(StreamProgress(None, 1), StreamProgress(None, 1)))
-    before = other.standing().rows
+    before = other.standings()[0].rows
     ledger = open_ledger(place, program_name="P_1")  # in LIKE, _ stands for any character
     ledger.begin()
     ledger.checkpoint(progress(5))
     ledger.succeed()
 
-    assert [row.program_name for row in ledger.standing().rows] == ["P_1"]
-    assert other.standing().rows == before
+    assert [row.program_name for row in ledger.standings()[0].rows] == ["P_1"]
+    assert other.standings()[0].rows == before
 
 
 def test_a_run_that_is_alive_shows_it_by_a_time_that_moves(place: Place) -> None:
@@ -307,7 +307,7 @@ def test_a_missing_table_is_not_created_against_the_will_of_its_owner(
         ConfigurationError, match=r"ETL_PRMREC at .* does not exist .*ledger_create_table"
     ):
         ledger.begin()
-    assert ledger.standing().rows == []
+    assert ledger.standings()[0].rows == []
 
 
 def test_a_table_is_used_with_the_columns_that_it_has(

@@ -124,7 +124,7 @@ class TestWhatAColumnHolds:
         ledger.checkpoint(LedgerProgress(streams, None))
 
         assert [
-            row.records_processed for row in ledger.standing().rows if ":" in row.program_name
+            row.records_processed for row in ledger.standings()[0].rows if ":" in row.program_name
         ] in (
             [1, 2],
             [2, 1],
@@ -322,7 +322,7 @@ class TestServerAway:
                 ledger.checkpoint(progress(15))
                 ledger.checkpoint(LedgerProgress(parts, None))
                 ledger.succeed()
-                rows = [(row.records_processed, row.status) for row in ledger.standing().rows]
+                rows = [(row.records_processed, row.status) for row in ledger.standings()[0].rows]
                 ledger.close()
 
             assert rows == [(16, "SUCCESS"), (15, "SUCCESS"), (1, "SUCCESS")], lost
@@ -371,7 +371,7 @@ class TestRefusals:
         ledger.checkpoint(progress(1))
         ledger.succeed()
 
-        assert len(ledger.standing().rows) == 1
+        assert len(ledger.standings()[0].rows) == 1
 
     @pytest.mark.parametrize("right", ["SELECT ON ETL_PRMREC", "SELECT, INSERT ON ETL_PRMREC"])
     def test_a_missing_right_is_named(

@@ -242,7 +242,9 @@ class TestTwoRunsAtOnce:
 
         assert waits == [0.1, 0.2]
         assert told(place) == [("P", "RUNNING", None, 5)]
-        assert [row.status for row in second.standing().rows] == ["RUNNING"], "asking needs no lock"
+        assert [row.status for row in second.standings()[0].rows] == ["RUNNING"], (
+            "asking needs no lock"
+        )
 
     def test_the_second_may_begin_when_the_first_has_ended(
         self, place: Place, open_ledger: OpenLedger
@@ -300,11 +302,11 @@ class TestStanding:
     def test_a_pipeline_that_never_ran_has_no_rows_and_no_run(
         self, place: Place, open_ledger: OpenLedger
     ) -> None:
-        assert open_ledger(place).standing() == ([], False)
+        assert open_ledger(place).standings()[0] == ([], False)
 
     def test_a_run_at_work_is_seen(self, place: Place, open_ledger: OpenLedger) -> None:
         open_ledger(place).begin()
-        standing = open_ledger(place).standing()
+        standing = open_ledger(place).standings()[0]
 
         assert standing.is_running
         assert [row.status for row in standing.rows] == ["RUNNING"]
@@ -315,36 +317,36 @@ class TestStanding:
         ledger.succeed()
         ledger.close()
 
-        assert not open_ledger(place).standing().is_running
+        assert not open_ledger(place).standings()[0].is_running
 
     def test_asking_does_not_keep_a_run_out(self, place: Place, open_ledger: OpenLedger) -> None:
         first = open_ledger(place)
         first.begin()
         first.close()
         asked = open_ledger(place)
-        asked.standing()
+        asked.standings()[0]
 
         open_ledger(place, max_retries=0).begin()
-        assert asked.standing().is_running
+        assert asked.standings()[0].is_running
 
     def test_a_killed_process_is_seen_at_once(self, place: Place, open_ledger: OpenLedger) -> None:
         command = [sys.executable, "-c", BEGIN_AND_STAY, json.dumps(dict(place.settings))]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"begun\n"
-            assert open_ledger(place).standing().is_running
+            assert open_ledger(place).standings()[0].is_running
             os.kill(process.pid, signal.SIGKILL)
         dead = open_ledger(place)
-        wait_until(lambda: not dead.standing().is_running, what="the lock is free")
+        wait_until(lambda: not dead.standings()[0].is_running, what="the lock is free")
 
-        assert [row.status for row in dead.standing().rows] == ["RUNNING"]
+        assert [row.status for row in dead.standings()[0].rows] == ["RUNNING"]
 
     def test_asking_does_not_wait_for_a_database_that_is_away(
         self, mariadb: MariaDbDatabase, open_ledger: OpenLedger, waits: list[float]
     ) -> None:
         mariadb.server.kill()
         with pytest.raises(UnreachableError):
-            open_ledger(mariadb).standing()
+            open_ledger(mariadb).standings()[0]
         mariadb.server.start()
 
         assert waits == []

@@ -34,7 +34,7 @@ def run(ledger: Ledger, *states: Mapping[str, object], first: int = 10) -> Ledge
         ledger.checkpoint(checkpoint(state, first + 10 * number))
     ledger.succeed()
     ledger.close()
-    return ledger.standing().rows[0]
+    return ledger.standings()[0].rows[0]
 
 
 def test_a_state_that_names_one_stream_leaves_the_others_as_they_were(
@@ -68,7 +68,7 @@ def test_a_run_that_has_come_nowhere_yet_moves_no_time(
     ledger = open_ledger(place)
     ledger.begin()
     ledger.checkpoint(checkpoint(bookmarks(T="0001-01-01T00:00:00.000000000")))
-    (row,) = ledger.standing().rows
+    (row,) = ledger.standings()[0].rows
 
     assert row.last_successful_time is None
     assert row.state == bookmarks(T="0001-01-01T00:00:00.000000000")
@@ -84,7 +84,7 @@ def test_meltano_config_test_leaves_no_trace_in_the_row(
     assert told == (
         bookmarks(A="2026-01-01"), before.sequences, 1, before.last_successful_time,
     )  # fmt: skip
-    assert len(open_ledger(place).standing().rows) == 1
+    assert len(open_ledger(place).standings()[0].rows) == 1
 
 
 def test_what_comes_beside_meltanos_test_counts(place: Place, open_ledger: OpenLedger) -> None:
@@ -151,7 +151,7 @@ def test_the_sequences_of_a_stream_that_was_made_anew_are_dropped(
     ledger = open_ledger(place)
     ledger.begin()
     ledger.checkpoint(checkpoint(bookmarks(A="2026-01-02"), 1, stream="S made 2"))
-    (row,) = ledger.standing().rows
+    (row,) = ledger.standings()[0].rows
 
     assert row.sequences.stream == "S made 2"
     assert row.sequences.find(bookmarks(A="2026-01-01")) is None
@@ -165,7 +165,7 @@ def test_where_the_stream_is_not_known_nothing_is_forgotten_nor_added(
     ledger.begin()
     ledger.checkpoint(checkpoint(bookmarks(A="2026-01-02"), 20, stream=""))
 
-    assert ledger.standing().rows[0].sequences == before
+    assert ledger.standings()[0].rows[0].sequences == before
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"stream": 1}'])
@@ -207,7 +207,7 @@ def test_what_was_said_while_the_ledger_was_away_is_made_up_for(mariadb: MariaDb
     finally:
         mariadb.server.start()
     ledger.checkpoint(checkpoint(bookmarks(B="2026-01-02"), 20))
-    (row, *_) = ledger.standing().rows
+    (row, *_) = ledger.standings()[0].rows
     ledger.close()
 
     assert row.state == bookmarks(A="2026-01-01", B="2026-01-02")

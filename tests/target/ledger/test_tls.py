@@ -98,7 +98,7 @@ def test_a_server_with_the_right_certificate_is_trusted(
     ledger = open_ledger(tls_only, mariadb_ssl_ca=authority.cert_file)
     ledger.begin()
 
-    assert len(ledger.standing().rows) == 1
+    assert len(ledger.standings()[0].rows) == 1
 
 
 def test_a_server_with_a_foreign_certificate_is_refused_at_once(
