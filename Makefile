@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
-SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench tools
+SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo test test-repeat fuzz check format settings lock simulate sbom audit clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from tap_oracle_txlog.errors import TapError, call_stack, unexpected
+from tap_oracle_txlog.errors import ConfigurationError, TapError, call_stack, unexpected
 from tap_oracle_txlog.stop import Stop, Stopped
 
 logger = logging.getLogger("tap_oracle_txlog")
@@ -54,7 +54,14 @@ def main() -> None:
 def _run() -> int:
     from tap_oracle_txlog.tap import TapOracleTxlog  # noqa: PLC0415
 
-    command = TapOracleTxlog.cli  # sets up the log
+    try:
+        command = TapOracleTxlog.cli  # sets up the log
+    except (ValueError, OSError) as error:
+        cause = error.__cause__ or error
+        reason = f"cannot use the file in SINGER_SDK_LOG_CONFIG: {cause}"
+        raise ConfigurationError(
+            reason, "Create the folders of its log files, or correct it"
+        ) from error
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TapOracleTxlog.name).setLevel(logging.WARNING)  # the SDK's own chatter
     return command.main(standalone_mode=False) or 0

@@ -56,7 +56,14 @@ def _explained(error: Exception) -> TargetError:
 def _run() -> int:
     from target_nats_jetstream.target import TargetNatsJetstream  # noqa: PLC0415
 
-    command = TargetNatsJetstream.cli  # sets up the log
+    try:
+        command = TargetNatsJetstream.cli  # sets up the log
+    except (ValueError, OSError) as error:
+        cause = error.__cause__ or error
+        reason = f"cannot use the file in SINGER_SDK_LOG_CONFIG: {cause}"
+        raise ConfigurationError(
+            reason, "Create the folders of its log files, or correct it"
+        ) from error
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TargetNatsJetstream.name).setLevel(logging.WARNING)  # SDK chatter
     return command.main(standalone_mode=False) or 0
