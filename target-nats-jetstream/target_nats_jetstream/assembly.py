@@ -66,7 +66,7 @@ class Assembly:
                 every_records=ours.checkpoint_records, every_seconds=ours.checkpoint_seconds
             ),
             self._stop,
-            Report(),
+            Report(ours.statistics_every),
             batch_size=nats.batch_size,
             write_state=write_state,
         )

@@ -184,6 +184,7 @@ class Delivery:
             self._progress.checkpoint(state, self._publisher.acknowledged(barrier))
             self._report.checkpoint(self._progress.complete_up_to)
             self._write_state(state)
+            self._report.passed_on(self._taken, self._publisher.counts)
 
     def _settle(self, deadline: float = math.inf) -> None:
         """Hold the newest STATE and wait until everything is acknowledged."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from target_nats_jetstream.publisher.outstanding import PublishCounts
@@ -23,10 +25,16 @@ EARLY_SECONDS, EARLY_UNTIL, LATER_SECONDS = 10.0, 60.0, 60.0
 
 
 class Report:
-    """The lines of one run."""
+    """The lines of one run.
 
-    def __init__(self) -> None:
+    Args:
+        statistics_every: After how many checkpoints there are statistics; 0 for never.
+    """
+
+    def __init__(self, statistics_every: int = 0) -> None:
         self._started_at = time.monotonic()
+        self._statistics_every = statistics_every
+        self._checkpoints = 0
         self._complete_up_to: datetime | None = None
         self.next_at = self._started_at + EARLY_SECONDS
 
@@ -39,6 +47,29 @@ class Report:
         """Remember up to which replication value everything is complete."""
         self._complete_up_to = complete_up_to or self._complete_up_to
         logger.debug("checkpoint: complete up to %s", self._complete_up_to)
+
+    def passed_on(self, read: int, counts: PublishCounts) -> None:
+        """A STATE has left; print statistics when they are due."""
+        self._checkpoints += 1
+        if not self._statistics_every or self._checkpoints % self._statistics_every:
+            return
+        fields = self._fields(read, counts) | {"checkpoints": self._checkpoints}
+        logger.info("statistics of this run:", extra=fields)
+        for name, value in self._statistics(read, counts):
+            logger.info("  %-22s %s", name, value)
+
+    def _statistics(self, read: int, counts: PublishCounts) -> Iterator[tuple[str, str]]:
+        seconds = time.monotonic() - self._started_at
+        done = counts.published + counts.duplicates + counts.dead_letters
+        yield "uptime", str(timedelta(seconds=round(seconds)))
+        yield "checkpoints", f"{self._checkpoints:,}"
+        yield "records read", f"{read:,} ({read / seconds:,.0f}/s)"
+        yield "messages published", f"{counts.published:,}"
+        yield "duplicates", f"{counts.duplicates:,}"
+        yield "dead letters", f"{counts.dead_letters:,}"
+        yield "not acknowledged yet", f"{read - done:,}"
+        yield "connections to NATS", f"{counts.epochs:,}"
+        yield "complete up to", str(self._complete_up_to or "-")
 
     def progress(self, read: int, counts: PublishCounts) -> None:
         """Print a progress line when one is due."""

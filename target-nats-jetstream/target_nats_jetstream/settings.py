@@ -89,6 +89,14 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
             ge=0,
         ),
     ] = 5
+    statistics_every: Annotated[
+        int,
+        setting(
+            "Log the statistics of the run after this many checkpoints (each passes on a STATE); 0 "
+            "for never.",
+            ge=0,
+        ),
+    ] = 0
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None,
         setting("Level of the log on stderr; TARGET_NATS_JETSTREAM_LOGLEVEL does the same."),

@@ -145,7 +145,8 @@ def test_five_files_of_meltano_and_the_numbers_as_fields(
     assert all("target-nats-jetstream" in line for line in lines(home, "queue"))
     assert [line for line in lines(home, "errors") if "setting `batch_size` is not a" in line]
     assert not [line for line in lines(home, "errors") if "published=200" in line]
-    (read, published) = numbers(home, "done:")
-    assert read["rows"] == published["published"] == published["read"] == 200
-    assert published["plugin_logger"] == "target_nats_jetstream.report"
+    done_by = {line["name"]: line for line in reversed(numbers(home, "done:"))}
+    assert [done_by[name]["level"] for name in PAIR] == ["info", "info"]
+    assert done_by[PAIR[0]]["rows"] == done_by[PAIR[1]]["published"] == 200
+    assert type(done_by[PAIR[1]]["seconds"]) is float
     assert numbers(home, "METRIC")[0]["metric_info"]["metric"]
