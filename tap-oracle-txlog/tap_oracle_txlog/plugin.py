@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
@@ -95,6 +97,11 @@ class ConfiguredTap(Tap):
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
             raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
+
+
+def wants_metrics() -> bool:
+    """Whether METRIC lines of the SDK are asked for, by a log configuration or by its level."""
+    return "SINGER_SDK_LOG_CONFIG" in os.environ or logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:

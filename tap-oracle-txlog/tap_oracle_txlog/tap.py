@@ -10,12 +10,13 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from singer_sdk import metrics
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, maps, settings
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.old_settings import inherited
-from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object
+from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object, wants_metrics
 from tap_oracle_txlog.rules.parts import check_form, clear_marks
 from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
@@ -169,6 +170,8 @@ class TapOracleTxlog(ConfiguredTap):
         """
         if level := self.settings.tap.log_level:
             logging.getLogger().setLevel(level)
+        if not wants_metrics():
+            metrics.get_metrics_logger().setLevel(logging.WARNING)
         self.message_writer.widen_pipe()
         with self.stop.installed():
             try:

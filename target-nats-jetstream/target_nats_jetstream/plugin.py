@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -90,3 +92,8 @@ class ConfiguredTarget(Target):
         command = super().get_singer_command()
         command.params += commands.options()
         return command
+
+
+def wants_metrics() -> bool:
+    """Whether METRIC lines of the SDK are asked for, by a log configuration or by its level."""
+    return "SINGER_SDK_LOG_CONFIG" in os.environ or logging.getLogger().isEnabledFor(logging.DEBUG)

@@ -23,7 +23,7 @@ from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.decoding import decoded, message_error
 from target_nats_jetstream.errors import DataError, TargetError, call_stack, unexpected
 from target_nats_jetstream.old_settings import inherited
-from target_nats_jetstream.plugin import ConfiguredTarget
+from target_nats_jetstream.plugin import ConfiguredTarget, wants_metrics
 from target_nats_jetstream.reader import SingerReader, discard
 from target_nats_jetstream.schemas import UnusableSchemaError
 from target_nats_jetstream.sink import JetStreamSink
@@ -294,6 +294,8 @@ class TargetNatsJetstream(ConfiguredTarget):
         metrics.get_metrics_logger().addFilter(quiet)
         if level := self._settings.target.log_level:
             logging.getLogger().setLevel(level)
+        if not wants_metrics():
+            metrics.get_metrics_logger().setLevel(logging.WARNING)
         with self._stop.installed():
             try:
                 self.listen(file_input)

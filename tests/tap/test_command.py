@@ -101,6 +101,12 @@ def test_the_plain_bookmark_of_the_sdk_is_a_start(tap: Tap, table: EventTable) -
     assert tap.run_from({"bookmarks": {"TXLOG_EVENTS": plain}}).ids == [7, 8, 9, 10, 11]
 
 
+def test_metric_lines_come_where_they_are_asked_for(tap: Tap, table: EventTable) -> None:
+    fill(table, 3)
+    assert "METRIC" not in tap.run().stderr
+    assert "METRIC" in tap.run(log_level="DEBUG").stderr
+
+
 def test_a_start_may_be_an_age(tap: Tap, table: EventTable) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     at = [now - timedelta(minutes=30), now - timedelta(minutes=2)]

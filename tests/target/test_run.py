@@ -34,6 +34,11 @@ def test_every_record_arrives_once_and_in_order_and_state_and_ledger_say_so(targ
     )
 
 
+def test_metric_lines_come_where_they_are_asked_for(target: Target) -> None:
+    assert "METRIC" not in target.run(*pages(1, 3, 3)).log
+    assert "METRIC" in target.run(*pages(4, 6, 3), log_level="DEBUG").log
+
+
 def test_the_same_in_mariadb(target: Target, mariadb: MariaDbDatabase) -> None:
     """In a table of V7, whose times have no fraction: they are floored, never rounded."""
     mariadb.execute(
