@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from target_nats_jetstream.doctor import command as doctor
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.status import command
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 def options() -> list[click.Parameter]:
     """What the command line has for them."""
     return [
+        *doctor.options(),
         *command.options(),
         click.Option(
-            ["--json", "as_json"], is_flag=True, help="Print JSON, with --status and --print-ddl."
+            ["--json", "as_json"],
+            is_flag=True,
+            help="Print JSON, with --doctor, --status and --print-ddl.",
         ),
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."

@@ -38,7 +38,8 @@ class ConfiguredTarget(Target):
     ]
 
     @cached_property
-    def _settings(self) -> settings.AllSettings:
+    def settings(self) -> settings.AllSettings:
+        """All settings."""
         return settings.AllSettings.from_config(self._config)
 
     @classmethod
@@ -68,7 +69,7 @@ class ConfiguredTarget(Target):
             self._config |= check(self._config, self.config_jsonschema, settings.READ)
         self._config = modern(self._config, settings.OLD)
         if raise_errors:
-            _ = self._settings
+            _ = self.settings
         config = self._config
         ours = {name: config.pop(name) for name in settings.READ if name in config}
         errors = super()._validate_config(raise_errors=raise_errors)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import time
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import metrics
@@ -21,6 +23,7 @@ from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.decoding import decoded, message_error
+from target_nats_jetstream.doctor.command import diagnose
 from target_nats_jetstream.errors import DataError, TargetError, call_stack, unexpected
 from target_nats_jetstream.old_settings import inherited
 from target_nats_jetstream.plugin import ConfiguredTarget, wants_metrics
@@ -77,10 +80,10 @@ class TargetNatsJetstream(ConfiguredTarget):
                 self._stop.readable, self._start, self._idle, self._fast_path
             ),
         )
-        self._reader.max_line_bytes = self._settings.target.max_line_bytes
+        self._reader.max_line_bytes = self.settings.target.max_line_bytes
         self.max_parallelism = 1  # sinks only hand over: threads would add nothing but disorder
         self._batch_root = BatchRoot.of(self.config.get("batch_config"))
-        self._assembly = Assembly(self._settings, self._stop)
+        self._assembly = Assembly(self.settings, self._stop)
 
     # What a sink needs: SinkTarget
 
@@ -100,7 +103,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         place = f"line {self._reader.line + offset}"
         if self._batch_record is not None:
             place = f"record {self._batch_record + offset} of the BATCH in line {self._reader.line}"
-        if self._settings.nats.on_error != "dead_letter":
+        if self.settings.nats.on_error != "dead_letter":
             raise wrong.error(place)
         self.delivery.dead_letter(wrong.message, "invalid", wrong.detail(place))
 
@@ -227,7 +230,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         files = BatchFiles.announced(
             message_dict,
             self._batch_root,
-            Bounds(self._reader.max_line_bytes, self._settings.target.max_batch_file_bytes),
+            Bounds(self._reader.max_line_bytes, self.settings.target.max_batch_file_bytes),
             line=self._reader.line,
         )
         process = self._fast_path(stream)
@@ -273,14 +276,20 @@ class TargetNatsJetstream(ConfiguredTarget):
         if about:
             cls.print_about(about_format)
             return
-        target = cls(
+        make_target = partial(
+            cls,
             config={
                 **inherited(settings.OLD, cls._env_var_prefix),
                 **(config.config if config else {}),
             },
             parse_env_config=bool(config and config.parse_env),
         )
-        ours = target._settings
+        strict = asked.pop("strict", False)
+        if asked.pop("doctor", False):
+            as_json = asked["as_json"]
+            sys.exit(diagnose(lambda: make_target().settings, as_json=as_json, strict=strict))
+        target = make_target()
+        ours = target.settings
         if not commands.answer(ours.ledger, ours.nats, **asked):
             target.run(file_input)
 
@@ -292,7 +301,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         """
         quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
         metrics.get_metrics_logger().addFilter(quiet)
-        if level := self._settings.target.log_level:
+        if level := self.settings.target.log_level:
             logging.getLogger().setLevel(level)
         if not wants_metrics():
             metrics.get_metrics_logger().setLevel(logging.WARNING)
@@ -301,7 +310,7 @@ class TargetNatsJetstream(ConfiguredTarget):
                 self.listen(file_input)
             except Stopped as stopped:
                 if (delivery := self._assembly.made) is not None:
-                    seconds = self._settings.target.shutdown_timeout
+                    seconds = self.settings.target.shutdown_timeout
                     delivery.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
             except Exception as error:  # noqa: BLE001 - reported below

@@ -132,7 +132,11 @@ class Database:
 
     def is_locked(self, connection: sa.Connection, program: str) -> bool:
         """Whether a run of that pipeline is at work, be it this one."""
-        return not self._lock_of(program).is_free(connection)
+        return self._lock_of(program).owner(connection) is not None
+
+    def lock_owner(self, connection: sa.Connection) -> str | None:
+        """Who is at work on the pipeline of the settings, be it this run; None for nobody."""
+        return self._lock.owner(connection)
 
     def _lock_of(self, program: str) -> Lock:
         row = f"{self.table.name}.{program}"

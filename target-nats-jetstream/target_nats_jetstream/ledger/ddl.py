@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateColumn, CreateTable
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.database import ledger_url
@@ -13,6 +13,8 @@ from target_nats_jetstream.ledger.mariadb import grant
 from target_nats_jetstream.ledger.tables import history_table, ledger_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import sqlalchemy as sa
 
     from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -35,9 +37,7 @@ def grants(settings: LedgerSettings) -> str:
 
 def create_tables(settings: LedgerSettings) -> list[str]:
     """The statements that create the tables, for MariaDB and MySQL unless the ledger is another."""
-    is_file = settings.enabled and ledger_url(settings).get_backend_name() == "sqlite"
-    dialect = sqlite.dialect() if is_file else mysql.dialect()
-    return [_statement(table, dialect) for table in _tables(settings)]
+    return [_statement(table, _dialect(settings)) for table in _tables(settings)]
 
 
 def _tables(settings: LedgerSettings) -> list[sa.Table]:
@@ -51,3 +51,35 @@ def _statement(table: sa.Table, dialect: sa.Dialect) -> str:
     lines = (line.rstrip() for line in str(statement).strip().splitlines())
     text = "\n".join(lines).replace("\t", "  ")
     return text.replace("\n)", "\n) ").rstrip() + ";"  # SQLite's has nothing behind the bracket
+
+
+def alter(settings: LedgerSettings, change: str) -> str:
+    """The statement that changes the table."""
+    table = _dialect(settings).identifier_preparer.quote_identifier(settings.table)
+    return f"ALTER TABLE {table} {change};"
+
+
+def add_columns(settings: LedgerSettings, names: Iterable[str]) -> str:
+    """The statement that adds columns, or those: SQLite adds one at a time."""
+    changes = [f"ADD COLUMN {_column(settings, name)}" for name in names]
+    if _is_file(settings):
+        return " ".join(alter(settings, change) for change in changes)
+    return alter(settings, ", ".join(changes))
+
+
+def widen(settings: LedgerSettings, name: str) -> str:
+    """The statement that gives a column the type that it has in a new table."""
+    return alter(settings, f"MODIFY {_column(settings, name)}")
+
+
+def _column(settings: LedgerSettings, name: str) -> str:
+    column = ledger_table(settings.table).c[name]
+    return str(CreateColumn(column).compile(dialect=_dialect(settings)))
+
+
+def _dialect(settings: LedgerSettings) -> sa.Dialect:
+    return sqlite.dialect() if _is_file(settings) else mysql.dialect()
+
+
+def _is_file(settings: LedgerSettings) -> bool:
+    return settings.enabled and ledger_url(settings).get_backend_name() == "sqlite"

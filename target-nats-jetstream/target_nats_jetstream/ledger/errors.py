@@ -57,6 +57,9 @@ _SETUP: Final = ErrorKind(
     ConfigurationError,
     "Check `mariadb_database` and `ledger_table`, or let `ledger_create_table` create the table",
 )
+_SHAPE: Final = ErrorKind(
+    ConfigurationError, "Give that column a default value: the target fills only those it knows"
+)
 _FILE: Final = ErrorKind(ConfigurationError, "Check the path in `ledger_url` and its rights")
 _OTHER: Final = ErrorKind(TargetError, "Check the table and the server's log")
 
@@ -79,6 +82,7 @@ ERRORS: Final[dict[int | str, ErrorKind]] = {
     1290: _AWAY,  # read-only, as a server is that has just become a replica
     1317: _AWAY,  # query interrupted
     1698: _LOGIN,  # the user logs in by another method than a password
+    1364: _SHAPE,  # a column without a default that the target does not fill
     1836: _AWAY,  # read-only mode
     1927: _AWAY,  # connection was killed
     2002: _AWAY,  # cannot connect

@@ -23,8 +23,8 @@ class Lock(Protocol):
     def take(self, connection: sa.Connection) -> str | None:
         """Take the lock, or keep it; tells who holds it instead."""
 
-    def is_free(self, connection: sa.Connection) -> bool:
-        """Whether nobody holds it."""
+    def owner(self, connection: sa.Connection) -> str | None:
+        """Who holds it; None for nobody."""
 
     def release(self) -> None:
         """Give it back, where that does not come with the end of the connection."""
@@ -46,14 +46,18 @@ class ServerLock(Lock):
         if connection.info.get("holds_lock"):
             return None
         if connection.scalar(sa.text("SELECT GET_LOCK(:lock, 0)"), self._name) != 1:
-            owner = connection.scalar(sa.text("SELECT IS_USED_LOCK(:lock)"), self._name)
-            return f"connection {owner}"
+            return self.owner(connection) or "it has just ended"
         connection.info["holds_lock"] = True
         return None
 
     @override
-    def is_free(self, connection: sa.Connection) -> bool:
-        return bool(connection.scalar(sa.text("SELECT IS_FREE_LOCK(:lock)"), self._name))
+    def owner(self, connection: sa.Connection) -> str | None:
+        number = connection.scalar(sa.text("SELECT IS_USED_LOCK(:lock)"), self._name)
+        if number is None:
+            return None
+        query = sa.text("SELECT HOST FROM information_schema.PROCESSLIST WHERE ID = :number")
+        host = connection.scalar(query, {"number": number})  # of another user it may be hidden
+        return f"connection {number} from {host}" if host else f"connection {number}"
 
     @override
     def release(self) -> None:
@@ -77,22 +81,22 @@ class FileLock(Lock):
             return None
         file = _open(path, os.O_RDWR | os.O_CREAT)
         if not _locked(file, fcntl.LOCK_EX):
-            owner = os.pread(file, 20, 0).decode(errors="replace")
+            owner = _owner(file)
             os.close(file)
-            return f"process {owner}"
+            return owner
         os.truncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         self._held = file
         return None
 
     @override
-    def is_free(self, connection: sa.Connection) -> bool:
+    def owner(self, connection: sa.Connection) -> str | None:
         path = _beside(connection, self._suffix)
         if path is None or not path.exists():
-            return True
+            return None
         file = _open(path, os.O_RDONLY)
         try:
-            return _locked(file, fcntl.LOCK_SH)
+            return None if _locked(file, fcntl.LOCK_SH) else _owner(file)
         finally:
             os.close(file)
 
@@ -116,6 +120,10 @@ def _open(path: Path, flags: int) -> int:
     except OSError as error:
         reason = f"cannot lock {path}: {error.strerror}"
         raise ConfigurationError(reason, "Allow writing next to the database file") from error
+
+
+def _owner(file: int) -> str:
+    return f"process {os.pread(file, 20, 0).decode(errors='replace')}"
 
 
 def _locked(file: int, kind: int) -> bool:

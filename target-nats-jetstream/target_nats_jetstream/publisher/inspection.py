@@ -15,8 +15,9 @@ from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 T = TypeVar("T")
@@ -69,10 +70,26 @@ async def _state(epoch: Epoch, name: str) -> dict[str, Any] | None:
 
 
 def ask(settings: NatsSettings, question: Callable[[Epoch], Awaitable[T]]) -> T:
-    """Open a connection for ``question``, from a thread without an event loop.
+    """Open a connection for ``question``, to the first server that can be reached.
 
     Raises:
         TargetError: No server could be reached, or it refuses to answer.
+    """
+    tried: list[str] = []
+    for server in settings.servers:
+        try:
+            return ask_at(server, settings, question)
+        except Unreached as unreached:
+            tried.append(str(unreached))
+    raise unreachable(tried)
+
+
+def ask_at(server: str, settings: NatsSettings, question: Callable[[Epoch], Awaitable[T]]) -> T:
+    """Open a connection to ``server`` for ``question``, from a thread without an event loop.
+
+    Raises:
+        Unreached: The server could not be reached.
+        TargetError: It refuses to answer.
     """
 
     async def session() -> T:
@@ -82,16 +99,21 @@ def ask(settings: NatsSettings, question: Callable[[Epoch], Awaitable[T]]) -> T:
         finally:
             await epoch.close()
 
-    tried: list[str] = []
-    for server in settings.servers:
-        with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
-            try:
-                return runner.run(session())
-            except Unreached as unreached:
-                tried.append(str(unreached))
-            except EpochEnded as ended:
-                cause = verdict_on(ended.failure, stream=settings.stream)
-                reason = f"NATS at {server} does not answer: {cause.why}"
-                raise cause.error or UnreachableError(reason, "Check the server") from ended
+    with asyncio.Runner(loop_factory=ConnectionLoop) as runner:
+        try:
+            return runner.run(session())
+        except EpochEnded as ended:
+            raise no_answer(settings, server, ended) from ended
+
+
+def no_answer(settings: NatsSettings, server: str, ended: EpochEnded) -> TargetError:
+    """Why a question got no answer, as an operator needs to hear it."""
+    cause = verdict_on(ended.failure, stream=settings.stream)
+    reason = f"NATS at {server} does not answer: {cause.why}"
+    return cause.error or UnreachableError(reason, "Check the server")
+
+
+def unreachable(tried: Sequence[str]) -> UnreachableError:
+    """The error where none of the servers could be reached."""
     reason = f"cannot reach NATS at {', '.join(tried)}"
-    raise UnreachableError(reason, "Start the server or set `servers`")
+    return UnreachableError(reason, "Start the server or set `servers`")

@@ -30,16 +30,30 @@ class Right(NamedTuple):
     subject: str
     purpose: str
 
+    @property
+    def is_for_runs(self) -> bool:
+        """Whether a run needs it, and not only a command like ``--status``."""
+        return not self.purpose.startswith("--")
+
 
 def rights(settings: NatsSettings) -> list[Right]:
     """All rights to publish, for runs, ``--status`` and ``--replay-dead-letters``."""
+    found = _own_subjects(settings)
+    for prefix in _prefixes(settings.api_prefix):
+        found += _of_api(settings, prefix)
+    return found
+
+
+def _own_subjects(settings: NatsSettings) -> list[Right]:
     found = [Right(subject, "messages") for subject in settings.stream_subjects]
     if settings.on_error == "dead_letter":
         found.append(Right(dead_letter_subjects(settings.stream), "dead letters"))
-    calls = list(_calls(settings, settings.stream, dead_letter_stream(settings.stream)))
-    for prefix in _prefixes(settings.api_prefix):
-        found += [Right(f"{prefix}.{call}", purpose) for call, purpose in calls]
     return found
+
+
+def _of_api(settings: NatsSettings, prefix: str) -> Iterator[Right]:
+    for call, purpose in _calls(settings, settings.stream, dead_letter_stream(settings.stream)):
+        yield Right(f"{prefix}.{call}", purpose)
 
 
 def _prefixes(prefix: str) -> tuple[str, ...]:
@@ -88,6 +102,24 @@ def probes(settings: NatsSettings, info: StreamInfo) -> Iterator[tuple[str, byte
         yield dead_letter_subjects(stream).replace(">", "probe"), b""
         if settings.create_stream != "off":
             yield f"{api}.STREAM.CREATE.{dead_letter_stream(stream)}", b""
+
+
+def trials(settings: NatsSettings) -> tuple[list[str], list[str]]:
+    """A subject of each right, to be tried with an empty message: those that others may listen to,
+    and those of the API, which takes none for a question.
+    """
+    probe = f"probe_{secrets.token_hex(8)}"
+    kinds = _own_subjects(settings), _of_api(settings, settings.api_prefix)
+    own, api = (
+        [right.subject.replace("*", probe).replace(">", probe) for right in kind] for kind in kinds
+    )
+    return own, api
+
+
+def nobody(settings: NatsSettings) -> str:
+    """A subject to which a run may publish, and nobody listens."""
+    consumer = f"probe_{secrets.token_hex(8)}"
+    return f"{settings.api_prefix}.CONSUMER.MSG.NEXT.{settings.stream}.{consumer}"
 
 
 def right_for(settings: NatsSettings, subject: str) -> str | None:

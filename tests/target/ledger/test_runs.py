@@ -233,7 +233,7 @@ class TestTwoRunsAtOnce:
         first.begin()
         second = open_ledger(place, program_name="P", max_retries=2, ledger_on_error="warn")
         with pytest.raises(
-            RowInUseError, match=r"another run of P is active on ETL_PRMREC .*\(.* \d+\)"
+            RowInUseError, match=r"another run of P is active on ETL_PRMREC .*\(.* \d+( from .*)?\)"
         ):
             second.begin()
         second.fail("refused")

@@ -30,7 +30,7 @@ from target_nats_jetstream.publisher.jetstream.connect import (
 from target_nats_jetstream.publisher.jetstream.permissions import Permissions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
@@ -120,6 +120,11 @@ class Epoch:
     def max_payload(self) -> int:
         """The server's limit for headers and payload together."""
         return self._client.max_payload
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection has TLS."""
+        return self._connections[-1].get_extra_info("ssl_object") is not None
 
     @property
     def discovered(self) -> list[str]:
@@ -310,6 +315,16 @@ class Epoch:
         """End the epoch where a right is missing that may be needed later."""
         await self.permissions.try_all(self._client, info)
         self.check()
+
+    async def refused(self, subjects: Iterable[str], headers: dict[str, str]) -> set[str]:
+        """Those subjects, in lower case, that the server forbids to publish to.
+
+        Raises:
+            EpochEnded: The connection was lost, or something else is forbidden.
+        """
+        found = await self.permissions.refused(self._client, subjects, headers)
+        self.check()
+        return found
 
     async def pull(self, consumer: str, request: object, reply: str) -> None:
         """Ask ``<stream>.<consumer>`` for messages; they come to ``reply``."""

@@ -251,9 +251,7 @@ class _Arrivals:
         self._left = min(self._left - 1, int(tokens[8 + shift]))
         self._due -= 1
         if self._position <= self._last:
-            pipeline = sys.intern(header(headers, _PIPELINE))
-            id_, digest = header(headers, _ID), header(headers, _DIGEST)
-            self.stored.append(Stored(self._position, id_, pipeline, digest))
+            self.stored.append(stored_from(self._position, headers))
 
     def _on_status(self, headers: bytes) -> None:
         line = headers[9 : headers.find(b"\r\n")].decode(errors="replace")
@@ -266,6 +264,12 @@ class _Arrivals:
             self._left = 0
         else:
             self._epoch.end(Lost(f"reading the stream back ended early: {line}"))
+
+
+def stored_from(sequence: int, headers: bytes) -> Stored:
+    """A message by its block of headers."""
+    pipeline = sys.intern(header(headers, _PIPELINE))
+    return Stored(sequence, header(headers, _ID), pipeline, header(headers, _DIGEST))
 
 
 def header(block: bytes, name: bytes) -> str:

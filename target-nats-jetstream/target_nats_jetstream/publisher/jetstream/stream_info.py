@@ -7,6 +7,7 @@ servers before 2.12 ignore fields that they do not know.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ class StreamInfo:
     """URL of the server that answered."""
     created: str = ""
     """When the stream was created, as the server writes it."""
+    bytes: int = 0
+    """What the messages take in the store."""
+    oldest: float = 0
+    """Seconds since the oldest message was stored, as the server told them."""
+    sealed: bool = False
+    """Whether nothing can be added any more."""
+    mirrors: str = ""
+    """The stream of which this one is a copy: nobody can publish to it."""
+    acknowledges: bool = True
+    """Whether a message is answered at all."""
 
     @classmethod
     def from_answer(
@@ -87,6 +98,11 @@ class StreamInfo:
             last_seq=state["last_seq"],
             server=server,
             created=answer.get("created", ""),
+            bytes=state.get("bytes", 0),
+            oldest=_oldest(answer),
+            sealed=bool(config.get("sealed")),
+            mirrors=(config.get("mirror") or {}).get("name", ""),
+            acknowledges=not config.get("no_ack"),
         )
 
     @property
@@ -119,3 +135,11 @@ class StreamInfo:
         the next because a consumer made room in between.
         """
         return self.replicas == 1 and self.discard == "old"
+
+
+def _oldest(answer: Mapping[str, Any]) -> float:
+    state = answer["state"]
+    if not state["messages"]:
+        return 0
+    now = answer.get("ts", state["last_ts"])  # servers before 2.10 do not tell the time
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(state["first_ts"])).total_seconds()
