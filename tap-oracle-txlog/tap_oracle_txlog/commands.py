@@ -6,24 +6,22 @@ Only the output goes to stdout, as text or as one JSON object; an error is the u
 from __future__ import annotations
 
 import json
-import sys
-from collections import Counter
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tap_oracle_txlog.diagnosis import Report, document
+from tap_oracle_txlog.doctor import examine
 from tap_oracle_txlog.errors import ConfigurationError, TapError
 from tap_oracle_txlog.grants import grants
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_oracle_txlog.oracle.doctor import Line
     from tap_oracle_txlog.settings import AllSettings
 
 OPTIONS: Final = (
@@ -35,7 +33,7 @@ OPTIONS: Final = (
     click.Option(
         ["--doctor"],
         is_flag=True,
-        help="Check login, privileges, table, index, clocks and lateness.",
+        help="Check source and ledger: login, privileges, table, index, clocks; changes nothing.",
     ),
     click.Option(
         ["--strict"], is_flag=True, help="With --doctor: exit with 1 if there is a warning."
@@ -58,9 +56,6 @@ OPTIONS: Final = (
     ),
     click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
 )
-
-MARKS: Final = {"ok": "[OK]", "warning": "[WARN]", "failed": "[FAIL]"}
-SYMBOLS: Final = {"ok": "✓", "warning": "!", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +113,11 @@ def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> i
     if command.print_grants:
         click.echo("\n".join(grants(config, settings)))
         return 0
-    found = _output(command, config, settings)
+    if command.doctor:
+        report = Report(list(examine(config, settings)))
+        found = _diagnosis(report, strict=command.strict)
+    else:
+        found = _output(command, config, settings)
     if command.as_json:
         _print_json(command.name, found, None)
     else:
@@ -130,14 +129,11 @@ def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) 
     if settings.tap.sqlalchemy_url:
         reason = f"--{command.name} works with Oracle only, but `sqlalchemy_url` is set"
         raise ConfigurationError(reason, "Remove it, or use another environment")
-    from tap_oracle_txlog.oracle.doctor import examine  # noqa: PLC0415
     from tap_oracle_txlog.oracle.sample import list_tables, write_sample  # noqa: PLC0415
     from tap_oracle_txlog.oracle.settings import OracleSettings  # noqa: PLC0415
     from tap_oracle_txlog.oracle.source import OracleSource  # noqa: PLC0415
 
     oracle = OracleSettings.from_config(config)
-    if command.doctor:
-        return _diagnosis(list(examine(oracle, settings.tap.extraction)), strict=command.strict)
     try:
         with closing(OracleSource(oracle)) as source:
             if command.sample:
@@ -151,38 +147,13 @@ def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) 
     return Output({"tables": tables}, lines, found)
 
 
-def _diagnosis(report: Sequence[Line], *, strict: bool) -> Output:
-    """The findings, and the first thing that has to be put right as the exit code."""
-    count = Counter(line.finding.status for line in report)
-    codes = [line.finding.exit_code for line in report if line.finding.status == "failed"]
-    warnings = "1 warning" if count["warning"] == 1 else f"{count['warning']} warnings"
-    summary = f"{count['ok']} passed, {warnings}, {count['failed']} failed"
-    return Output(
-        {"checks": [{"group": at, "check": name} | asdict(found) for at, name, found in report]},
-        _lines(report),
-        f"{summary}. Fix what failed and run it again" if codes else summary,
-        min(codes, default=int(strict and count["warning"] > 0)),
-    )
-
-
-def _lines(report: Iterable[Line]) -> Iterator[str]:
-    can_draw = sys.stdout.isatty() and sys.stdout.encoding.lower() == "utf-8"
-    marks = SYMBOLS if can_draw else MARKS
-    for group, lines in groupby(report, key=lambda line: line.group):
-        head = group
-        for _, check, finding in lines:
-            yield f"{head:<12}{marks[finding.status]:<8}{check:<14}{finding.text}"
-            head = ""
-            if finding.remedy:
-                yield f"{'':<20}-> {finding.remedy}"
+def _diagnosis(report: Report, *, strict: bool) -> Output:
+    code = report.exit_code(strict=strict)
+    return Output(report.result, report.text, report.summary, code)
 
 
 def _print_json(command: str, found: Output, error: str | None) -> None:
-    document = {
-        "command": command,
-        "ok": found.exit_code == 0,
-        "summary": found.summary,
-        "result": found.result,
-        "error": error,
-    }
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    shown = document(
+        command, exit_code=found.exit_code, summary=found.summary, result=found.result, error=error
+    )
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))

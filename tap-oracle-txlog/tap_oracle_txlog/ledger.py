@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -25,11 +25,12 @@ from tap_oracle_txlog.rules.parts import check_form, has_time
 from tap_oracle_txlog.rules.timestamps import minus, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_oracle_txlog.ledger_settings import LedgerSettings
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: A column without fractions of a second has lost them; the rows of that second come again.
 LOST_FRACTION: Final = 1
@@ -136,11 +137,20 @@ def _complete(
 
 def _rows(settings: LedgerSettings, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The rows of these names, as far as there are any."""
+    return asked(settings, lambda connection: _select(connection, settings.ledger_table, names))
+
+
+def asked(settings: LedgerSettings, question: Callable[[sa.Connection], T]) -> T:
+    """The answer of the ledger's database to a question, on a connection of its own.
+
+    Raises:
+        TapError: The database cannot be asked, as ``previous_state``.
+    """
     table = settings.ledger_table
     engine = _engine(settings.with_password())
     try:
         with engine.connect() as connection:
-            return _select(connection, table, names)
+            return question(connection)
     except sa.exc.SQLAlchemyError as error:
         kind, remedy, cause = _explained(error)
         reason = f"cannot read {table} for state_from_ledger: {cause}"
@@ -196,7 +206,7 @@ def grant_for_ledger(settings: LedgerSettings) -> str:
     Raises:
         ConfigurationError: The ledger has no users, or it is not said where it is.
     """
-    url = _url(settings)
+    url = ledger_url(settings)
     if url.get_backend_name() == "sqlite":
         reason = "the ledger is an SQLite file, which has no users"
         raise ConfigurationError(reason, "Let the user of the tap read the file")
@@ -204,7 +214,7 @@ def grant_for_ledger(settings: LedgerSettings) -> str:
 
 
 def _engine(settings: LedgerSettings) -> sa.Engine:
-    url, tls = _url(settings), settings.tls
+    url, tls = ledger_url(settings), settings.tls
     if url.get_backend_name() == "sqlite":
         return sa.create_engine(url, hide_parameters=True)
     arguments = {
@@ -219,7 +229,12 @@ def _engine(settings: LedgerSettings) -> sa.Engine:
     return engine
 
 
-def _url(settings: LedgerSettings) -> sa.URL:
+def ledger_url(settings: LedgerSettings) -> sa.URL:
+    """Where the ledger is.
+
+    Raises:
+        ConfigurationError: It is not said, or not as a URL that can be used.
+    """
     if settings.ledger_url:
         return mariadb.parsed(settings.ledger_url)
     if not settings.mariadb_host:

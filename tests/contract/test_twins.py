@@ -20,6 +20,8 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
     [
         ("config.py", "config.py"),
         ("config_schema.py", "config_schema.py"),
+        ("diagnosis.py", "diagnosis.py"),
+        ("encryption.py", "encryption.py"),
         ("mariadb.py", "ledger/mariadb.py"),
     ],
 )

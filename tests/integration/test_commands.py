@@ -164,10 +164,10 @@ def test_what_keeps_the_doctor_from_asking_at_all_is_in_the_object_too(run_tap: 
     assert "setting `table` holds 'A.B.C'" in answer["error"]
 
 
-def test_a_sqlalchemy_source_has_no_doctor(run_tap: RunTap) -> None:
-    done = run_tap("--doctor", config={"sqlalchemy_url": "sqlite://", "table": "T"})
+def test_only_a_table_of_oracle_can_be_sampled(run_tap: RunTap) -> None:
+    done = run_tap("--sample", "1", config={"sqlalchemy_url": "sqlite://", "table": "T"})
     assert (done.code, done.stdout) == (2, b"")
-    assert "--doctor works with Oracle only, but `sqlalchemy_url` is set" in done.stderr
+    assert "--sample works with Oracle only, but `sqlalchemy_url` is set" in done.stderr
 
 
 def test_a_table_without_created_at_is_not_judged_by_it(oracle: StandIn, run_tap: RunTap) -> None:

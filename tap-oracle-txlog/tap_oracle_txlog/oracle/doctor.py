@@ -8,38 +8,31 @@ the answers. A check that fails in itself is a failed check, and no question tak
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from tap_oracle_txlog import checks
+from tap_oracle_txlog.checks import NULL_KEYS, made
+from tap_oracle_txlog.diagnosis import Finding, Line, passed, warning
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.oracle import dictionary, findings, statements
-from tap_oracle_txlog.oracle.findings import INSERTED, NULL_KEYS, Finding, failed, passed, warning
+from tap_oracle_txlog.oracle.findings import INSERTED
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.oracle.statements import KEY_FORMS
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, earliest_local
-from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from tap_oracle_txlog.checks import Check
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Selection
 
 SECONDS: Final = 10.0
 NEWEST_ROWS: Final = 100_000
-
-Check: TypeAlias = "Callable[[], Finding]"
-
-
-class Line(NamedTuple):
-    """A finding in its place in the report."""
-
-    group: str
-    check: str
-    finding: Finding
 
 
 def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]:
@@ -57,7 +50,7 @@ def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]
         opened.append(source)
         return findings.login(source.database, settings.where)
 
-    yield Line("Connection", "login", _made(log_in))
+    yield Line("Connection", "login", made(log_in))
     for source in opened:
         try:
             yield from _after_login(source, how)
@@ -66,24 +59,12 @@ def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]
 
 
 def _after_login(source: OracleSource, how: ExtractionSettings) -> Iterator[Line]:
-    yield Line("Privileges", "transactions", _made(partial(_transactions, source, how)))
-    right = _made(partial(_right, source))
+    yield Line("Privileges", "transactions", made(partial(_transactions, source, how)))
+    right = made(partial(_right, source))
     yield Line("Privileges", "table", right)
     if right.status == "ok":
         for group, name, check in _checks(source, source.table.selection, how):
-            yield Line(group, name, _made(check))
-
-
-def _made(check: Check) -> Finding:
-    """What the check found, or what became of it."""
-    try:
-        return check()
-    except TapError as error:
-        return failed(error.reason, error.remedy, type(error))
-    except (SourceLostError, PageTooLargeError) as lost:
-        return failed(lost.error.reason, lost.error.remedy, type(lost.error))
-    except Exception as error:  # noqa: BLE001 - one check must not hide the others
-        return failed(f"the check fails: {type(error).__name__}: {error}", "Report it", TapError)
+            yield Line(group, name, made(check))
 
 
 def _transactions(source: OracleSource, how: ExtractionSettings) -> Finding:
@@ -136,7 +117,7 @@ def _plan(source: OracleSource, selection: Selection, how: ExtractionSettings) -
 def _null_keys(source: OracleSource, selection: Selection, how: ExtractionSettings) -> Finding:
     count = source.null_keys(NULL_KEYS)
     ((early,),) = source.link.ask(dictionary.early_key_count(selection, NULL_KEYS))
-    return findings.null_keys(selection, count, how, early)
+    return checks.null_keys(selection.key, count, how, early)
 
 
 def _zone(source: OracleSource, selection: Selection) -> Finding:
@@ -146,7 +127,7 @@ def _zone(source: OracleSource, selection: Selection) -> Finding:
 def _clock(source: OracleSource, selection: Selection, how: ExtractionSettings) -> Finding:
     ((newest,),) = source.link.ask(dictionary.newest_key(selection))
     now = earliest_local(source.clock(), source.key_zone)
-    return findings.clock(selection, now, newest, how.skew)
+    return checks.clock(selection.key, now, newest, how.skew)
 
 
 def _lateness(source: OracleSource, selection: Selection, how: ExtractionSettings) -> Finding:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError, TapError
+from tap_oracle_txlog.diagnosis import Finding, failed, passed, warning
+from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.rules.durations import format_duration
-from tap_oracle_txlog.rules.time_check import advice, between_zones
-from tap_oracle_txlog.rules.timestamps import instant, seconds_between
+from tap_oracle_txlog.rules.time_check import between_zones
 from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 
 if TYPE_CHECKING:
@@ -25,44 +24,14 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Selection
     from tap_oracle_txlog.oracle.types import OracleColumn
-    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import OpenTransactions
 
-NULL_KEYS: Final = 1_000
-"""Rows that cannot be read are counted up to here."""
 INSERTED: Final = "CREATED_AT"
 """The column that says when a row was inserted, where a table has it."""
 NEARLY: Final = 0.8
 """Rows that come later than this part of the window are worth a warning."""
-LONG_SECONDS: Final = 86_400
-"""A table in which nothing is newer than this is not the one that events are written to."""
 SMALL: Final = 10
 """A table of so many pages may well be read whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found; ``exit_code`` is that of a run that ends by it."""
-
-    status: Literal["ok", "warning", "failed"]
-    text: str
-    remedy: str = ""
-    exit_code: int = 0
-
-
-def passed(text: str) -> Finding:
-    """Nothing is to be done."""
-    return Finding("ok", text)
-
-
-def warning(text: str, remedy: str) -> Finding:
-    """It works, but slowly, or with a promise less."""
-    return Finding("warning", text, remedy)
-
-
-def failed(text: str, remedy: str, error: type[TapError]) -> Finding:
-    """A run would end with ``error``, or lose rows."""
-    return Finding("failed", text, remedy, error.exit_code)
 
 
 def login(database: Database, where: str) -> Finding:
@@ -82,10 +51,11 @@ def transactions(
         return passed(f"{by_look_back}, as late_commit_strategy says")
     if isinstance(found, NotReadable):
         if how.strategy == "auto":
-            return warning(f"{found.why}: {by_look_back} instead of watermark", found.remedy)
+            text = f"{found.why}: {by_look_back} instead of watermark"
+            return warning(text, found.remedy, _command(found.remedy))
         error = AccessDeniedError if found.right_missing else ConfigurationError
         text = f"{found.why}, but late_commit_strategy is watermark"
-        return failed(text, found.remedy, error)
+        return failed(text, found.remedy, error, _command(found.remedy))
     held = "no transaction is open"
     if isinstance(found, Oldest):
         held = (
@@ -93,9 +63,8 @@ def transactions(
             f"({found.holder or '?'})"
         )
     if one_node:
-        return warning(
-            f"late commits by watermark, but for one node of a cluster only; {held}", grant
-        )
+        text = f"late commits by watermark, but for one node of a cluster only; {held}"
+        return warning(text, grant, grant)
     return passed(f"late commits by watermark; {held}")
 
 
@@ -113,7 +82,8 @@ def unique_id(selection: Selection, keys: Iterable[tuple[str, str, str]]) -> Fin
     if [id_] in _by_name((name, column) for name, _, column in keys).values():
         return passed(f"{id_} is a key")
     text = f"no key says that {id_} is unique: a second row with the same time and id stops the run"
-    return warning(text, f"ALTER TABLE {selection.table.quoted} ADD UNIQUE ({quoted(id_)})")
+    add = f"ALTER TABLE {selection.table.quoted} ADD UNIQUE ({quoted(id_)})"
+    return warning(text, add, add)
 
 
 class IndexedColumn(NamedTuple):
@@ -152,11 +122,9 @@ def index(
         flaws.append(f"{name} on ({key}, {id_}) is {flaw}")
     name = dataclasses.replace(table, name=f"IX_{table.name[:100]}_TAIL").quoted
     online = " ONLINE" if "Enterprise" in (product or "") else ""
-    return warning(
-        f"{'; '.join(flaws) or f'no index on ({key}, {id_})'}: each page reads and sorts the whole "
-        "table",
-        f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){online}",
-    )
+    what = "; ".join(flaws) or f"no index on ({key}, {id_})"
+    create = f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){online}"
+    return warning(f"{what}: each page reads and sorts the whole table", create, create)
 
 
 def _flaw(on: Sequence[IndexedColumn]) -> str:
@@ -189,40 +157,6 @@ def plan(selection: Selection, steps: Sequence[tuple[str, str, str, int]], rows:
     used = ", ".join(name for operation, _, name, _ in steps if operation == "INDEX" and name)
     how = f"from {used}" if used else f"from {selection.table.label}, which is small"
     return passed(f"a page is read {how}")
-
-
-def null_keys(selection: Selection, count: int, how: ExtractionSettings, early: int = 0) -> Finding:
-    """Rows that are in no page, because they have no time, or one that no state can hold."""
-    if early:
-        return warning(
-            f"{_many(early)} rows have a {selection.key} before year 1 and are not read",
-            "Correct them, or set `table` to a view that gives them another time",
-        )
-    if not count:
-        return passed(f"every row has its {selection.key}")
-    text = f"{_many(count)} rows have no {selection.key}"
-    match how.null_key:
-        case "emit":
-            return passed(f"{text}; they are read by their id, as null_key says")
-        case "fail":
-            return failed(f"{text}, and null_key is fail", "Fill it in", DataError)
-        case "warn":
-            return warning(f"{text} and are not read", "Set null_key: emit to send them")
-
-
-def clock(selection: Selection, now: Instant, newest: str | None, skew: float) -> Finding:
-    """The newest row beside the database's clock, both as the column tells the time."""
-    if newest is None:
-        return passed("no row has a time yet")
-    behind = seconds_between(now, instant(newest))
-    if found := advice(selection.key, behind, skew=skew):
-        return warning(*found)
-    text = f"{format_duration(max(behind, 0))} ahead of the newest {selection.key}"
-    if behind < LONG_SECONDS:
-        return passed(text)
-    return warning(
-        text, "Check `table` and `replication_key`: no row has been written for that long"
-    )
 
 
 def host(offset: int, zone: object | None, key_type: str) -> Finding:
@@ -272,5 +206,6 @@ def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def _many(count: int) -> str:
-    return f"{count}{' or more' if count == NULL_KEYS else ''}"
+def _command(remedy: str) -> str:
+    """The remedy, where it is a statement as it stands."""
+    return remedy if remedy.startswith("GRANT ") else ""

@@ -100,6 +100,10 @@ class Statements:
         """The smallest replication key as it is stored."""
         return sa.select(sa.func.min(sa.type_coerce(self._key, sa.types.NullType())))
 
+    def newest_key(self) -> sa.Select[Any]:
+        """The largest replication key as it is stored."""
+        return sa.select(sa.func.max(sa.type_coerce(self._key, sa.types.NullType())))
+
     def _select(
         self, columns: Sequence[sa.Column[Any]], where: sa.ColumnElement[bool], limit: int
     ) -> sa.Select[Any]:

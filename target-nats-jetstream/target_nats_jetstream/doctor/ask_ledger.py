@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
+from target_nats_jetstream import encryption
 from target_nats_jetstream.diagnosis import Finding, Line, passed
 from target_nats_jetstream.doctor import ledger
 from target_nats_jetstream.doctor.made import made
@@ -110,7 +111,8 @@ class _Examination:
     def _encryption(self) -> Finding:
         question = sa.text("SHOW STATUS LIKE 'Ssl_version'")
         found = self._asked(lambda one: one.execute(question).one_or_none())
-        return ledger.encryption(self._settings, self._url.host, found[1] if found else "")
+        version = found[1] if found else ""
+        return encryption.of_ledger(self._settings.tls, self._url.host, version)
 
     def _rights(self, shape: TableShape) -> Finding:
         """Try what a run does, on no row at all; to prepare a statement is not to execute it."""

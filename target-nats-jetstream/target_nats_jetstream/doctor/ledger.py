@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from target_nats_jetstream.diagnosis import Finding, failed, passed, warning
-from target_nats_jetstream.doctor.nats import is_local
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.ddl import add_columns, alter, create_tables, widen
 
@@ -46,28 +45,6 @@ def file_to_come(path: str, *, can_be_made: bool) -> Finding:
     return failed(
         text, "Check the path in `ledger_url` and the rights of its folder", ConfigurationError
     )
-
-
-def encryption(settings: LedgerSettings, host: str | None, version: str) -> Finding:
-    """Whether anybody on the way can read along, or answer in the server's place.
-
-    Args:
-        settings: What is demanded.
-        host: Of the server.
-        version: Of TLS on the connection; empty where there is none.
-    """
-    tls = settings.tls
-    if version and tls and tls.verify:
-        return passed(f"{version}, the server's certificate is verified")
-    if is_local(host):
-        return passed(f"{version or 'no TLS'}, within this machine")
-    remedy = (
-        "Set `mariadb_ssl: true` (and `mariadb_ssl_ca` if the system does not trust the server)"
-    )
-    if version:
-        text = f"{version}, but the server's certificate is not verified: it may be anybody's"
-        return warning(text, "Set `mariadb_ssl_verify: true`" if tls else remedy)
-    return warning(f"no TLS: state and login travel in clear to {host}", remedy)
 
 
 def missing(settings: LedgerSettings, where: str) -> Finding:

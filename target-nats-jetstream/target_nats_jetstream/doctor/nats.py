@@ -4,13 +4,13 @@ dead letters. Pure.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from target_nats_jetstream.diagnosis import Finding, failed, passed, warning
 from target_nats_jetstream.doctor.commands import create_stream, edit_stream
+from target_nats_jetstream.encryption import is_local
 from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError
 from target_nats_jetstream.publisher.jetstream.definition import letters_config
 from target_nats_jetstream.publisher.jetstream.subjects import (
@@ -57,14 +57,6 @@ def encryption(settings: NatsSettings, server: str, *, is_encrypted: bool) -> Fi
         text = f"no TLS: the password and all messages travel in clear to {server}"
         return warning(text, "Turn on TLS there, and write tls:// in `servers`")
     return passed("no TLS: all messages travel in clear")
-
-
-def is_local(host: str | None) -> bool:
-    """Whether a host is this one."""
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def privileges(settings: NatsSettings, refused: set[str]) -> Iterator[Finding]:

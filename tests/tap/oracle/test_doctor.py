@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tap_oracle_txlog import checks
+from tap_oracle_txlog.diagnosis import Finding
 from tap_oracle_txlog.extraction import ExtractionSettings
-from tap_oracle_txlog.oracle import doctor, findings
-from tap_oracle_txlog.oracle.findings import Finding
+from tap_oracle_txlog.oracle import findings
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.introduction import Database
 from tap_oracle_txlog.oracle.statements import Selection
@@ -77,7 +78,7 @@ def test_the_strategy_is_the_one_that_a_run_would_take(
 def test_the_transactions_of_one_node_are_not_enough() -> None:
     finding = findings.transactions(NoneOpen(), HOW, one_node=True, grant=GRANT)
     assert outcome(finding) == ("warning", 0)
-    assert finding.remedy == GRANT
+    assert finding.remedy == finding.fix == GRANT
 
 
 def test_columns_are_told_with_their_types_and_so_are_those_that_are_left_out() -> None:
@@ -103,7 +104,7 @@ def test_only_a_key_of_the_id_alone_makes_it_unique(
     finding = findings.unique_id(EVENTS, keys)
     assert outcome(finding) == (status, 0)
     if status == "warning":
-        assert finding.remedy == 'ALTER TABLE "SPC"."TXLOG_EVENTS" ADD UNIQUE ("ID")'
+        assert finding.remedy == finding.fix == 'ALTER TABLE "SPC"."TXLOG_EVENTS" ADD UNIQUE ("ID")'
 
 
 EE = "Oracle Database 19c Enterprise Edition"
@@ -238,7 +239,7 @@ def test_a_page_that_reads_the_whole_of_a_large_table_is_a_warning(
 def test_rows_without_a_time_are_judged_by_what_becomes_of_them(
     count: int, null_key: str, expected: tuple[str, int], words: str
 ) -> None:
-    finding = findings.null_keys(EVENTS, count, how(null_key=null_key))
+    finding = checks.null_keys(EVENTS.key, count, how(null_key=null_key))
     assert outcome(finding) == expected
     assert words in finding.text
 
@@ -259,7 +260,7 @@ def test_rows_without_a_time_are_judged_by_what_becomes_of_them(
 def test_rows_that_are_not_beside_the_clock_are_a_wrong_clock_or_zone(
     newest: str | None, status: str, words: str
 ) -> None:
-    finding = findings.clock(EVENTS, NOON, newest, HOW.skew)
+    finding = checks.clock(EVENTS.key, NOON, newest, HOW.skew)
     assert outcome(finding) == (status, 0)
     assert words in finding.text
 
@@ -316,7 +317,7 @@ def test_a_host_that_is_not_in_utc_may_stamp_rows_that_are_not(
 
 
 def test_keys_before_year_1_are_not_read() -> None:
-    finding = findings.null_keys(EVENTS, 0, HOW, early=3)
+    finding = checks.null_keys(EVENTS.key, 0, HOW, early=3)
     assert outcome(finding) == ("warning", 0)
     assert finding.text == "3 rows have a AT before year 1 and are not read"
 
@@ -325,6 +326,6 @@ def test_a_check_that_crashes_is_a_failed_check() -> None:
     def crash() -> Finding:
         raise ZeroDivisionError
 
-    found = doctor._made(crash)
+    found = checks.made(crash)
     assert outcome(found) == ("failed", 1)
     assert "ZeroDivisionError" in found.text

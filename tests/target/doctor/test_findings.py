@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from target_nats_jetstream.doctor import ledger, nats, stream
+from target_nats_jetstream import encryption
+from target_nats_jetstream.doctor import nats, stream
 from target_nats_jetstream.doctor.made import made
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.publisher.settings import NatsSettings
@@ -72,7 +73,7 @@ def test_a_password_that_leaves_the_machine_in_clear_is_named(
 def test_a_ledger_that_is_not_encrypted_is_named(
     config: dict[str, object], host: str, version: str, status: str, text: str
 ) -> None:
-    found = ledger.encryption(LedgerSettings.from_config(config), host, version)
+    found = encryption.of_ledger(LedgerSettings.from_config(config).tls, host, version)
     assert (found.status, text in found.text) == (status, True)
 
 
