@@ -6,13 +6,21 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
-.PHONY: setup demo test test-repeat fuzz check format settings lock simulate sbom audit clean \
+.PHONY: setup demo doctor test test-repeat fuzz check format settings lock simulate sbom audit clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
 	@$(BIN)/python -m demo
+
+## doctor: check all that a run needs of your own servers, and change nothing
+##   ENVIRONMENT=dev checks for another environment of meltano.yml, ARGS=--strict fails on warnings
+ENVIRONMENT ?= prod
+DOCTOR := $(MELTANO) --log-level=warning --environment=$(ENVIRONMENT) invoke
+doctor: setup
+	@$(DOCTOR) tap-oracle-txlog --doctor $(ARGS); tap=$$?; \
+	$(DOCTOR) target-nats-jetstream --doctor $(ARGS) && exit $$tap
 
 ## test: run all tests against real servers
 test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready

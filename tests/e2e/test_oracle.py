@@ -81,12 +81,25 @@ def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
     assert published(nats_server) == expected + [(row[0], row[3]) for row in new]
 
 
-def test_the_doctor_answers_under_meltano_with_its_exit_code(
-    oracle: StandIn, project: MeltanoProject
+@pytest.mark.parametrize(
+    "asked", [("tap-oracle-txlog", "--doctor"), ("tap-oracle-txlog:doctor", "--strict")]
+)
+def test_the_doctor_answers_under_meltano_with_its_exit_code_where_discovery_would_fail(
+    oracle: StandIn, project: MeltanoProject, asked: tuple[str, ...]
 ) -> None:
     project.env["TAP_ORACLE_TXLOG_PASSWORD"] = "never-shown"
-    done = project.command("invoke", "tap-oracle-txlog", "--doctor")
+    done = project.command("invoke", *asked)
     assert done.returncode == 3
     assert done.stdout.startswith("Connection  [FAIL]  login         Oracle refuses the login")
     assert "never-shown" not in done.stdout + done.stderr
     assert len(oracle.logons) == 1
+
+
+def test_the_doctor_of_the_target_answers_under_meltano(
+    project: MeltanoProject, nats_server: NatsServer
+) -> None:
+    done = project.command("invoke", "target-nats-jetstream:doctor")
+    assert done.returncode == 0, done.stderr
+    assert f"at {nats_server.url}, nats-server" in done.stdout
+    nats_server.kill()
+    assert project.command("invoke", "target-nats-jetstream:doctor").returncode == 4
