@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tap_oracle_txlog.config_check import result, summary
 from tap_oracle_txlog.diagnosis import Report, document
 from tap_oracle_txlog.doctor import examine
 from tap_oracle_txlog.errors import ConfigurationError, TapError
@@ -20,7 +21,7 @@ from tap_oracle_txlog.grants import grants
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_oracle_txlog.settings import AllSettings
 
@@ -37,6 +38,11 @@ OPTIONS: Final = (
     ),
     click.Option(
         ["--strict"], is_flag=True, help="With --doctor: exit with 1 if there is a warning."
+    ),
+    click.Option(
+        ["--check-config"],
+        is_flag=True,
+        help="List all mistakes in the settings and environment variables; needs no server.",
     ),
     click.Option(
         ["--list-tables"],
@@ -65,6 +71,7 @@ class Command:
     plan_slices: int | None = None
     doctor: bool = False
     strict: bool = False
+    check_config: bool = False
     list_tables: bool = False
     sample: int | None = None
     out: Path = Path()
@@ -74,7 +81,7 @@ class Command:
     @property
     def name(self) -> str:
         """Which command it is; empty for a sync."""
-        asked = ("plan_slices", "doctor", "list_tables", "sample", "print_grants")
+        asked = ("check_config", "plan_slices", "doctor", "list_tables", "sample", "print_grants")
         return next((name.replace("_", "-") for name in asked if getattr(self, name)), "")
 
 
@@ -99,6 +106,13 @@ def errors_as_json(command: Command) -> Iterator[None]:
         raise
 
 
+def answer_mistakes(command: Command, found: Sequence[ConfigurationError]) -> int:
+    """Print what --check-config has found, and return the exit code."""
+    code = ConfigurationError.exit_code if found else 0
+    _answer(command, Output(result(found), map(str, found), summary(found), code))
+    return code
+
+
 def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> int:
     """Print the output and return the exit code.
 
@@ -118,11 +132,15 @@ def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> i
         found = _diagnosis(report, strict=command.strict)
     else:
         found = _output(command, config, settings)
+    _answer(command, found)
+    return found.exit_code
+
+
+def _answer(command: Command, found: Output) -> None:
     if command.as_json:
         _print_json(command.name, found, None)
     else:
         click.echo("\n".join((*found.lines, found.summary)))
-    return found.exit_code
 
 
 def _output(command: Command, config: Mapping[str, Any], settings: AllSettings) -> Output:

@@ -52,7 +52,7 @@ def old(instead: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401 - as msgsp
 def refuse(name: str, what: str, remedy: str) -> NoReturn:
     """Complain about the setting ``name``."""
     reason = f"setting `{name}` {what}"
-    raise ConfigurationError(reason, remedy) from None
+    raise ConfigurationError(reason, remedy, setting=name.partition(".")[0]) from None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +190,7 @@ def check(
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             remedy = f"Did you mean `{near[0]}`?" if near else "See --about for the known ones"
             reason = f"unknown setting `{name}`"
-            raise ConfigurationError(reason, remedy)
+            raise ConfigurationError(reason, remedy, setting=name)
     found = {
         name: _encodable(name, typed(config[name], known[name]))
         for name in config

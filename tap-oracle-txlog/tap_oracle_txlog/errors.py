@@ -43,9 +43,19 @@ class TapError(Exception):
 
 
 class ConfigurationError(TapError):
-    """A setting is missing, unknown, contradictory or not usable; exit code 2."""
+    """A setting is missing, unknown, contradictory or not usable; exit code 2.
+
+    Args:
+        reason: As for every error.
+        remedy: Likewise.
+        setting: Its name; empty where it is not one alone.
+    """
 
     exit_code = 2
+
+    def __init__(self, reason: str, remedy: str, *, setting: str = "") -> None:
+        super().__init__(reason, remedy)
+        self.setting = setting
 
 
 class AccessDeniedError(TapError):

@@ -239,7 +239,7 @@ def ledger_url(settings: LedgerSettings) -> sa.URL:
         return mariadb.parsed(settings.ledger_url)
     if not settings.mariadb_host:
         reason = "state_from_ledger is set, but neither mariadb_host nor ledger_url"
-        raise ConfigurationError(reason, "Set one of them")
+        raise ConfigurationError(reason, "Set one of them", setting="mariadb_host")
     return sa.URL.create(
         "mysql+pymysql",
         username=settings.mariadb_user,

@@ -160,7 +160,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         if end is None:
             if self.slice_interval:
                 reason = "setting `slice_interval` is set without `end_date`"
-                raise ConfigurationError(reason, "Set start_date and end_date, or leave it out")
+                remedy = "Set start_date and end_date, or leave it out"
+                raise ConfigurationError(reason, remedy, setting="slice_interval")
             return ()
         try:
             if self.slice_interval:
@@ -169,7 +170,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         except ValueError as error:
             reason = f"settings `start_date`, `end_date`, `slice_interval`: {error}"
             remedy = "end_date is exclusive"
-            raise ConfigurationError(reason, remedy) from error
+            raise ConfigurationError(reason, remedy, setting="end_date") from error
 
     def parallel_jobs(self, zone: ZoneInfo | None, count: int) -> list[dict[str, str]]:
         """The ``start_date`` and ``end_date`` of ``count`` jobs that share a backfill.
@@ -226,7 +227,8 @@ def _time(name: str, text: str | None, zone: ZoneInfo | None) -> Instant | None:
         return parse(text, zone)
     except ValueError as error:
         reason = f"setting `{name}`: {error}"
-        raise ConfigurationError(reason, "Write it like 2026-01-31T12:00:00Z") from error
+        remedy = "Write it like 2026-01-31T12:00:00Z"
+        raise ConfigurationError(reason, remedy, setting=name) from error
 
 
 def _before_now(age: str) -> str:

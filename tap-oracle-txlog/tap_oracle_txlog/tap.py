@@ -142,17 +142,21 @@ class TapOracleTxlog(ConfiguredTap):
         if about:
             cls.print_about(about_format)
             return 0
+        given = {
+            **inherited(settings.OLD, cls._env_var_prefix),
+            **(config.config if config else {}),
+        }
+        parse_env = bool(config and config.parse_env)
+        command = commands.Command(**asked)
+        if command.check_config:
+            return commands.answer_mistakes(command, cls.mistakes(given, parse_env=parse_env))
         make_tap = partial(
             cls,
-            config={
-                **inherited(settings.OLD, cls._env_var_prefix),
-                **(config.config if config else {}),
-            },
-            parse_env_config=bool(config and config.parse_env),
+            config=given,
+            parse_env_config=parse_env,
             state=json_object("--state", state),
             catalog=catalog_of(catalog),
         )
-        command = commands.Command(**asked)
         if command.name:
             with commands.errors_as_json(command):
                 tap = make_tap(setup_mapper=False)

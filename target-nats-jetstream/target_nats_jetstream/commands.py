@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from target_nats_jetstream.config_check import result, summary
+from target_nats_jetstream.diagnosis import document
 from target_nats_jetstream.doctor import command as doctor
-from target_nats_jetstream.errors import DataError
+from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.status import command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_nats_jetstream.ledger.settings import LedgerSettings
     from target_nats_jetstream.publisher.settings import NatsSettings
 
@@ -25,9 +29,14 @@ def options() -> list[click.Parameter]:
         *doctor.options(),
         *command.options(),
         click.Option(
+            ["--check-config"],
+            is_flag=True,
+            help="List all mistakes in the settings and environment variables; needs no server.",
+        ),
+        click.Option(
             ["--json", "as_json"],
             is_flag=True,
-            help="Print JSON, with --doctor, --status and --print-ddl.",
+            help="Print JSON, with --doctor, --check-config, --status and --print-ddl.",
         ),
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
@@ -75,6 +84,23 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     else:
         return False
     return True
+
+
+def show_mistakes(found: Sequence[ConfigurationError], *, as_json: bool) -> int:
+    """Print what --check-config has found, and return the exit code."""
+    code = ConfigurationError.exit_code if found else 0
+    if as_json:
+        shown = document(
+            "check-config",
+            exit_code=code,
+            summary=summary(found),
+            result=result(found),
+            error=None,
+        )
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join((*map(str, found), summary(found))))
+    return code
 
 
 def replay(nats: NatsSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from functools import cached_property
@@ -15,10 +16,13 @@ from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.config import check, from_environment, unreadable
+from target_nats_jetstream.config_check import mistakes, unknown_variables
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.old_settings import modern
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import click
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -75,6 +79,24 @@ class ConfiguredTarget(Target):
         errors = super()._validate_config(raise_errors=raise_errors)
         self._config |= ours
         return errors
+
+    @classmethod
+    def mistakes(cls, config: Mapping[str, Any], *, parse_env: bool) -> list[ConfigurationError]:
+        """All that is wrong with the settings, without any server.
+
+        Args:
+            config: Those of files.
+            parse_env: Whether those of the environment count as well; unknown ones always do.
+        """
+        from target_nats_jetstream.config_readers import readers  # noqa: PLC0415 - loads the clients
+
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        given = {**config, **(cls._env_var_config if parse_env else {})}
+        return [
+            *mistakes(given, readers(schema)),
+            *unknown_variables(os.environ, cls._env_var_prefix, schema["properties"], settings.OLD),
+        ]
 
     @classmethod
     @override

@@ -123,7 +123,8 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         for name in self.headers:
             if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("nats-"):
                 reason = f"setting `headers`: {name!r} cannot be used as a header name"
-                raise ConfigurationError(reason, "Use letters, digits and hyphens, and not Nats-…")
+                remedy = "Use letters, digits and hyphens, and not Nats-…"
+                raise ConfigurationError(reason, remedy, setting="headers")
         list(self._templates())
 
     def check_fields(self, stream: str, known: Collection[str]) -> None:
@@ -158,7 +159,8 @@ def _template(name: str, text: str | None) -> Template | None:
         return Template.parse(text)
     except ValueError as error:
         reason = f"setting `{name}`: {error}"
-        raise ConfigurationError(reason, "Write fields as {NAME}, and {stream}") from error
+        remedy = "Write fields as {NAME}, and {stream}"
+        raise ConfigurationError(reason, remedy, setting=name) from error
 
 
 class AllSettings(NamedTuple):

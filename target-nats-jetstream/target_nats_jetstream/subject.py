@@ -50,12 +50,12 @@ class SubjectTemplate:
             subject = cls(Template.parse(text))
         except ValueError as error:
             reason = f"setting `subject`: {error}"
-            raise ConfigurationError(reason, _REMEDY) from error
+            raise ConfigurationError(reason, _REMEDY, setting="subject") from error
         if not all(map(_LITERAL.fullmatch, subject.template.literals)) or not all(
             subject.pattern().split(".")
         ):
             reason = f"setting `subject`: {text!r} is not a subject template"
-            raise ConfigurationError(reason, _REMEDY)
+            raise ConfigurationError(reason, _REMEDY, setting="subject")
         return subject
 
     def pattern(self) -> str:

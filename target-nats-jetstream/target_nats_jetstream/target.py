@@ -276,14 +276,15 @@ class TargetNatsJetstream(ConfiguredTarget):
         if about:
             cls.print_about(about_format)
             return
-        make_target = partial(
-            cls,
-            config={
-                **inherited(settings.OLD, cls._env_var_prefix),
-                **(config.config if config else {}),
-            },
-            parse_env_config=bool(config and config.parse_env),
-        )
+        given = {
+            **inherited(settings.OLD, cls._env_var_prefix),
+            **(config.config if config else {}),
+        }
+        parse_env = bool(config and config.parse_env)
+        if asked.pop("check_config", False):
+            found = cls.mistakes(given, parse_env=parse_env)
+            sys.exit(commands.show_mistakes(found, as_json=asked["as_json"]))
+        make_target = partial(cls, config=given, parse_env_config=parse_env)
         strict = asked.pop("strict", False)
         if asked.pop("doctor", False):
             as_json = asked["as_json"]

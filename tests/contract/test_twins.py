@@ -19,6 +19,7 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
     ("ours", "theirs"),
     [
         ("config.py", "config.py"),
+        ("config_check.py", "config_check.py"),
         ("config_schema.py", "config_schema.py"),
         ("diagnosis.py", "diagnosis.py"),
         ("encryption.py", "encryption.py"),

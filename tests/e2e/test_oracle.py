@@ -103,3 +103,14 @@ def test_the_doctor_of_the_target_answers_under_meltano(
     assert f"at {nats_server.url}, nats-server" in done.stdout
     nats_server.kill()
     assert project.command("invoke", "target-nats-jetstream:doctor").returncode == 4
+
+
+def test_the_settings_are_checked_under_meltano(project: MeltanoProject) -> None:
+    project.env["TARGET_NATS_JETSTREAM_BACKOF"] = "1"
+    done = project.command("invoke", "target-nats-jetstream:check-config")
+    assert done.returncode == 2, done.stderr
+    line, last = done.stdout.splitlines()
+    assert line.endswith("_BACKOF. Did you mean TARGET_NATS_JETSTREAM_BACKOFF?")
+    assert last == "1 mistake"
+    done = project.command("invoke", "tap-oracle-txlog:check-config", "--json")
+    assert done.returncode == 0, done.stdout

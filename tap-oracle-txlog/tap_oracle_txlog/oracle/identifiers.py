@@ -39,7 +39,7 @@ def identifier(text: str, *, setting: str) -> str:
             "Use letters, digits, _, $ and #; a name with other characters or in lower case goes"
             f" into double quotes. At most {LONGEST_NAME_BYTES} bytes, no quote, no semicolon"
         )
-        raise ConfigurationError(reason, remedy)
+        raise ConfigurationError(reason, remedy, setting=setting)
     return name
 
 
@@ -61,9 +61,8 @@ class TableName:
         parts = _PARTS.fullmatch(text.strip())
         if parts is None:
             reason = f"setting `table` holds {text!r:.80}, which is not of the form owner.table"
-            raise ConfigurationError(
-                reason, "Write it as SPC.TXLOG_EVENTS, without a database link"
-            )
+            remedy = "Write it as SPC.TXLOG_EVENTS, without a database link"
+            raise ConfigurationError(reason, remedy, setting="table")
         *owner, name = (identifier(part, setting="table") for part in parts.groups() if part)
         return cls(owner[0] if owner else None, name)
 

@@ -117,8 +117,8 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
 
     def check(self) -> None:
         """Raise a ConfigurationError where settings contradict each other, or name nothing."""
-        for reason, remedy in self._contradictions():
-            raise ConfigurationError(reason, remedy)
+        for name, reason, remedy in self._contradictions():
+            raise ConfigurationError(reason, remedy, setting=name)
         _ = self.names, self.zone
 
     def connect_arguments(self) -> dict[str, Any]:
@@ -179,22 +179,22 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
         """Whether the driver looks address and login up in a store of configurations."""
         return str(self.dsn).startswith("config-")
 
-    def _contradictions(self) -> Iterator[tuple[str, str]]:
-        """What is wrong between the settings of the connection, and the remedy of each."""
+    def _contradictions(self) -> Iterator[tuple[str, str, str]]:
+        """Which setting of the connection is missing or does not fit, why, and the remedy."""
         if not self.dsn:
-            yield "`dsn` is not set", "Set `dsn`, as in db:1521/SERVICE"
+            yield "dsn", "`dsn` is not set", "Set `dsn`, as in db:1521/SERVICE"
         for name in self._old_options_that_differ():
-            yield f"`{name}` and `dsn` are both set, and differ", "Keep `dsn`"
+            yield name, f"`{name}` and `dsn` are both set, and differ", "Keep `dsn`"
         if self.dsn and "@" in self.dsn and not re.match(r"\s*\(|config-", self.dsn):
-            yield "`dsn` contains a login", "Set `user` and `password` instead"
+            yield "dsn", "`dsn` contains a login", "Set `user` and `password` instead"
         if self.lib_dir and not self.thick_mode:
-            yield "`lib_dir` is set without `thick_mode`", "Set `thick_mode` to true"
+            yield "lib_dir", "`lib_dir` is set without `thick_mode`", "Set `thick_mode` to true"
         if self.wallet_location or self.thick_mode or self._has_provider:
             return  # these can bring user and password with them
         if not self._logs_in:
-            yield "`user` is not set", "Set `user` and `password`"
+            yield "user", "`user` is not set", "Set `user` and `password`"
         if not self.password:
-            yield "no password is set", "Set `password` or `password_file`"
+            yield "password", "no password is set", "Set `password` or `password_file`"
 
     def _old_options_that_differ(self) -> Iterator[str]:
         """The old settings of which ``dsn`` says something else."""

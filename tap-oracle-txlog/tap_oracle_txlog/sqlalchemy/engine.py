@@ -65,7 +65,7 @@ def _parsed(text: str) -> sa.URL:
 def _refuse_torn(text: str, url: sa.URL | None) -> None:
     if mariadb.is_torn(text, url):
         reason = "setting `sqlalchemy_url` has a user or password with an @ or / in it"
-        raise ConfigurationError(reason, mariadb.ESCAPE)
+        raise ConfigurationError(reason, mariadb.ESCAPE, setting="sqlalchemy_url")
 
 
 def _login(url: sa.URL) -> dict[str, Any]:

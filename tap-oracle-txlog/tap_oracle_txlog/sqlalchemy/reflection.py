@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from tap_oracle_txlog.sqlalchemy.errors import cannot_open, error_text, raise_if
 from tap_oracle_txlog.sqlalchemy.types import json_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +29,23 @@ def connect(url: str) -> sa.Connection:
         ConfigurationError: It is no URL of a database, or its driver is missing.
         AccessDeniedError, SourceUnreachableError: The database cannot be opened.
     """
+    with url_explained():
+        engine = engine_for(url)
+        try:
+            return engine.connect()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise cannot_open(error) from error
+
+
+@contextmanager
+def url_explained() -> Iterator[None]:
+    """What SQLAlchemy and drivers raise for a URL that they cannot use is a ConfigurationError."""
     try:
-        return engine_for(url).connect()
+        yield
     except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
         reason = f"setting `sqlalchemy_url` is not usable: {type(error).__name__}"
-        remedy = "Use dialect+driver://… with its driver"
-        raise ConfigurationError(reason, remedy) from None  # the cause may hold the password
-    except (sa.exc.SQLAlchemyError, OSError) as error:
-        raise cannot_open(error) from error
+        remedy = "Use dialect+driver://… with its driver"  # the cause may hold the password
+        raise ConfigurationError(reason, remedy, setting="sqlalchemy_url") from None
 
 
 def reflect(engine: sa.Engine, name: str) -> sa.Table:

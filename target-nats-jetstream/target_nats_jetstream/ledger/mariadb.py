@@ -154,16 +154,15 @@ def parsed(ledger_url: str) -> sa.URL:
         url = None
     if is_torn(ledger_url, url):
         reason = "setting `ledger_url` has a user or password with an @ or / in it"
-        raise ConfigurationError(reason, ESCAPE)
+        raise ConfigurationError(reason, ESCAPE, setting="ledger_url")
     if url is None or url.get_backend_name() not in _DRIVERS:
         reason = "setting `ledger_url` is not a URL of MariaDB, MySQL or SQLite"
         remedy = "Write mysql://user:password@host:3306/database or sqlite:///file.db"
-        raise ConfigurationError(reason, remedy)
+        raise ConfigurationError(reason, remedy, setting="ledger_url")
     if any(key.startswith(_WEAKENING) for key in url.query):
         reason = "setting `ledger_url` has an option that begins with ssl or read_default"
-        raise ConfigurationError(
-            reason, "Set the mariadb_ssl settings and `mariadb_password` instead"
-        )
+        remedy = "Set the mariadb_ssl settings and `mariadb_password` instead"
+        raise ConfigurationError(reason, remedy, setting="ledger_url")
     return url.set(drivername=_DRIVERS[url.get_backend_name()])
 
 

@@ -161,7 +161,7 @@ def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
     elif settings.creds:
         login["user_credentials"] = RawCredentials(settings.creds)
     if server.startswith("tls://") or settings.tls_ca or settings.tls_cert or settings.tls_first:
-        login["tls"] = _tls_context(settings)
+        login["tls"] = tls_context(settings)
         login["tls_hostname"] = settings.tls_hostname
         login["tls_handshake_first"] = settings.tls_first
     return {
@@ -173,7 +173,12 @@ def _options(settings: NatsSettings, server: str) -> dict[str, Any]:
     }
 
 
-def _tls_context(settings: NatsSettings) -> ssl.SSLContext:
+def tls_context(settings: NatsSettings) -> ssl.SSLContext:
+    """How to encrypt.
+
+    Raises:
+        ConfigurationError: A file cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca)
         if settings.tls_cert:
