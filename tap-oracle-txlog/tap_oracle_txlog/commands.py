@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_oracle_txlog.settings import AllSettings
+    from tap_oracle_txlog.table import Table
 
 OPTIONS: Final = (
     click.Option(
@@ -127,11 +128,23 @@ def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> i
     if command.print_grants:
         click.echo("\n".join(grants(config, settings)))
         return 0
-    if command.doctor:
-        report = Report(list(examine(config, settings)))
-        found = _diagnosis(report, strict=command.strict)
-    else:
-        found = _output(command, config, settings)
+    found = _output(command, config, settings)
+    _answer(command, found)
+    return found.exit_code
+
+
+def diagnose(command: Command, tables: Sequence[Table]) -> int:
+    """Print one report on all tables, and return the exit code.
+
+    Raises:
+        ConfigurationError: The settings of the connection to Oracle do not go together.
+    """
+    lines = [
+        line.about(table.names.stream) if len(tables) > 1 else line
+        for table in tables
+        for line in examine(table.config, table.settings)
+    ]
+    found = _diagnosis(Report(lines), strict=command.strict)
     _answer(command, found)
     return found.exit_code
 

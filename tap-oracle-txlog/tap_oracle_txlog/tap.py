@@ -160,6 +160,8 @@ class TapOracleTxlog(ConfiguredTap):
         if command.name:
             with commands.errors_as_json(command):
                 tap = make_tap(setup_mapper=False)
+                if command.doctor:
+                    return commands.diagnose(command, tap.tables)
                 codes = [commands.run(command, one.config, one.settings) for one in tap.tables]
                 return next(filter(None, codes), 0)
         make_tap().run()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
@@ -65,6 +65,10 @@ class Line(NamedTuple):
     group: str
     check: str
     finding: Finding
+
+    def about(self, what: str) -> Line:
+        """The same finding, where there are several things that it may be about."""
+        return self._replace(finding=replace(self.finding, text=f"{what}: {self.finding.text}"))
 
 
 class Report(NamedTuple):

@@ -12,7 +12,7 @@ import pytest
 from tap_oracle_txlog.diagnosis import Finding, Report
 from tap_oracle_txlog.doctor import examine
 from tap_oracle_txlog.settings import AllSettings
-from tests.support.events import Event, EventTable
+from tests.support.events import CREATE, Event, EventTable
 from tests.tap.command import COMMAND
 
 if TYPE_CHECKING:
@@ -143,6 +143,23 @@ def test_mariadb_is_asked_too(mariadb: MariaDbDatabase) -> None:
         "INSERT INTO TXLOG_EVENTS VALUES (1, UTC_TIMESTAMP(6))",
     )
     assert wrong(report(mariadb.url)) == {}
+
+
+def test_several_tables_have_one_report_that_names_them(table: EventTable) -> None:
+    table.execute(CREATE.replace("TXLOG_EVENTS", "OTHER_EVENTS"))
+    config = table.path.with_name("config.json")
+    tables = ["TXLOG_EVENTS", "OTHER_EVENTS"]
+    config.write_text(json.dumps({"sqlalchemy_url": table.url, "tables": tables}))
+    done = subprocess.run(
+        [COMMAND, "--config", str(config), "--doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    checks = json.loads(done.stdout)["result"]["checks"]
+    (named,) = [one for one in checks if one["status"] != "ok"]
+    assert named["text"].startswith("OTHER_EVENTS: no index on (EVENT_TIMESTAMP, ID)")
 
 
 def test_the_command_prints_the_same_object_as_for_oracle(table: EventTable) -> None:
