@@ -11,9 +11,8 @@ from target_nats_jetstream.publisher.jetstream.definition import wanted_config
 from target_nats_jetstream.publisher.jetstream.stream_info import ATOMIC_SINCE, StreamInfo
 from target_nats_jetstream.publisher.jetstream.subjects import captures
 from target_nats_jetstream.publisher.limits import size_limit
-from target_nats_jetstream.publisher.log import RESTART_SECONDS, format_duration
+from target_nats_jetstream.publisher.log import format_duration, restart_seconds, unrecognised
 from target_nats_jetstream.publisher.modes.choice import choose_mode
-from target_nats_jetstream.publisher.recall import reads_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,23 +157,15 @@ def message_size(settings: NatsSettings, info: StreamInfo) -> Finding:
 
 def duplicates(settings: NatsSettings, info: StreamInfo) -> Finding:
     """Whether what a killed run has stored is recognised when it is sent again."""
-    window, needed = info.duplicate_window, settings.checkpoint_seconds + RESTART_SECONDS
-    is_read = reads_back(settings, info)
-    beyond = "by reading back the newest messages" if is_read else "not at all"
-    if window < needed:
-        seconds = f"--dupe-window={max(120, round(2 * needed))}s"
-        return warning(
-            f"the window is {format_duration(window)}, but a restart may need "
-            f"{format_duration(needed)}; older duplicates are detected {beyond}",
-            "Make the window longer",
-            edit_stream(settings, seconds),
-        )
-    if settings.tail and not is_read:
-        why = "stores messages under other subjects"
-        why = why if info.transformed else f"removes what was consumed ({info.retention})"
-        text = f"it {why}: what is sent again after {format_duration(window)} is stored again"
-        return warning(text, "Use a stream with retention: limits and without subject_transform")
-    return passed(f"window {format_duration(window)}, older ones {beyond}")
+    text = unrecognised(settings, info)
+    if not text:
+        more = ", beyond it the newest messages are read back" if settings.tail else ""
+        return passed(f"window {format_duration(info.duplicate_window)}{more}")
+    needed = restart_seconds(settings)
+    if info.duplicate_window < needed:
+        fix = edit_stream(settings, f"--dupe-window={max(120, round(2 * needed))}s")
+        return warning(text, "Make the window longer", fix)
+    return warning(text, "Use a stream with retention: limits and without subject_transform")
 
 
 def mode(settings: NatsSettings, info: StreamInfo) -> Finding:

@@ -45,25 +45,32 @@ def log_mode(asked: str, choice: ModeChoice, info: StreamInfo) -> None:
 
 def warn_of_duplicates(settings: NatsSettings, info: StreamInfo) -> None:
     """A window too short for a restart, or a stream whose past cannot be read back."""
-    needed = settings.checkpoint_seconds + RESTART_SECONDS
-    beyond = "by reading back the newest messages" if reads_back(settings, info) else "not at all"
-    if info.duplicate_window < needed:
-        logger.warning(
-            "the duplicate window of stream %s is %s, but a restart may need %s; older duplicates "
-            "are detected %s",
-            info.stream,
-            format_duration(info.duplicate_window),
-            format_duration(needed),
-            beyond,
+    if text := unrecognised(settings, info):
+        logger.warning("stream %s: %s", info.stream, text)
+
+
+def restart_seconds(settings: NatsSettings) -> float:
+    """How long before a restart what it sends again may have been stored."""
+    return settings.checkpoint_seconds + RESTART_SECONDS
+
+
+def unrecognised(settings: NatsSettings, info: StreamInfo) -> str:
+    """Which messages that are sent again may be stored again; empty for none."""
+    window, needed = info.duplicate_window, restart_seconds(settings)
+    if window < needed:
+        beyond = (
+            "by reading back the newest messages" if reads_back(settings, info) else "not at all"
         )
-    elif settings.tail and not info.keeps_what_is_read:
-        removes = f"removes what was consumed ({info.retention})"
-        logger.warning(
-            "stream %s %s: records resent after its duplicate window of %s are stored again",
-            info.stream,
-            "stores messages under other subjects" if info.transformed else removes,
-            format_duration(info.duplicate_window),
+        return (
+            f"the duplicate window is {format_duration(window)}, but a restart may need "
+            f"{format_duration(needed)}; older duplicates are detected {beyond}"
         )
+    if not settings.tail or info.keeps_what_is_read:
+        return ""
+    removes = f"it removes what was consumed ({info.retention})"
+    why = "it stores messages under other subjects" if info.transformed else removes
+    window_text = format_duration(window)
+    return f"{why}: records resent after its duplicate window of {window_text} are stored again"
 
 
 def format_duration(seconds: float) -> str:

@@ -277,7 +277,7 @@ def test_a_subject_that_no_stream_has_is_named_with_the_command_that_adds_it(
             {"duplicate_window": 10**9},
             "duplicates",
             "warning",
-            "the window is 1 s, but a restart may need 35 s",
+            "the duplicate window is 1 s, but a restart may need 35 s",
             "--dupe-window=120s",
         ),
         (

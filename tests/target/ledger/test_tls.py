@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from target_nats_jetstream.diagnosis import passed
+from target_nats_jetstream.doctor.ask_ledger import examine_ledger
 from target_nats_jetstream.errors import AccessDeniedError, ConfigurationError
+from target_nats_jetstream.ledger.settings import LedgerSettings
 from tests.support.mariadb import MariaDb, MariaDbDatabase, new_database, new_mariadb
 
 if TYPE_CHECKING:
@@ -99,6 +102,15 @@ def test_a_server_with_the_right_certificate_is_trusted(
     ledger.begin()
 
     assert len(ledger.standings()[0].rows) == 1
+
+
+def test_the_doctor_tells_how_the_connection_is_encrypted(
+    tls_only: MariaDbDatabase, authority: Identity
+) -> None:
+    config = {**tls_only.settings, "mariadb_ssl_ca": authority.cert_file}
+    lines = list(examine_ledger(LedgerSettings.from_config(config)))
+    (finding,) = [line.finding for line in lines if line.check == "TLS"]
+    assert finding == passed("TLSv1.3, the server's certificate is verified")
 
 
 def test_a_server_with_a_foreign_certificate_is_refused_at_once(
