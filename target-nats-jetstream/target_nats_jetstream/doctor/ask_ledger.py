@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from target_nats_jetstream import encryption
-from target_nats_jetstream.diagnosis import Finding, Line, passed
+from target_nats_jetstream.diagnosis import Finding, Line, failed, passed
 from target_nats_jetstream.doctor import ledger
 from target_nats_jetstream.doctor.made import made
-from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.errors import ConfigurationError, TargetError
 from target_nats_jetstream.ledger.database import Database, ledger_url
 from target_nats_jetstream.ledger.ddl import create_tables, grants
-from target_nats_jetstream.ledger.table import LedgerTable
+from target_nats_jetstream.ledger.table import LedgerTable, prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,9 +49,13 @@ def examine_ledger(settings: LedgerSettings) -> Iterator[Line]:
     login = made(opening)
     yield Line(GROUP, "login", login)
     for database in opened:
-        if login.status == "ok":
-            yield from _Examination(settings, database).lines()
-        database.close()
+        try:
+            if login.status == "ok":
+                yield from _Examination(settings, database).lines()
+        except TargetError as error:
+            yield Line(GROUP, "table", failed(error.reason, error.remedy, type(error)))
+        finally:
+            database.close()
 
 
 def _missing_file(settings: LedgerSettings) -> Path | None:
@@ -85,10 +89,20 @@ class _Examination:
                 return
         yield Line(GROUP, "table", table)
         if table.status != "failed" and shape.columns:
-            row = self._asked(self._row)
-            yield Line(GROUP, "room", ledger.room(self._settings, shape, row))
-            yield Line(GROUP, "row", ledger.row(self._settings, row))
+            yield from self._about_row(shape)
+        if self._settings.run_history:
+            history = made(self._history, fix=self._grants)
+            yield Line(GROUP, "history", ledger.at_most_warning(history))
         yield Line(GROUP, "lock", made(self._lock))
+
+    def _about_row(self, shape: TableShape) -> Iterator[Line]:
+        try:
+            row = self._asked(self._row)
+        except TargetError as error:
+            yield Line(GROUP, "row", failed(error.reason, error.remedy, type(error)))
+            return
+        yield Line(GROUP, "room", ledger.room(self._settings, shape, row))
+        yield Line(GROUP, "row", ledger.row(self._settings, row))
 
     def _asked(self, question: Callable[[sa.Connection], T]) -> T:
         """The answer to a question; it is asked once."""
@@ -127,20 +141,28 @@ class _Examination:
         except ConfigurationError:
             if not self._settings.create_table:
                 return passed("there is no table to try them on")
-        self._asked(self._prepare_to_create)
+        self._asked(partial(self._prepare_to_create, create_tables(self._settings)[0]))
         return passed("CREATE")
 
     def _select(self, connection: sa.Connection) -> None:
         nothing = sa.select(sa.literal(1)).select_from(self._database.table).where(sa.false())
         connection.execute(nothing)
 
-    def _prepare_to_create(self, connection: sa.Connection) -> None:
-        statement = create_tables(self._settings)[0].rstrip(";")
-        connection.exec_driver_sql("SET @ddl = %s", (statement,))
+    def _prepare_to_create(self, statement: str, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SET @ddl = %s", (statement.rstrip(";"),))
         connection.exec_driver_sql("PREPARE ddl FROM @ddl")
 
+    def _history(self) -> Finding:
+        table = self._database.history_table
+        shape = self._asked(partial(self._database.shape, table=table))
+        if shape.columns:
+            self._asked(partial(prove, table=table, shape=shape))
+        elif self._settings.create_table and self._is_server:
+            self._asked(partial(self._prepare_to_create, create_tables(self._settings)[1]))
+        return ledger.history(self._settings, table.name, shape)
+
     def _grants(self) -> str:
-        return grants(self._settings) if self._is_server else ""
+        return " ".join(grants(self._settings).split("\n")) if self._is_server else ""
 
     def _shape(self, shape: TableShape) -> Finding:
         where = self._database.where

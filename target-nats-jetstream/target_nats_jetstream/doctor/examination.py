@@ -33,14 +33,13 @@ def examine(settings: AllSettings) -> Iterator[Line]:
     sample = settings.target.subject_template.sample()
     try:
         found = visit(whole, sample)
+        pipeline = pipeline_text(settings.ledger.program_name)
+        yield from _about_nats(whole, sample, pipeline, found)
     except TargetError as error:
         yield Line("Connection", "login", failed(error.reason, error.remedy, type(error)))
     except Exception as error:  # noqa: BLE001 - it must not hide the ledger
         told = unexpected(error)
-        yield Line("Connection", "login", failed(told.reason, told.remedy, type(told)))
-    else:
-        pipeline = pipeline_text(settings.ledger.program_name)
-        yield from _about_nats(whole, sample, pipeline, found)
+        yield Line("Connection", "answers", failed(told.reason, told.remedy, type(told)))
     yield from examine_ledger(settings.ledger)
 
 

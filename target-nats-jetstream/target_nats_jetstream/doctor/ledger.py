@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from target_nats_jetstream.diagnosis import Finding, failed, passed, warning
@@ -115,6 +116,28 @@ def row(settings: LedgerSettings, found: LedgerRow | None) -> Finding:
         f", complete up to {found.last_successful_time}" if found.last_successful_time else ""
     )
     return passed(f"{program}: {found.records_processed:,} records{complete}")
+
+
+def history(settings: LedgerSettings, name: str, shape: TableShape) -> Finding:
+    """Whether the history of runs can be written."""
+    if not shape.columns and settings.create_table:
+        return passed(f"{name} does not exist yet; the first run creates it")
+    if not shape.columns:
+        fix = " ".join(create_tables(settings)[1].split())
+        return warning(f"{name} does not exist: no history of runs is written", "Create it", fix)
+    lacking = [
+        column for column in ("PROGRAM_NAME", "RUN_ID", "STATUS") if column not in shape.columns
+    ]
+    if lacking:
+        text = f"{name} has no column {lacking[0]}: it is another table"
+        return warning(text, "Rename it, or set `run_history: false`")
+    return passed(name)
+
+
+def at_most_warning(finding: Finding) -> Finding:
+    """A finding about what no run depends on."""
+    is_failed = finding.status == "failed"
+    return replace(finding, status="warning", exit_code=0) if is_failed else finding
 
 
 def lock(program: str, owner: str | None) -> Finding:

@@ -63,10 +63,7 @@ class LedgerTable:
 
     def prove(self, connection: sa.Connection) -> None:
         """Do what a run does to no row at all: the database asks for the rights all the same."""
-        columns = {column.name: column for column in self._table.c if self._has(column)}
-        nothing = sa.select(*columns.values()).where(sa.false())
-        connection.execute(sa.insert(self._table).from_select([*columns], nothing))
-        connection.execute(sa.update(self._table).where(sa.false()).values(columns))
+        prove(connection, self._table, self.shape)
 
     def rows(self, connection: sa.Connection) -> list[LedgerRow]:
         """The pipeline's row and those of its streams, also before ``look``."""
@@ -154,3 +151,11 @@ class LedgerTable:
 
     def _has(self, column: sa.Column[Any]) -> bool:
         return column.name in self.shape.columns
+
+
+def prove(connection: sa.Connection, table: sa.Table, shape: TableShape) -> None:
+    """Read, insert and update no row at all: the database asks for the rights all the same."""
+    columns = {column.name: column for column in table.c if column.name in shape.columns}
+    nothing = sa.select(*columns.values()).where(sa.false())
+    connection.execute(sa.insert(table).from_select([*columns], nothing))
+    connection.execute(sa.update(table).where(sa.false()).values(columns))

@@ -240,6 +240,35 @@ def test_a_state_that_cannot_be_parsed_is_named(place: Place) -> None:
     named(place, "row", "warning", f"SINGER_STATE of {PROGRAM} cannot be parsed")
 
 
+def test_a_value_that_is_no_time_is_named(tmp_path: Path) -> None:
+    place = SqliteFile(tmp_path / "ledger.db")
+    ran(place)
+    place.execute("UPDATE ETL_PRMREC SET LAST_RUN_TIME = 'yesterday'")
+    named(place, "row", "failed", "has a value that is not a time")
+
+
+def test_a_history_that_cannot_be_written_is_a_warning_and_the_fix_mends_it(
+    mariadb: MariaDbDatabase,
+) -> None:
+    ran(mariadb)
+    user = f"'{mariadb.user}'@'%'"
+    mariadb.execute(
+        f"REVOKE ALL ON {mariadb.database}.* FROM {user}",
+        f"GRANT SELECT, INSERT, UPDATE ON {mariadb.database}.ETL_PRMREC TO {user}",
+    )
+    finding = named(mariadb, "history", "warning", "CREATE command denied", run_history=True)
+    for statement in finding.fix.rstrip(";").split("; "):
+        mariadb.execute(statement)
+    assert wrong(report(**mariadb.settings, run_history=True)) == {}
+
+
+def test_a_history_that_is_missing_is_named_and_the_fix_creates_it(place: Place) -> None:
+    config = {"run_history": True, "ledger_create_table": False}
+    finding = named(place, "history", "warning", "ETL_PRMREC_RUNS does not exist", **config)
+    place.execute(finding.fix)
+    assert wrong(report(**place.settings, **config)) == {}
+
+
 def test_a_lock_that_is_held_is_named_with_who_holds_it(place: Place) -> None:
     ledger = ledger_of(place)
     ledger.begin()
