@@ -265,7 +265,7 @@ def test_what_a_backfill_waits_for_is_its_end_and_the_open_transaction(
 # What the last line and the SCHEMA say
 
 
-def test_the_last_line_says_how_many_rows_came_late_and_the_state_does_not(
+def test_the_last_line_says_how_many_rows_came_late_and_the_state_counts_them(
     tap: Tap, table: EventTable
 ) -> None:
     def ago(seconds: float) -> str:
@@ -277,7 +277,10 @@ def test_the_last_line_says_how_many_rows_came_late_and_the_state_does_not(
     second = tap.run_from(first.states[-1])
     assert "done: read=2 late=0" in first.logged("INFO")[-1]
     assert "done: read=2 late=2" in second.logged("INFO")[-1]
-    assert all("late" not in state["bookmarks"][STREAM] for state in second.states)
+    table.add(Event(5, ago(110)), Event(6, ago(0)))
+    third = tap.run_from(second.states[-1])
+    counts = [run.bookmark.get("came_late", {}).get("rows") for run in (first, second, third)]
+    assert counts == [None, 2, 3]
 
 
 def test_the_schema_names_the_table_whatever_the_catalog_says(tap: Tap, table: EventTable) -> None:

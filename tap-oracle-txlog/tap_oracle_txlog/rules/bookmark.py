@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tap_oracle_txlog.errors import DataError
+from tap_oracle_txlog.rules.late_count import Late  # noqa: TC001  # msgspec reads the annotation
 from tap_oracle_txlog.rules.watermark import LastPass  # noqa: TC001  # msgspec reads the annotation
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
     before ``complete_before``: where it is another one, somebody has changed it by hand. Reading
     goes on behind ``position``; the newest row that is out stands at ``frontier``, where that is
     another place. What lies between the two and is out, ``emitted`` says, from ``remembered`` on.
-    ``reach`` is how far back rows are looked for when the database's clock goes back.
+    ``reach`` is how far back rows are looked for when the database's clock goes back. ``came_late``
+    is for a target's metrics; earlier builds wrote a number named ``late``, which is let be.
     In version 1 it was ranges of ids, of rows anywhere behind ``position``.
     """
 
@@ -73,6 +75,7 @@ class Bookmark(msgspec.Struct, kw_only=True, omit_defaults=True):
     null_ids: str | Beyond = ""
     last_pass: LastPass | None = None
     clocks: LastPass | None = None
+    came_late: Late | None = None
     table: str
     v: int
 

@@ -7,6 +7,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from tap_oracle_txlog.rules.timestamps import seconds_between
 
 if TYPE_CHECKING:
@@ -18,6 +20,19 @@ if TYPE_CHECKING:
 
 _NEAR: Final = 0.2
 """A late row that used up all but this part of the window is worth a warning."""
+
+
+class Late(msgspec.Struct, frozen=True):
+    """What a bookmark says of rows that came late, for those who watch from outside.
+
+    ``rows`` counts all since the bookmark began. ``seconds`` (how late, rounded up) and ``margin``
+    (how far from being missed, rounded down) are the worst of the newest pass that had such rows.
+    Whole numbers, as targets of the SDK cannot pass on a state that has fractions.
+    """
+
+    rows: int
+    seconds: int
+    margin: int
 
 
 @dataclass(slots=True)
@@ -53,6 +68,12 @@ class LateCount:
         if below < late:
             margin = seconds_between(positions[below].at, self.last_pass.watermark)
             self.margin_seconds = min(self.margin_seconds, margin)
+
+    def added_to(self, before: Late | None) -> Late:
+        """What a bookmark is to say that has said ``before``, once there are rows."""
+        margin = 0 if self.below else math.floor(self.margin_seconds)
+        rows = self.rows + (before.rows if before is not None else 0)
+        return Late(rows, math.ceil(self.most_seconds), margin)
 
     def nearly_missed(self, window: float) -> bool:
         """Whether a row came late by nearly all of ``window`` (look-back plus skew, seconds)."""

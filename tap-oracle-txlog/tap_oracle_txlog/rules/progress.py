@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.rules.late_count import Late
     from tap_oracle_txlog.rules.watermark import LastPass
 
 
@@ -39,7 +40,7 @@ class Progress:
     has gone back, rows are looked for behind ``reach``, which lies before ``remembered`` where the
     state had no room for all: what is not remembered comes again. ``null_ids`` are the rows
     without a replication key that are out; they have no position. ``last_pass`` is the newest one
-    that came to its end, ``clocks`` the newest one that began.
+    that came to its end, ``clocks`` the newest one that began. ``late`` counts for others.
     """
 
     replication_key: str
@@ -53,6 +54,7 @@ class Progress:
     null_ids: IdSet = field(default_factory=IdSet)
     last_pass: LastPass | None = None
     clocks: LastPass | None = None
+    late: Late | None = None
 
     @classmethod
     def starting(cls, replication_key: str, table: str, start: Position) -> Progress:
@@ -106,6 +108,7 @@ class Progress:
             null_ids=_beyond(self.null_ids) if self.null_ids.fits else "",
             last_pass=self.last_pass,
             clocks=self.clocks if self.clocks != self.last_pass else None,
+            came_late=self.late,
             table=self.table,
             v=VERSION,
         )
@@ -152,6 +155,7 @@ def _resumed(written: Bookmark, fresh: Progress, zone: ZoneInfo | None) -> Progr
         null_ids=_ids(written.null_ids),
         last_pass=written.last_pass,
         clocks=written.clocks or written.last_pass,
+        late=written.came_late,
     )
 
 

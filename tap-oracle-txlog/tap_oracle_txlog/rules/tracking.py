@@ -42,6 +42,7 @@ class Tracking:
         self.progress = progress
         is_back = watermark is not None and watermark.went_far_back
         self.late = LateCount(None if is_back else progress.last_pass)
+        self._late_before = progress.late
         self.moved = 0
         """Rows that were out and are emitted again, as they have got another time since."""
         self.same: set[Position] = set()
@@ -64,6 +65,8 @@ class Tracking:
         old = {one for one in positions if one in same or one.id in ids} if same or ids else set()
         new = [one not in old for one in positions] if old else [True] * len(positions)
         self.late.count([one for one in positions if one not in old] if old else positions)
+        if self.late.rows:
+            self.progress = replace(self.progress, late=self.late.added_to(self._late_before))
         emitted = self.progress.emitted
         if old:
             emitted = replace(emitted, beyond=known.without([one.id for one in old]))

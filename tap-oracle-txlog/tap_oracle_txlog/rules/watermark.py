@@ -10,6 +10,7 @@ is not known here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -85,7 +86,9 @@ class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
     many seconds the database's clock was ahead of another one (whole ones: targets of the SDK
     cannot pass on a state that has fractions). ``oldest`` is when the
     transaction ``holder`` began. ``offset`` is the host's offset from UTC; where it was another one
-    before, ``earlier_offset`` and the time ``offset_since`` when the change was seen.
+    before, ``earlier_offset`` and the time ``offset_since`` when the change was seen. What held the
+    watermark (``clock`` or ``transaction``) and the look-back with the skew (``window``, seconds)
+    are not read by the tap: they are for a target's metrics.
 
     Raises:
         ValueError: A time is not an instant; they come back from the state.
@@ -100,6 +103,8 @@ class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
     offset: int | None = None
     earlier_offset: int | None = None
     offset_since: Instant | None = None
+    held_by: Literal["", "clock", "transaction"] = ""
+    window: int | None = None
 
     def __post_init__(self) -> None:
         """See above."""
@@ -189,7 +194,11 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         held_by=held.by,
         fallen_from=unreadable if strategy == "auto" else None,
         went_back=_went_back(clock, ahead, last, skew),
-        clocks=LastPass(local, at, clock, ahead, held.identity, held.known_since, *offsets),
+        clocks=LastPass(
+            *(local, at, clock, ahead, held.identity, held.known_since, *offsets),
+            held_by=held.kind,
+            window=math.ceil(skew + lookback),
+        ),
     )
 
 
@@ -199,6 +208,7 @@ class _Held(NamedTuple):
     since: Instant
     by: str = "the database clock"
     identity: str = ""
+    kind: Literal["clock", "transaction"] = "clock"
 
     @property
     def known_since(self) -> Instant | None:
@@ -214,7 +224,8 @@ def _held(
     skew: float,
 ) -> _Held:
     if isinstance(known, Oldest) and (began := _began(known, offsets, last, skew)) < clock:
-        return _Held(began, known.holder or "an open transaction", known.identity)
+        holder = known.holder or "an open transaction"
+        return _Held(began, holder, known.identity, "transaction")
     return _Held(clock)
 
 

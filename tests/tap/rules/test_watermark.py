@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError
-from tap_oracle_txlog.rules.late_count import LateCount
+from tap_oracle_txlog.rules.late_count import Late, LateCount
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import Instant, from_nanoseconds, nanoseconds, parse
 from tap_oracle_txlog.rules.watermark import (
@@ -126,6 +126,31 @@ def test_rows_below_the_watermark_of_the_last_pass_are_counted_apart() -> None:
     late = LateCount(LAST)
     late.count(page("11:00:00", "11:54:59", "11:59:00"))
     assert (late.rows, late.below, late.most_seconds, late.margin_seconds) == (3, 2, 3_600, 240)
+    assert late.added_to(None).margin == 0, "those are missed"
+
+
+def test_a_state_counts_what_came_late_in_whole_seconds_and_never_too_well() -> None:
+    late = LateCount(LAST)
+    late.count(page("11:58:30.4", "11:59:00"))
+    assert late.added_to(None) == Late(rows=2, seconds=90, margin=210)
+    assert late.added_to(Late(40, 3_600, 1)) == Late(rows=42, seconds=90, margin=210)
+
+
+@pytest.mark.parametrize(
+    ("known", "held_by"),
+    [
+        (NoneOpen(), "clock"),
+        (NO_RIGHT, "clock"),
+        (Oldest(parse("2026-11-22T11:00:00")), "transaction"),
+        (Oldest(parse("2026-11-22T13:00:00")), "clock"),
+    ],
+)
+def test_a_pass_tells_what_held_its_watermark_and_the_window(
+    known: OpenTransactions, held_by: str
+) -> None:
+    watermark = choose_watermark(CLOCK, known, strategy="auto", lookback=300, skew=1.5)
+    told = watermark.as_last_pass
+    assert (told.held_by, told.window) == (held_by, 302)
 
 
 def test_no_row_is_late_before_a_pass_has_been_finished() -> None:
