@@ -51,22 +51,29 @@ class Assembly:
     def _delivery(self) -> Delivery:
         from target_nats_jetstream.delivery import Delivery  # noqa: PLC0415
         from target_nats_jetstream.ledger.ledger import Ledger  # noqa: PLC0415
+        from target_nats_jetstream.metrics.monitor import Monitor  # noqa: PLC0415
+        from target_nats_jetstream.metrics.outputs import outputs  # noqa: PLC0415
         from target_nats_jetstream.publisher.publisher import Publisher  # noqa: PLC0415
 
-        ours, nats, ledger = self.settings
+        ours, nats, ledger, metrics = self.settings
+        publisher = Publisher(
+            nats,
+            [ours.subject_template.sample()],
+            pipeline=ledger.program_name,
+            on_progress=self._stop.wake,
+        )
+        kept = Ledger(ledger, sleep=self._stop.sleep) if ledger.enabled else None
+        monitor = Monitor(ledger.program_name, publisher, kept)
+        monitor.outputs = outputs(metrics, monitor)
         return Delivery(
-            Publisher(
-                nats,
-                [ours.subject_template.sample()],
-                pipeline=ledger.program_name,
-                on_progress=self._stop.wake,
-            ),
-            Ledger(ledger, sleep=self._stop.sleep) if ledger.enabled else None,
+            publisher,
+            kept,
             Checkpoints(
                 every_records=ours.checkpoint_records, every_seconds=ours.checkpoint_seconds
             ),
             self._stop,
             Report(ours.statistics_every),
+            monitor,
             batch_size=nats.batch_size,
             write_state=write_state,
         )

@@ -115,6 +115,21 @@ def _text(bookmark: State) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def parts(state: State) -> Iterator[tuple[str, str, State]]:
+    """Each bookmark that says up to when something is complete: its stream, its place within that,
+    and what it says.
+
+    The stream's own has the place ``""``. Where it says something, its partitions are left out, as
+    ``complete_times`` does.
+    """
+    for stream, bookmark in _bookmarks(state).items():
+        if bookmark.get(COMPLETE) is not None:
+            yield stream, "", bookmark
+            continue
+        for part in _partitions(bookmark):
+            yield stream, _to_canonical(part.get("context")).decode(), part
+
+
 def wall_clock(text: str) -> datetime | None:
     """The time in a bookmark, by the clock of the replication key; None when it is no time.
 

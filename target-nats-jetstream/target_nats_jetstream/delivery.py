@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from target_nats_jetstream.checkpoint import Checkpoints
     from target_nats_jetstream.ledger.ledger import Ledger
     from target_nats_jetstream.message import Message
+    from target_nats_jetstream.metrics.monitor import Monitor
+    from target_nats_jetstream.publisher.limits import Reason
     from target_nats_jetstream.publisher.publisher import Publisher
     from target_nats_jetstream.report import Report
     from target_nats_jetstream.stop import Stop
@@ -52,17 +54,19 @@ class Delivery:
     ``close``.
 
     Args:
+        monitor: Is told how the run stands, and has no say in it.
         batch_size: Messages in a batch, at most.
         write_state: Passes a STATE on to stdout.
     """
 
-    def __init__(  # noqa: PLR0913 - everything it puts together is given to it
+    def __init__(  # noqa: PLR0913, PLR0917 - everything it puts together is given to it
         self,
         publisher: Publisher,
         ledger: Ledger | None,
         checkpoints: Checkpoints,
         stop: Stop,
         report: Report,
+        monitor: Monitor,
         *,
         batch_size: int,
         write_state: Callable[[Mapping[str, object]], None],
@@ -72,6 +76,7 @@ class Delivery:
         self._checkpoints = checkpoints
         self._stop = stop
         self._report = report
+        self._monitor = monitor
         self._batch_size = batch_size
         self._write_state = write_state
         self._buffer: list[Message] = []
@@ -83,6 +88,7 @@ class Delivery:
 
     def start(self) -> None:
         """Connect to both servers, the ledger first: it has to tell when the other is away."""
+        self._monitor.start()
         self._progress.check()
         info = self._publisher.start(wait=self._stop.wait_until)
         self._progress.publishes_to(info)
@@ -99,11 +105,12 @@ class Delivery:
         self._buffer += messages
         self._buffered_bytes += payload_bytes(messages)
         self._taken += len(messages)
+        self._monitor.heard()
         while len(self._buffer) >= self._batch_size or self._buffered_bytes >= MAX_BATCH_BYTES:
             self._hand_over()
             self.poll()
 
-    def dead_letter(self, message: Message, reason: str, detail: str) -> None:
+    def dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
         """Make a dead letter of a record that cannot be published; raises as ``take``."""
         self._flush()
         self._wait(lambda: self._publisher.has_room)
@@ -142,6 +149,7 @@ class Delivery:
         """Take a STATE from the input. It ends a batch: so its place in the stream is known."""
         self._flush()
         self._newest_state = state
+        self._monitor.noted(state)
         self._checkpoints.note(state, self._taken, barrier=self._publisher.submitted)
         now = time.monotonic()
         if self._checkpoints.due(now):
@@ -173,6 +181,7 @@ class Delivery:
             TargetError: The publisher or the ledger failed.
         """
         self._release()
+        self._monitor.looked()
         self._report.progress(self._taken, self._publisher.counts)
         if self._publisher.failure is not None:
             raise self._publisher.failure
@@ -180,11 +189,14 @@ class Delivery:
     def _release(self) -> None:
         while self._after_ack and self._after_ack[0][0] <= self._publisher.acked_through:
             self._after_ack.popleft()[1]()
-        for state, barrier in self._checkpoints.release(self._publisher.acked_through):
+        released = self._checkpoints.release(self._publisher.acked_through)
+        for state, barrier in released:
             self._progress.checkpoint(state, self._publisher.acknowledged(barrier))
             self._report.checkpoint(self._progress.complete_up_to)
             self._write_state(state)
             self._report.passed_on(self._taken, self._publisher.counts)
+        if released:
+            self._monitor.checkpoint(released[-1].state)
 
     def _settle(self, deadline: float = math.inf) -> None:
         """Hold the newest STATE and wait until everything is acknowledged."""
@@ -218,6 +230,7 @@ class Delivery:
         )
         self._report.checkpoint(self._progress.complete_up_to)
         self._report.done(self._taken, counts)
+        self._monitor.ended(success=True)
 
     def stop_by_signal(self, signum: int, seconds: float) -> None:
         """Save what can be saved within ``seconds``; never raises, and never takes much longer."""
@@ -241,6 +254,7 @@ class Delivery:
                 logger.debug("while ending: %s", call_stack(error))
         self._progress.fail(reason, self._publisher.counts.dead_letters)
         self._report.ended(self._taken, self._publisher.counts)
+        self._monitor.ended(success=False)
 
     def _checkpoint_rest(self) -> None:
         self._progress.checkpoint_rest(self._publisher.acknowledged(self._publisher.acked_through))
@@ -249,6 +263,7 @@ class Delivery:
         """Release both connections; idempotent."""
         self._publisher.close(timeout=1.0)
         self._progress.close()
+        self._monitor.close()
 
 
 def _unfinished(messages: int, state: Mapping[str, object] | None) -> str | None:

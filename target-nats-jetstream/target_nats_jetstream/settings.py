@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from target_nats_jetstream.config import Settings, old, setting
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.settings import LedgerSettings
+from target_nats_jetstream.metrics.settings import MetricsSettings
 from target_nats_jetstream.old_settings import TRANSLATED, schemas
 from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.subject import SubjectTemplate
@@ -164,11 +165,12 @@ def _template(name: str, text: str | None) -> Template | None:
 
 
 class AllSettings(NamedTuple):
-    """The settings of the target and of its two clients."""
+    """The settings of the target, of its two clients, and of what it shows to others."""
 
     target: TargetSettings
     nats: NatsSettings
     ledger: LedgerSettings
+    metrics: MetricsSettings
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> AllSettings:
@@ -180,10 +182,11 @@ class AllSettings(NamedTuple):
         target = TargetSettings.from_config(config)
         subjects = [target.subject_template.pattern()]
         nats = NatsSettings.from_config(config, subjects, target.checkpoint_seconds)
-        return cls(target, nats, LedgerSettings.from_config(config))
+        ledger, metrics = LedgerSettings.from_config(config), MetricsSettings.from_config(config)
+        return cls(target, nats, ledger, metrics)
 
 
-OURS, OLD = schemas(TargetSettings, NatsSettings, LedgerSettings, *TRANSLATED)
+OURS, OLD = schemas(TargetSettings, NatsSettings, LedgerSettings, MetricsSettings, *TRANSLATED)
 """The JSON schemas of the settings of this package, without those that the SDK adds; and what to do
 instead of each setting of the last release.
 """

@@ -72,6 +72,8 @@ class Database:
         self._settings = settings
         self._sleep = sleep
         self._database = url.database
+        self.is_reached = False
+        """Whether it has answered the last time that it was asked."""
         self._lock = self._lock_of(settings.program_name)
         arguments = (
             _server_arguments(settings, url.password)
@@ -107,6 +109,7 @@ class Database:
         for tries, wait in enumerate((*waits, None), 1):
             attempt = Attempt(f"cannot {verb} {self.where}", tries)
             yield attempt
+            self.is_reached = not isinstance(attempt.failure, UnreachableError)
             if attempt.failure is None:
                 return
             if wait is None or not isinstance(attempt.failure, UnreachableError | RowInUseError):

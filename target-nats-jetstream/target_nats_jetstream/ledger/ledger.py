@@ -72,6 +72,11 @@ class Ledger(LedgerView):
                 create=settings.create_table,
             )
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether the database has answered the last time that it was asked."""
+        return self._database.is_reached
+
     def check(self) -> LedgerRow | None:
         """Look at the table before anything is published, without touching the row.
 

@@ -284,7 +284,7 @@ class Intake:
 
     def dead_letter_stored(self, letter: DeadLetter) -> None:
         """A dead letter is stored."""
-        self.counts.dead_letters += 1
+        self.counts.letters[letter.violation.reason] += 1
         through = self.outstanding.acked_through
         self.outstanding.dead_letter_stored(letter.batch)
         self._changed_since(through)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.publisher.jetstream.subjects import captures
@@ -22,6 +22,9 @@ MAX_SUBJECT_BYTES = 3_500
 """nats-server closes the connection at a protocol line of 4096 bytes, reply subject included."""
 BATCH_HEADER_BYTES = 128
 """Room for Nats-Batch-Id, Nats-Batch-Sequence and Nats-Batch-Commit."""
+
+Reason = Literal["too_large", "bad_header", "bad_subject", "no_stream", "refused", "invalid"]
+"""Why a message is a dead letter: a part of its subject, and a label of its count."""
 
 DATA_REMEDIES = {
     "too_large": "Raise max_payload or max_msg_size in NATS",
@@ -58,7 +61,7 @@ def size_limit(info: StreamInfo) -> int:
 class Violation:
     """Why a message cannot be published, told without its content."""
 
-    reason: str
+    reason: Reason
     detail: str
 
 

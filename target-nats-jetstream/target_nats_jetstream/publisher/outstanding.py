@@ -9,7 +9,7 @@ done when each of its messages is acknowledged and each of its dead letters is s
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,9 +34,17 @@ class PublishCounts:
     """Stored before this run and recognised by the stream's duplicate window."""
     known_from_read_back: int = 0
     """Stored before this run and recognised by reading the newest messages back."""
-    dead_letters: int = 0
+    letters: Counter[str] = field(default_factory=Counter)
+    """Dead letters by their reason."""
     epochs: int = 0
     """Connections that were opened."""
+    outages: int = 0
+    """Connections that were lost."""
+
+    @property
+    def dead_letters(self) -> int:
+        """Dead letters, whatever their reason."""
+        return self.letters.total()
 
     @property
     def duplicates(self) -> int:

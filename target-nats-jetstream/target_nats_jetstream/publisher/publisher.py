@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.known import Past
+    from target_nats_jetstream.publisher.limits import Reason
     from target_nats_jetstream.publisher.outstanding import PublishCounts
     from target_nats_jetstream.publisher.settings import NatsSettings
 
@@ -115,12 +116,12 @@ class Publisher:
         """
         return self._submit(messages, None)
 
-    def submit_dead_letters(self, messages: Sequence[Message], reason: str, detail: str) -> int:
+    def submit_dead_letters(self, messages: Sequence[Message], reason: Reason, detail: str) -> int:
         """Hand over messages that cannot be published, to be treated as ``on_error`` says.
 
         Args:
             messages: What cannot be published, as it would have been.
-            reason: One word, part of a subject: ``invalid``.
+            reason: As that of a ``Violation``: ``invalid``.
             detail: For people; without content of the row.
 
         Raises:
@@ -176,7 +177,13 @@ class Publisher:
     @property
     def counts(self) -> PublishCounts:
         """What became of the messages so far."""
-        return dataclasses.replace(self._intake.counts)
+        counts = self._intake.counts
+        return dataclasses.replace(counts, letters=counts.letters.copy())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to NATS, and the stream was found."""
+        return self._sender.is_connected
 
     @property
     def mode(self) -> str:

@@ -99,6 +99,12 @@ class Sender:
         self.mode = ""
         """The mode in use; empty before the first connection."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, and the stream was found."""
+        epoch = self._epoch
+        return self._started and epoch is not None and not epoch.is_over
+
     def stop(self) -> None:
         """End ``run``; what is in flight is left to the next run."""
         self._stopping = True
@@ -169,6 +175,8 @@ class Sender:
         finally:
             await epoch.close()
             self._epoch = None
+        if isinstance(epoch.ended_by.failure, Lost) and not self._stopping:
+            intake.counts.outages += 1
         return epoch.ended_by
 
     async def _prepare(self, epoch: Epoch) -> StreamInfo:

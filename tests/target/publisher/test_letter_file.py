@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_nats_jetstream.publisher.letters import StoredLetter
+    from target_nats_jetstream.publisher.limits import Reason
 
 
-def letter(name: str, reason: str = "too large") -> DeadLetter:
+def letter(name: str, reason: Reason = "too_large") -> DeadLetter:
     return DeadLetter(1, Message("a", name, b"{}"), Violation(reason, "why"))
 
 

@@ -140,6 +140,11 @@ class Epoch:
             self._wake.set()
 
     @property
+    def is_over(self) -> bool:
+        """Whether it can only be closed; for any thread."""
+        return self._ended.done()
+
+    @property
     def ended_by(self) -> EpochEnded:
         """What ended the epoch; only where it is over."""
         return self._ended.result()
