@@ -162,4 +162,4 @@ lock: .venv/ready
 
 clean:
 	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-nats-2.11 \
-		.venv-nats-debian dist .repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+		.venv-nats-debian .venv-prometheus-debian dist .repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,8 +1,9 @@
 """``make test``: sees to it that the real servers are there, then runs pytest.
 
 A current nats-server comes with the development environment. MariaDB is a package of the system:
-where it is missing and can be installed, it is. Debian's nats-server, an old one, is unpacked into
-a folder of its own and never installed. What cannot be had is named, and left out.
+where it is missing and can be installed, it is. Debian's nats-server, an old one, and its promtool
+are unpacked into folders of their own and never installed. What cannot be had is named, and left
+out.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ ROOT = Path(__file__).parents[1]
 NEEDED = ("mariadbd", "mariadb-install-db")
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 #: nats-server 2.9.10 in Debian 12; ``test_old_servers`` uses it.
-DEBIAN_FOLDER = ROOT / ".venv-nats-debian"
-DEBIAN_NATS = DEBIAN_FOLDER / "usr/sbin/nats-server"
+DEBIAN_NATS = ROOT / ".venv-nats-debian/usr/sbin/nats-server"
+#: Checks the rules and expressions in ``deploy``.
+DEBIAN_PROMTOOL = ROOT / ".venv-prometheus-debian/usr/bin/promtool"
+UNPACKED = {"nats-server": DEBIAN_NATS, "prometheus": DEBIAN_PROMTOOL}
 
 
 def has_mariadb() -> bool:
@@ -34,18 +37,18 @@ def install_mariadb() -> None:
         apt("install", "-y", "-qq", "--no-install-recommends", "mariadb-server")
 
 
-def unpack_debian_nats() -> None:
-    """Download the package, with a new list of packages where the old one does not do."""
-    print("unpacking Debian's nats-server (apt)", flush=True)
+def unpack(name: str, binary: Path) -> None:
+    """Download a package, with a new list of packages where the old one does not do."""
+    print(f"unpacking Debian's {name} (apt)", flush=True)
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".venv-") as folder:
-        download = ("download", "-qq", "nats-server")
+        download = ("download", "-qq", name)
         if apt(*download, folder=folder, quiet=True) or (
             os.geteuid() == 0 and apt("update", "-qq") and apt(*download, folder=folder)
         ):
-            (package,) = Path(folder).glob("nats-server_*.deb")
+            (package,) = Path(folder).glob(f"{name}_*.deb")
             unpacked = Path(folder) / "unpacked"
             subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)
-            unpacked.rename(DEBIAN_FOLDER)
+            unpacked.rename(binary.parents[2])
 
 
 def apt(*arguments: str, folder: str | None = None, quiet: bool = False) -> bool:
@@ -66,10 +69,11 @@ def missing() -> list[str]:
         install_mariadb()
     if not has_mariadb():
         lines.append("mariadbd is missing: apt-get install mariadb-server, or brew install mariadb")
-    if not DEBIAN_NATS.exists() and has_apt:
-        unpack_debian_nats()
-    if not DEBIAN_NATS.exists():
-        lines.append("Debian's nats-server is missing: apt-get download nats-server")
+    for name, binary in UNPACKED.items():
+        if not binary.exists() and has_apt:
+            unpack(name, binary)
+        if not binary.exists():
+            lines.append(f"Debian's {binary.name} is missing: apt-get download {name}")
     return lines
 
 
