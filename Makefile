@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
-.PHONY: setup demo doctor test test-repeat fuzz check format settings lock simulate sbom audit clean \
+.PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
 	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
 	bench-publisher bench-read-back bench-stages
 
@@ -36,12 +36,16 @@ test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 fuzz: .venv/ready
 	@FUZZ=20 $(BIN)/python -m pytest -q -n auto tests/sweep
 
-## check: check format, lint, types, and meltano.yml against Meltano's own schema
-check: .venv/ready .venv-meltano/ready
+## check: check format, lint, types, meltano.yml against Meltano's own schema, and the links of all pages
+check: .venv/ready .venv-meltano/ready docs
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy
 	@.venv-meltano/bin/python -m tools.meltano_yml
+
+## docs: build the site of README and docs/ into site/; a broken link or anchor is an error
+docs: .venv-docs/ready
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)
@@ -137,6 +141,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-docs/ready: requirements-docs.lock
+	@echo "setting up .venv-docs"
+	@$(PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-bench/ready: bench/requirements.lock
 	@echo "setting up .venv-bench"
 	@$(PYTHON) -m venv --clear .venv-bench
@@ -155,11 +165,13 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-
 lock: .venv/ready
 	@$(UV_LOCK) requirements.in */pyproject.toml -o requirements.lock
 	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
+	@$(UV_LOCK) requirements-docs.in -o requirements-docs.lock
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
 	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
 	@$(UV_LOCK) tools/audit.in -o tools/audit.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-nats-2.11 \
-		.venv-nats-debian .venv-prometheus-debian dist .repeat .meltano demo/.run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-docs .venv-nats-2.11 \
+		.venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 LOCKS = (
     "requirements.lock",
     "requirements-meltano.lock",
+    "requirements-docs.lock",
     "bench/requirements.lock",
     "tests/e2e/target-jsonl.lock",
     "tests/target/nats-2.11.lock",

@@ -1,7 +1,8 @@
 """The commands of a page, and a terminal that runs them as they stand there.
 
 In a block of ``console``, what follows ``$ `` is typed (a heredoc up to its end), and the other
-lines are what one sees: in this order, among other lines, with other digits, and with anything in
+lines are what one sees. In a block of ``bash``, every line is typed; a block of ``text`` is what
+one sees then. It is seen in this order, among other lines, with other digits, and with anything in
 place of ``…``.
 """
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(console|bash|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEREDOC = re.compile(r"<<'(\w+)'")
 
 
@@ -34,29 +35,26 @@ class Command:
 def commands(text: str, *, section: str = "") -> list[Command]:
     """The commands of a page, or of its section with this heading, in their order."""
     if section:
-        found = re.search(
+        part = re.search(
             rf"^{re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE
         )
-        assert found is not None, f"the page has no section {section!r}"
-        text = found[1]
-    return [command for block in _BLOCK.findall(text) for command in _of(block)]
+        assert part is not None, f"the page has no section {section!r}"
+        text = part[1]
+    found: list[Command] = []
+    for kind, block in _BLOCK.findall(text):
+        lines = iter(block.splitlines())
+        for line in lines:
+            if kind == "bash" or line.startswith("$ "):
+                found.append(_typed(line.removeprefix("$ "), lines))
+            elif line:
+                assert found, f"output before any command: {line}"
+                found[-1].seen.append(line)
+    return found
 
 
-def _of(block: str) -> Iterator[Command]:
-    lines = iter(block.splitlines())
-    command: Command | None = None
-    for line in lines:
-        if line.startswith("$ "):
-            if command:
-                yield command
-            command = Command(line.removeprefix("$ "))
-            if heredoc := _HEREDOC.search(line):
-                command.typed += "".join(f"\n{each}" for each in _until(lines, heredoc[1]))
-        elif line:
-            assert command is not None, f"output before any command: {line}"
-            command.seen.append(line)
-    if command:
-        yield command
+def _typed(line: str, others: Iterator[str]) -> Command:
+    heredoc = _HEREDOC.search(line)
+    return Command("\n".join([line, *(_until(others, heredoc[1]) if heredoc else ())]))
 
 
 def _until(lines: Iterator[str], end: str) -> Iterator[str]:

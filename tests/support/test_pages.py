@@ -26,17 +26,26 @@ second
 
 ## Two
 
-```console
-$ exit 3
+```bash
+cat <<'END'
+$ no command
+END
+exit 3
+```
+
+```text
+third
 ```
 """
 
 
 def test_what_is_typed_and_what_is_seen() -> None:
-    cat, show, leave = commands(PAGE)
+    cat, show, *others = commands(PAGE)
     assert (cat.typed, cat.seen) == ("cat > file <<'END'\n$ no command\nEND", [])
     assert (show.typed, show.seen) == ("cat file  # twice", ["first …", "second"])
-    assert [command.typed for command in commands(PAGE, section="## Two")] == [leave.typed]
+    assert others == commands(PAGE, section="## Two")
+    assert [other.typed for other in others] == ["cat <<'END'\n$ no command\nEND", "exit 3"]
+    assert [other.seen for other in others] == [[], ["third"]]
 
 
 @pytest.mark.parametrize(
