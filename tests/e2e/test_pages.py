@@ -83,7 +83,9 @@ def type_in(shell: Terminal, command: Command, values: Mapping[str, str]) -> str
     return output
 
 
-def test_the_quick_start_leads_to_the_first_messages(tmp_path: Path, oracle: StandIn) -> None:
+def test_the_quick_start_leads_to_the_first_messages_and_operators_go_on(
+    tmp_path: Path, oracle: StandIn
+) -> None:
     oracle.database.tables["SPC.TXLOG_EVENTS"].generate(20, numbered)
     clone(tmp_path / "txlog")
     values = {
@@ -93,9 +95,23 @@ def test_the_quick_start_leads_to_the_first_messages(tmp_path: Path, oracle: Sta
         "your-password": oracle.password,
         "dbhost:1521/ORCLPDB1": oracle.dsn,
     }
+    *page, stop = page_commands("quick-start.md")
     with terminal(tmp_path) as shell:
-        shown = follow(shell, commands((ROOT / "docs/quick-start.md").read_text()), values)
-    assert "read=20 published=20" in shown[-2]
+        shown = follow(shell, page, values)
+        assert "read=20 published=20" in shown[-1]
+        follow(shell, page_commands("troubleshooting.md"))
+        follow(shell, page_commands("maintenance.md", "## Every day"))
+        shown = follow(shell, page_commands("backfill.md", "## Run it"))
+        assert "read=20 published=0 duplicates=20" in shown[-1]
+        slices = {"end_date": "2026-02-01", "start_date": "2026-01-01", **oracle.login}
+        (tmp_path / "txlog" / "tap.json").write_text(json.dumps(slices))
+        (planned,) = follow(shell, page_commands("backfill.md", "## Several jobs at once"))
+        assert len(json.loads(planned)) == 4
+        follow(shell, [stop])
+
+
+def page_commands(name: str, section: str = "") -> list[Command]:
+    return commands((ROOT / "docs" / name).read_text(), section=section)
 
 
 def test_the_readme_leads_to_ones_own_servers(
