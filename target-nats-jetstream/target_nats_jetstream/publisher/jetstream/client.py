@@ -1,5 +1,7 @@
 """nats-py, with a fast way for the one subscription that gets messages by the million.
 
+And it logs in over TLS or not at all where that was asked for.
+
 For each message nats-py goes through its parser, makes a dict of the headers and a ``Msg``, and
 wakes a task. That costs more than all the rest of reading an id, so a raw subscription is handed
 what one read from the socket brings, together and as it came.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import nats.errors
 from nats.aio.client import Client
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from typing_extensions import override
@@ -26,10 +29,15 @@ _COMMAND = re.compile(rb"HMSG \S+ (\d+) (\S+) (\d+) (\d+)\r\n")
 
 
 class RawClient(Client):
-    """A client that can hand messages over as they come."""
+    """A client that can hand messages over as they come, and does not log in in clear.
 
-    def __init__(self) -> None:
+    Args:
+        is_encrypted: Whether the connection is.
+    """
+
+    def __init__(self, is_encrypted: Callable[[], bool]) -> None:
         super().__init__()
+        self._is_encrypted = is_encrypted
         self.raw: dict[int, RawHandler] = {}
         self._ps = _RawParser(self)
 
@@ -42,6 +50,17 @@ class RawClient(Client):
         subscription = await self.subscribe(subject, cb=unused)
         self.raw[subscription._id] = on_messages  # noqa: SLF001 - no public name
         return subscription
+
+    @override
+    def _connect_command(self) -> bytes:
+        """The login: nats-py also sends it where a server's first line says nothing of TLS.
+
+        Raises:
+            nats.errors.SecureConnRequiredError: TLS was asked for, and this is none.
+        """
+        if "tls" in self.options and not self._is_encrypted():
+            raise nats.errors.SecureConnRequiredError
+        return super()._connect_command()
 
     @override
     async def _process_msg(

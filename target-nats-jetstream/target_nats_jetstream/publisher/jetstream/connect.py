@@ -43,6 +43,10 @@ class ConnectionLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.connections: list[asyncio.WriteTransport] = []
 
+    def is_encrypted(self) -> bool:
+        """Whether the newest connection is."""
+        return self.connections[-1].get_extra_info("ssl_object") is not None
+
     @override
     async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
         """Connect, and remember the transport."""
@@ -112,8 +116,8 @@ async def connect(
 
     try:
         async with asyncio.timeout(seconds):
-            if "tls" in options and not settings.tls_first:
-                await _check_tls(server, certificate=settings.tls_cert is not None)
+            if "tls" in options and not settings.tls_first and not settings.tls_cert:
+                await _check_certificate(server)
             await client.connect(
                 server,
                 error_cb=raise_or_report,
@@ -126,26 +130,21 @@ async def connect(
     connected = True
 
 
-async def _check_tls(server: str, *, certificate: bool) -> None:
-    """Look at what the server's first line says of TLS.
+async def _check_certificate(server: str) -> None:
+    """Look whether the server's first line demands a certificate of the client.
 
-    nats-py logs in without TLS where the server has none. And with TLS 1.3 a client that brings no
-    certificate hears of it after the handshake, or finds the connection closed: it depends on time.
+    With TLS 1.3 a client that brings none hears of it after the handshake, or finds the connection
+    closed: it depends on time.
     """
     address = urlsplit(server)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         info = json.loads((await reader.readline()).removeprefix(b"INFO "))
-    except ValueError:
-        info = {"tls_required": True}  # no NATS at all: the client has the words for it
+    except (ValueError, RecursionError):
+        return  # no NATS at all: the client has the words for it
     finally:
         writer.close()
-    if not info.get("tls_required"):
-        reason = f"NATS at {server} offers no TLS"
-        raise ConfigurationError(
-            reason, "Remove the tls_* settings and tls://, or turn on TLS there"
-        )
-    if info.get("tls_verify") and not certificate:
+    if isinstance(info, dict) and info.get("tls_verify"):
         reason = f"NATS at {server} demands a client certificate"
         raise AccessDeniedError(reason, "Set `tls_cert` and `tls_key`")
 
@@ -192,6 +191,11 @@ def tls_context(settings: NatsSettings) -> ssl.SSLContext:
 def _explained(error: Exception, settings: NatsSettings, server: str) -> Exception:
     """The error to raise instead of the client's own."""
     text = error_text(error)
+    if isinstance(error, nats.errors.SecureConnRequiredError):
+        return ConfigurationError(
+            f"NATS at {server} offers no TLS",
+            "Remove the tls_* settings and tls://, or turn on TLS there",
+        )
     if isinstance(error, nats.errors.AuthorizationError) or "authori" in text or "authent" in text:
         return AccessDeniedError(
             f"NATS at {server} refuses the login{_as_whom(settings)}: {text}",

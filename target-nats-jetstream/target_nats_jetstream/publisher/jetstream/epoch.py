@@ -79,14 +79,14 @@ class Epoch:
     def __init__(self, settings: NatsSettings, server: str, wake: asyncio.Event) -> None:
         self._settings = settings
         self._wake = wake
-        self._client = RawClient()
-        loop = asyncio.get_running_loop()
+        loop = cast("ConnectionLoop", asyncio.get_running_loop())
+        self._client = RawClient(loop.is_encrypted)
         self._clock = loop.time
         self._ended: asyncio.Future[EpochEnded] = loop.create_future()
         self._answered_at = 0.0
         self.server = server
         self.permissions = Permissions(settings)
-        self._connections = cast("ConnectionLoop", loop).connections
+        self._connections = loop.connections
 
     @classmethod
     async def open(

@@ -377,7 +377,7 @@ def test_raw_subscriptions_get_every_message_in_order_however_the_socket_cuts_th
             self.pings += 1
 
     async def feed() -> int:
-        client, rest = Counting(), wire
+        client, rest = Counting(lambda: False), wire
         client.raw.update({1: got[1].extend, 2: got[2].extend})
         for cut in [*cuts * (len(wire) // sum(cuts) + 1), len(wire)]:
             await client._ps.parse(rest[:cut])
