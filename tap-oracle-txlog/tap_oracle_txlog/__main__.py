@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import sys
 
 import click
 
 from tap_oracle_txlog.errors import ConfigurationError, TapError, call_stack, unexpected
+from tap_oracle_txlog.standard_streams import close_stdout, keep_numbers
 from tap_oracle_txlog.stop import Stop, Stopped
 
 logger = logging.getLogger("tap_oracle_txlog")
@@ -27,6 +27,7 @@ def main() -> None:
         SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
             5 data, 6 a backfill that is not complete yet, 130 and 143 after a signal.
     """
+    keep_numbers()
     gc.set_threshold(UNCOLLECTED)
     code = 1
     try:
@@ -47,7 +48,7 @@ def main() -> None:
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already
-        _close_stdout()
+        close_stdout()
     sys.exit(code)
 
 
@@ -65,14 +66,6 @@ def _run() -> int:
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TapOracleTxlog.name).setLevel(logging.WARNING)  # the SDK's own chatter
     return command.main(standalone_mode=False) or 0
-
-
-def _close_stdout() -> None:
-    """Keep Python from complaining at exit about a pipe that its reader has closed."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from singer_sdk.singerlib import Message, RecordMessage
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from typing_extensions import override
 
+from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.row import chunks, encode, encode_lines
+from tap_oracle_txlog.standard_streams import why_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,8 +90,20 @@ class SingerWriter(GenericSingerWriter[bytes, Message]):
     def flush(self) -> None:
         """Hand everything to the operating system.
 
-        Under PYTHONUNBUFFERED a write that a signal interrupts takes only a part.
+        Raises:
+            BrokenPipeError: The target has ended.
+            TapError: stdout is closed, or its disk is full.
         """
+        try:
+            self._write()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            reason = f"cannot write to stdout: {why_unwritable(error)}"
+            raise TapError(reason, "Let it go to the target, or to a disk with room") from error
+
+    def _write(self) -> None:
+        """Under PYTHONUNBUFFERED a write that a signal interrupts takes only a part."""
         stdout = sys.stdout.buffer
         written = 0
         with memoryview(self._buffer) as whole:

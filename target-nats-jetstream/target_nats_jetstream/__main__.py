@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import sys
 
 import click
 
 from target_nats_jetstream.errors import ConfigurationError, TargetError, call_stack, unexpected
+from target_nats_jetstream.standard_streams import close_stdout, keep_numbers
 from target_nats_jetstream.status.command import failed
 
 logger = logging.getLogger("target_nats_jetstream")
@@ -29,6 +29,7 @@ def main() -> None:
         SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
             5 data, 130 and 143 after a signal.
     """
+    keep_numbers()
     gc.set_threshold(UNCOLLECTED)
     sys.setswitchinterval(SWITCH_SECONDS)
     code = 1
@@ -43,7 +44,7 @@ def main() -> None:
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already
-        _close_stdout()
+        close_stdout()
     sys.exit(code)
 
 
@@ -67,14 +68,6 @@ def _run() -> int:
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TargetNatsJetstream.name).setLevel(logging.WARNING)  # SDK chatter
     return command.main(standalone_mode=False) or 0
-
-
-def _close_stdout() -> None:
-    """Keep Python from complaining at exit about a closed pipe or a full disk."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from target_nats_jetstream.errors import TargetError
+from target_nats_jetstream.standard_streams import why_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,5 @@ def write_state(state: Mapping[str, object]) -> None:
         sys.stdout.buffer.write(msgspec.json.format(encoded, indent=0) + b"\n")
         sys.stdout.buffer.flush()
     except OSError as error:
-        cause = "stdout is closed" if isinstance(error, BrokenPipeError) else error.strerror
-        reason = f"cannot write STATE: {cause}"
+        reason = f"cannot write STATE: {why_unwritable(error)}"
         raise TargetError(reason, "The next run sends again what no STATE covers") from error

@@ -24,6 +24,7 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
         ("diagnosis.py", "diagnosis.py"),
         ("encryption.py", "encryption.py"),
         ("mariadb.py", "ledger/mariadb.py"),
+        ("standard_streams.py", "standard_streams.py"),
     ],
 )
 def test_twins_differ_in_what_they_import_only(ours: str, theirs: str) -> None:

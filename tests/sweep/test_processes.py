@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,3 +119,51 @@ def test_odd_lines_of_the_target(tmp_path: Path, shared_nats: NatsServer) -> Non
     file = written(tmp_path, "config.json", json.dumps(config))
     for text in (b"\xff\n", b'{"type":"STATE","value":NaN}\n', b"[" * 9000):
         assert "line 1 of the input" in ended(tmp_path, TARGET, "--config", file, text=text)
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        ("<&-", "the input is empty"),
+        (">&-", "cannot write STATE: stdout is closed"),
+        (">/dev/full", "cannot write STATE: No space left on device"),
+    ],
+)
+def test_standard_streams_that_cannot_be_used_by_the_target(
+    tmp_path: Path, shared_nats: NatsServer, stream: str, said: str
+) -> None:
+    config = {"servers": shared_nats.url, "stream": "STREAMS", "subject": "streams"}
+    written(tmp_path, "config.json", json.dumps({**config, "create_stream": "if_missing"}))
+    line = redirected(tmp_path, TARGET, stream, text=b'{"type": "STATE", "value": {}}\n')
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize(("stream", "why"), [(">&-", "is closed"), (">/dev/full", "No space left")])
+def test_standard_streams_that_cannot_be_used_by_the_tap(
+    tmp_path: Path, stream: str, why: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as rows:
+        rows.execute("CREATE TABLE E (ID INTEGER PRIMARY KEY, AT TIMESTAMP)")
+    config = {"sqlalchemy_url": "sqlite:///rows.db", "table": "E", "replication_key": "AT"}
+    written(tmp_path, "config.json", json.dumps(config))
+    line = redirected(tmp_path, TAP, stream)
+    assert line.startswith("cannot write to stdout: ")
+    assert why in line
+
+
+def redirected(folder: Path, command: Path, stream: str, *, text: bytes = b"") -> str:
+    """The ERROR line of a command that a shell has started with a stream of its own."""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" --config config.json {stream}', command],
+        input=text,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    log = done.stderr.decode()
+    assert "Traceback" not in log
+    (line,) = (line for line in log.splitlines() if "| ERROR " in line)
+    assert done.returncode in {1, 5}
+    return line.split("|", 3)[3].strip()
