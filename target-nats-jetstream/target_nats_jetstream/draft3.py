@@ -1,8 +1,9 @@
 """Draft 3 of JSON Schema, which the compiling library does not know.
 
-``jsonschema`` validates it, but by Python's regular expressions: one pattern of a schema could keep
-the process busy for years, and hold the signals back as well. The compiling library gives up on
-such a pattern, so all patterns go through that one.
+``jsonschema`` validates it, but by Python's own means: one pattern, or a long list whose items have
+to be unique, could keep the process busy for years and hold the signals back as well, and a large
+number cannot be divided with the digits of ``Decimal``. The compiling library has limits and exact
+numbers, so these rules go through that one.
 """
 
 from __future__ import annotations
@@ -15,27 +16,32 @@ import jsonschema_rs
 from jsonschema.validators import extend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     _Errors = Iterator[jsonschema.ValidationError]
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> jsonschema_rs.Draft4Validator:
-    return jsonschema_rs.Draft4Validator({"pattern": pattern})
+def _compiled(keyword: str, value: Any) -> jsonschema_rs.Draft4Validator:  # noqa: ANN401 - any JSON value
+    return jsonschema_rs.Draft4Validator({keyword: value})
 
 
 def _matches(pattern: str, text: str) -> bool:
-    return _compiled(pattern).is_valid(text)
+    return _compiled("pattern", pattern).is_valid(text)
 
 
 # Each takes the validator, the value of the keyword, the instance and the schema, as jsonschema
 # hands them over.
 
 
-def _pattern(_: object, pattern: str, instance: object, __: object) -> _Errors:
-    if isinstance(instance, str) and not _matches(pattern, instance):
-        yield jsonschema.ValidationError("pattern")
+def _same_as(keyword: str) -> Callable[[object, Any, object, object], _Errors]:
+    """A rule that is one of draft 4 as well."""
+
+    def rule(_: object, value: Any, instance: object, __: object) -> _Errors:  # noqa: ANN401 - any JSON value
+        if not _compiled(keyword, value).is_valid(instance):
+            yield jsonschema.ValidationError(keyword)
+
+    return rule
 
 
 def _pattern_properties(
@@ -73,7 +79,9 @@ def _additional_properties(
 Draft3Validator: Final = extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft3Validator,
     {
-        "pattern": _pattern,
+        "pattern": _same_as("pattern"),
+        "divisibleBy": _same_as("multipleOf"),
+        "uniqueItems": _same_as("uniqueItems"),
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     },
