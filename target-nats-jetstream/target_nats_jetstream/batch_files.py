@@ -7,10 +7,12 @@ no run asks for it again.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import zlib
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from target_nats_jetstream.batch_root import unusable
 from target_nats_jetstream.errors import DataError
@@ -18,7 +20,7 @@ from target_nats_jetstream.lines import CHUNK_BYTES, LineCutter
 from target_nats_jetstream.shown import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from upath import UPath
@@ -57,7 +59,8 @@ class BatchFiles(NamedTuple):
             line: The number of its line, for people.
 
         Raises:
-            DataError: They are of a kind that is not read, or one does not lie below ``root``.
+            DataError: They are of a kind that is not read, one does not lie below ``root``, or one
+                is named twice.
         """
         where = f"the BATCH of stream {message['stream']} in line {line}"
         encoding, manifest = message["encoding"], message["manifest"]
@@ -66,10 +69,18 @@ class BatchFiles(NamedTuple):
             kinds = f"format {shown(str(kind))} and compression {shown(str(compression))}"
             reason = f"{where} has files of {kinds}, which are not supported"
             raise DataError(reason, REMEDY)
-        return cls([root.find(url) for url in manifest], bounds)
+        found = Counter(root.find(url) for url in manifest)
+        twice = [path for path, count in found.items() if count > 1]
+        if twice:
+            reason = f"{where} names the file {shown(str(twice[0]))} more than once"
+            raise DataError(reason, "Fix the tap: its records would be published as often")
+        return cls(list(found), bounds)
 
-    def runs(self) -> Iterator[Sequence[bytes]]:
+    def runs(self, check: Callable[[], None]) -> Iterator[Sequence[bytes]]:
         """The records as JSON, without blanks around them, some at a time; at times there are none.
+
+        Args:
+            check: Called again and again, also where nothing comes; what it raises ends the runs.
 
         Raises:
             DataError: A file is not there, or broken, or larger than the bounds.
@@ -78,8 +89,10 @@ class BatchFiles(NamedTuple):
         for path in self.paths:
             name = shown(str(path))
             try:
-                with path.open("rb") as file, _unpacked(file) as unpacked:
-                    yield from _runs(unpacked, name, self.bounds)
+                with path.open("rb") as file, _unpacked(file, check) as unpacked:
+                    for run in _runs(unpacked, name, self.bounds):
+                        check()
+                        yield run
             except (ImportError, ValueError) as error:  # as fsspec has it
                 raise unusable(str(path), error) from error
             except (OSError, EOFError, zlib.error) as error:
@@ -127,8 +140,23 @@ def _without_blanks(lines: Sequence[bytes]) -> list[bytes]:
     return list(filter(None, map(bytes.strip, lines)))
 
 
-def _unpacked(file: IO[bytes]) -> IO[bytes] | gzip.GzipFile:
+def _unpacked(
+    file: IO[bytes], check: Callable[[], None]
+) -> contextlib.AbstractContextManager[IO[bytes] | gzip.GzipFile]:
     """``file``, unpacked where it is packed: the SDK's taps write gzip whatever they announce."""
     is_gzip = file.read(len(GZIP)) == GZIP
     file.seek(0)
-    return gzip.open(file) if is_gzip else file
+    watched = cast("IO[bytes]", _Watched(file, check))
+    return gzip.open(watched) if is_gzip else contextlib.nullcontext(file)
+
+
+class _Watched:
+    """A packed file: one read of what is unpacked may go through all of it and find nothing."""
+
+    def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
+        self._file = file
+        self._check = check
+
+    def read(self, size: int) -> bytes:
+        self._check()
+        return self._file.read(size)

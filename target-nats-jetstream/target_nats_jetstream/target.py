@@ -234,8 +234,7 @@ class TargetNatsJetstream(ConfiguredTarget):
             line=self._reader.line,
         )
         process = self._fast_path(stream)
-        for run in files.runs():
-            self._stop.check()
+        for run in files.runs(self._stop.check):
             if process is not None:
                 process(run)
                 self._batch_record += len(run)

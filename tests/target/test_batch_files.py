@@ -354,7 +354,7 @@ def test_what_is_read_of_a_file_at_a_time_is_bounded(folder: Path, piece: bytes)
     tracemalloc.start()
     try:
         with pytest.raises(DataError) if piece == b" " else contextlib.nullcontext():
-            for run in BatchFiles([path], Bounds(limit, 1 << 30)).runs():
+            for run in BatchFiles([path], Bounds(limit, 1 << 30)).runs(lambda: None):
                 assert sum(map(len, run)) <= limit + CHUNK_BYTES
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -380,3 +380,33 @@ def test_a_signal_within_a_file_ends_the_run_and_leaves_the_file(
     running.signal(signal.SIGTERM)
     assert running.end().code == 128 + signal.SIGTERM
     assert files_in(folder) == ["1"]
+
+
+class AskedError(Exception):
+    """Raised when it is asked for the third time."""
+
+
+def test_a_packed_file_that_holds_nothing_is_read_no_further_than_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "empty.gz"
+    path.write_bytes(gzip.compress(b"") * 10_000)
+    asked = iter(range(3))
+
+    def check() -> None:
+        if next(asked) == 2:
+            raise AskedError
+
+    with pytest.raises(AskedError):
+        list(BatchFiles([path], Bounds(1 << 20, 1 << 20)).runs(check))
+
+
+@pytest.mark.parametrize("other", ["rows.jsonl", "link.jsonl"])
+def test_a_file_that_is_named_twice_is_read_not_at_all(
+    target: Target, folder: Path, other: str
+) -> None:
+    named = write(folder / "rows.jsonl", rows(1, 3))
+    (folder / "link.jsonl").symlink_to("rows.jsonl")
+    run = target.run(schema(keys=(), replication_key=None), batch(named, str(folder / other)))
+    assert run.code == 5
+    assert "in line 2 names the file" in run.error
+    assert target.stored() == []
+    assert (folder / "rows.jsonl").exists()
