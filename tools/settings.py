@@ -64,12 +64,17 @@ PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {
 }
 
 
+#: Settings of the SDK: the login of a storage stands in one, the seed of hashes in the other.
+MAY_HOLD_SECRETS = ("batch_config", "stream_map_config")
+
+
 def properties(plugin: str) -> dict[str, dict[str, Any]]:
     """All settings of a plugin, those of the SDK included."""
     schema = PLUGINS[plugin].config_jsonschema
     PLUGINS[plugin].append_builtin_config(schema)
     found: dict[str, dict[str, Any]] = schema["properties"]
-    return found
+    hidden = {name: {**found[name], "secret": True} for name in MAY_HOLD_SECRETS}
+    return {**found, **hidden}
 
 
 def meltano_settings(plugin: str) -> str:

@@ -33,6 +33,8 @@ def test_meltano_knows_every_setting_and_hides_every_secret(plugin: str) -> None
     assert settings.keys() == properties(plugin).keys()
     secrets = {name for name, schema in properties(plugin).items() if schema.get("secret")}
     assert {name for name, setting in settings.items() if setting.get("sensitive")} == secrets
+    holders = {"servers", "ledger_url", "sqlalchemy_url", "batch_config", "stream_map_config"}
+    assert holders & settings.keys() <= secrets
 
 
 def test_every_name_of_v7_is_in_env_example_and_leads_to_a_setting() -> None:

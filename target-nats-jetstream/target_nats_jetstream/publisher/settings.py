@@ -50,7 +50,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
 
     servers: Annotated[
         tuple[str, ...],
-        setting("URLs of the NATS servers, as a list or separated by commas. nats:// or tls://."),
+        secret("URLs of the NATS servers, as a list or separated by commas. nats:// or tls://."),
     ] = ("nats://localhost:4222",)
     user: Annotated[str | None, setting("User name.")] = None
     password: Annotated[

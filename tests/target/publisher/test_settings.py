@@ -34,7 +34,7 @@ def test_every_setting_explains_itself(name: str) -> None:
     assert entry["title"]
     assert len(entry["description"]) > 10 or name == "user"
     assert entry["description"].endswith(".") or "old" in entry
-    secret = name in {"password", "creds"}
+    secret = name in {"password", "creds", "servers"}
     assert entry.get("secret", False) == secret
 
 
@@ -76,6 +76,24 @@ def test_an_at_in_a_password_of_a_url_is_understood() -> None:
     settings = NatsSettings.from_config({"servers": "nats://u:hush@hush@a,tls://u:hush@hush@b"})
     assert settings.servers == ("nats://a:4222", "tls://b:4222")
     assert settings.password == "hush@hush"
+
+
+@pytest.mark.parametrize(
+    "password", ["12/3", "12?3", "12#3", "1,2", "[1", "1]", "1\uff1a2", "1\t2"]
+)
+@pytest.mark.parametrize("url", ["nats://u:{}@host", "nats://u:{}@host:4222", "u:{}@host"])
+def test_a_password_that_has_to_be_escaped_is_told_how(url: str, password: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NatsSettings.from_config({"servers": url.format(password)})
+    assert "Write / as %2F there" in str(caught.value)
+    assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize("second", ["u:other@b", "v:hush@b", "t0k3n@b"])
+def test_no_server_gets_the_login_of_another_one(second: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NatsSettings.from_config({"servers": f"nats://u:hush@a,nats://{second}"})
+    assert "setting `servers` has logins that differ" in str(caught.value)
 
 
 @pytest.mark.parametrize(
