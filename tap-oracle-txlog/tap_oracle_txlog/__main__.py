@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 
@@ -57,15 +58,23 @@ def _run() -> int:
 
     try:
         command = TapOracleTxlog.cli  # sets up the log
-    except (ValueError, OSError) as error:
-        cause = error.__cause__ or error
-        reason = f"cannot use the file in SINGER_SDK_LOG_CONFIG: {cause}"
-        raise ConfigurationError(
-            reason, "Create the folders of its log files, or correct it"
-        ) from error
+    except Exception as error:
+        logger.disabled = False  # as half of a configuration may leave it
+        raise _no_log(error) from error
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TapOracleTxlog.name).setLevel(logging.WARNING)  # the SDK's own chatter
     return command.main(standalone_mode=False) or 0
+
+
+def _no_log(error: Exception) -> ConfigurationError:
+    """Which variable of the environment keeps the log from being set up."""
+    for name in ("TAP_ORACLE_TXLOG_LOGLEVEL", "LOGLEVEL"):
+        if os.environ.get(name, "INFO").upper() not in logging.getLevelNamesMapping():
+            reason = f"`{name}` is not the name of a level"
+            return ConfigurationError(reason, "Set DEBUG, INFO, WARNING or ERROR")
+    cause = error.__cause__ or error
+    reason = f"cannot use the file in SINGER_SDK_LOG_CONFIG: {cause}"
+    return ConfigurationError(reason, "Create the folders of its log files, or correct it")
 
 
 if __name__ == "__main__":

@@ -102,6 +102,38 @@ def test_a_level_may_be_written_as_other_programs_write_it(tmp_path: Path) -> No
     assert said.startswith("cannot reach NATS")
 
 
+@pytest.mark.parametrize("command", [TARGET, TAP])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_level_that_is_none(tmp_path: Path, command: Path, *, own: bool) -> None:
+    name = f"{command.name.upper().replace('-', '_')}_LOGLEVEL" if own else "LOGLEVEL"
+    said = explained(tmp_path, command, {name: "loud"})
+    assert said == f"`{name}` is not the name of a level. Set DEBUG, INFO, WARNING or ERROR"
+
+
+@pytest.mark.parametrize("command", [TARGET, TAP])
+@pytest.mark.parametrize("text", ["[1]", "handlers: 5", "{", "version: 1\nroot: {level: loud}"])
+def test_a_configuration_of_the_log_that_is_none(tmp_path: Path, command: Path, text: str) -> None:
+    name = written(tmp_path, "log.yml", text)
+    said = explained(tmp_path, command, {"SINGER_SDK_LOG_CONFIG": name})
+    assert said.startswith("cannot use the file in SINGER_SDK_LOG_CONFIG: ")
+
+
+def explained(folder: Path, command: Path, env: dict[str, str]) -> str:
+    """The line of a command that ends before it has a log."""
+    done = subprocess.run(
+        [command, "--about"],
+        cwd=folder,
+        env=environment() | env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    return line.split("|", 3)[-1].strip()  # the log may have its form already
+
+
 def test_odd_files_of_the_tap(tmp_path: Path) -> None:
     for option in ("--state", "--catalog"):
         name = written(tmp_path, "odd.json", "[" * 9000)
