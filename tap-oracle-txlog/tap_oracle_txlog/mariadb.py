@@ -146,7 +146,7 @@ def parsed(ledger_url: str) -> sa.URL:
 
     Raises:
         ConfigurationError: It is not such a URL, a part of the password would count as host or
-            database, or it has an option that weakens the login.
+            database, or it has an option that weakens the login or that the driver does not take.
     """
     try:
         url = sa.make_url(ledger_url)
@@ -163,7 +163,14 @@ def parsed(ledger_url: str) -> sa.URL:
         reason = "setting `ledger_url` has an option that begins with ssl or read_default"
         remedy = "Set the mariadb_ssl settings and `mariadb_password` instead"
         raise ConfigurationError(reason, remedy, setting="ledger_url")
-    return url.set(drivername=_DRIVERS[url.get_backend_name()])
+    url = url.set(drivername=_DRIVERS[url.get_backend_name()])
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError, TypeError):
+        reason = "setting `ledger_url` has a part or an option that the driver does not take"
+        remedy = "Write it like mysql://user:password@host:3306/database or sqlite:///file.db"
+        raise ConfigurationError(reason, remedy, setting="ledger_url") from None
+    return url
 
 
 def is_torn(text: str, url: sa.URL | None) -> bool:

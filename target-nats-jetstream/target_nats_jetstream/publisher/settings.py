@@ -207,6 +207,8 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         if not self.servers:
             refuse("servers", "names no server", "Set one, like nats://host:4222")
         self._check_subjects()
+        if self.stream_config.get("name", self.stream) != self.stream:
+            refuse("stream_config.name", "is not that of `stream`", "Remove it, or set `stream`")
         for name in ("tls_ca", "tls_cert", "tls_key"):
             if (path := getattr(self, name)) and not Path(path).is_file():
                 refuse(name, "does not name a file", "Check the path")
@@ -246,9 +248,15 @@ def _stream_config(wishes: object) -> dict[str, Any]:
     found = dict(wishes)
     if "replicas" in found:
         found["num_replicas"] = found.pop("replicas")
+    if not _are_texts(found.get("subjects", [])):
+        refuse("stream_config.subjects", "is not a list of texts", "Set subjects like txlog.>")
     for name in {"max_age", "duplicate_window"} & found.keys():
         found[name] = _nanoseconds(f"stream_config.{name}", found[name])
     return found
+
+
+def _are_texts(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(one, str) for one in found)
 
 
 def _nanoseconds(name: str, value: object) -> int:

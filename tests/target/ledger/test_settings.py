@@ -110,6 +110,21 @@ def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "mysql://u:s3cret@h/d?read_timeout=s3cret",
+        "sqlite://u:s3cret@h/x.db",
+        "sqlite:///x.db?timeout=s3cret",
+    ],
+)
+def test_a_url_that_no_driver_takes_is_refused_unseen(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="`ledger_url` has a part or an option") as caught:
+        Ledger(LedgerSettings.from_config({"ledger_url": url}))
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "mysql://u:top@s3cret@h/d",
         "mysql://u:top@s3c/ret@h/d",
         "mysql://u:top@s3cret:1@h:3306/d",
