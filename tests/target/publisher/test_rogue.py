@@ -1,4 +1,6 @@
-"""A server that nobody has verified gets no login in clear where TLS was asked for."""
+"""A server that nobody has verified gets no login in clear where TLS was asked for, and whatever it
+says of itself ends in one line.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +38,23 @@ def test_a_server_that_takes_back_its_tls_gets_no_login(tmp_path: Path, scheme: 
     assert isinstance(error, ConfigurationError)
     assert "offers no TLS" in str(error)
     assert PASSWORD.encode() not in rogue.got
+
+
+NO_INFO = [b"INFO []", b"INFO 1", b"INFO null", b"INFO " + b"x" * 70_000]
+
+
+@pytest.mark.parametrize("scheme", ["nats", "tls"])
+@pytest.mark.parametrize("greeting", NO_INFO, ids=range(len(NO_INFO)))
+def test_what_is_no_nats_is_said_to_be_none(scheme: str, greeting: bytes) -> None:
+    with RogueNats((greeting + b"\r\n",)).listening() as rogue:
+        error = refusal(rogue.url.replace("nats:", f"{scheme}:"))
+    assert isinstance(error, ConfigurationError)
+    assert str(error).startswith("what answers at ")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"max_payload": "x"}, {"max_payload": None}, {"connect_urls": ["[", 5]}]
+)
+def test_what_says_odd_things_of_itself_is_no_nats_either(odd: dict[str, object]) -> None:
+    with RogueNats((first_line(**odd),)).listening() as rogue:
+        assert str(refusal(rogue.url)).startswith(f"what answers at {rogue.url} does not say")

@@ -31,6 +31,10 @@ PING_SECONDS = 20
 """A connection that is dead without a word is noticed after two of these."""
 
 
+#: What nats-py raises where the first line of a server is not of the form that it expects.
+NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
+
+
 class ConnectionLoop(asyncio.SelectorEventLoop):
     """An event loop that knows the transports of its connections, the newest last.
 
@@ -101,7 +105,7 @@ async def connect(
     Raises:
         Unreached: The server cannot be reached now.
         AccessDeniedError: It refuses the login; another try would only lock the account.
-        ConfigurationError: The TLS settings or the credentials cannot be used.
+        ConfigurationError: The TLS settings or the credentials cannot be used, or it is no NATS.
     """
     options = _options(settings, server)
     connected = False
@@ -127,6 +131,10 @@ async def connect(
             )
     except (OSError, nats.errors.Error, nkeys.NkeysError) as error:
         raise _explained(error, settings, server) from error
+    except NONSENSE as error:
+        raise _no_nats(server) from error
+    if not isinstance(client.max_payload, int):
+        raise _no_nats(server)
     connected = True
 
 
@@ -215,6 +223,11 @@ def _explained(error: Exception, settings: NatsSettings, server: str) -> Excepti
         reason = f"the NKey seed cannot be used: {text}"
         return ConfigurationError(reason, "Check `creds`")
     return Unreached(server, text)
+
+
+def _no_nats(server: str) -> ConfigurationError:
+    reason = f"what answers at {server} does not say of itself what NATS says"
+    return ConfigurationError(reason, "Check `servers`: is it the port of NATS?")
 
 
 def _as_whom(settings: NatsSettings) -> str:
