@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LINE_BREAK = re.compile(r"[\r\n]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 
@@ -126,6 +127,10 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
                 reason = f"setting `headers`: {name!r} cannot be used as a header name"
                 remedy = "Use letters, digits and hyphens, and not Nats-…"
                 raise ConfigurationError(reason, remedy, setting="headers")
+        for name, template in self.header_templates.items():
+            if any(map(_LINE_BREAK.search, template.literals)):
+                reason = f"setting `headers`: {name} has a line break in it"
+                raise ConfigurationError(reason, "Write its value in one line", setting="headers")
         list(self._templates())
 
     def check_fields(self, stream: str, known: Collection[str]) -> None:

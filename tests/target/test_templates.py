@@ -104,6 +104,8 @@ def test_a_header_that_names_a_field_of_no_schema_is_told(
         {"headers": {"Nats-Msg-Id": "{ID}"}},
         {"headers": {"a b": "{ID}"}},
         {"headers": {"A": "}"}},
+        {"headers": {"A": "x\n{ID}"}},
+        {"headers": {"A": "x\rNats-Rollup: all"}},
     ],
 )
 def test_a_template_that_cannot_work_is_refused_at_the_start(wrong: dict[str, object]) -> None:
