@@ -36,7 +36,15 @@ def options() -> list[click.Parameter]:
         click.Option(
             ["--json", "as_json"],
             is_flag=True,
-            help="Print JSON, with --doctor, --check-config, --status and --print-ddl.",
+            help=(
+                "Print JSON, with --doctor, --check-config, --status, --test-message and "
+                "--print-ddl."
+            ),
+        ),
+        click.Option(
+            ["--test-message"],
+            is_flag=True,
+            help="Publish one message to <subject>.test, of which no run takes notice.",
         ),
         click.Option(
             ["--replay-dead-letters"], is_flag=True, help="Publish the dead letters again."
@@ -63,6 +71,7 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     *,
     status: bool = False,
     as_json: bool = False,
+    test_message: bool = False,
     replay_dead_letters: bool = False,
     print_nats_permissions: bool = False,
     print_grants: bool = False,
@@ -73,7 +82,9 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     if status:
         command.show_status(ledger, nats, command.View(as_json=as_json, **of_status))
     command.refuse_without_status(of_status)
-    if replay_dead_letters:
+    if test_message:
+        send_test(nats, as_json=as_json)
+    elif replay_dead_letters:
         replay(nats)
     elif print_nats_permissions:
         show_permissions(nats)
@@ -101,6 +112,20 @@ def show_mistakes(found: Sequence[ConfigurationError], *, as_json: bool) -> int:
     else:
         click.echo("\n".join((*map(str, found), summary(found))))
     return code
+
+
+def send_test(nats: NatsSettings, *, as_json: bool) -> None:
+    """Publish a test message and print where it is.
+
+    Raises:
+        TargetError: It cannot be stored.
+    """
+    from target_nats_jetstream.publisher.trial import send_test_message  # noqa: PLC0415
+
+    (pattern, *_) = nats.stream_subjects
+    sent = send_test_message(nats, pattern.replace("*", "_"))
+    text = "stored as message {sequence} of stream {stream}, under {subject}".format(**sent)
+    click.echo(json.dumps({"command": "test-message", "ok": True, **sent}) if as_json else text)
 
 
 def replay(nats: NatsSettings) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.target import Target
+    from tools.servers.nats import NatsServer
 
 
 def run(arguments: Sequence[str], **env: str) -> subprocess.CompletedProcess[str]:
@@ -166,6 +167,21 @@ def test_what_is_printed_for_administrators_needs_no_server(tmp_path: Path) -> N
     assert '"max_age": 3600000000000' in ddl.stdout
     assert grants.stdout == "GRANT SELECT, INSERT, UPDATE ON `d``b`.`ETL_PRMREC` TO 'o''k'@'%';\n"
     assert permissions.stdout.startswith("permissions {\n")
+
+
+def test_a_test_message_is_stored_and_named(tmp_path: Path, nats_server: NatsServer) -> None:
+    config = tmp_path / "config.json"
+    settings = {"servers": nats_server.url, "stream": "S", "subject": "s.{KIND}"}
+    config.write_text(json.dumps(settings))
+    nats_server.add_stream("S", ["s.>"])
+    options = ["--config", str(config), "--test-message"]
+    assert run(options).stdout == "stored as message 1 of stream S, under s._.test\n"
+    told = json.loads(run([*options, "--json"]).stdout)
+    assert (told["ok"], told["sequence"], told["subject"]) == (True, 2, "s._.test")
+    nats_server.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.*"]})
+    refused = run(options)
+    assert refused.returncode == 2
+    assert "no stream captures subject s._.test" in refused.stderr
 
 
 def test_an_sqlite_ledger_has_no_users_to_grant_to(tmp_path: Path) -> None:
