@@ -9,6 +9,7 @@ from target_nats_jetstream.config import check
 from target_nats_jetstream.ledger.database import ledger_url
 from target_nats_jetstream.ledger.mariadb import tls_context as tls_of_ledger
 from target_nats_jetstream.ledger.settings import LedgerSettings
+from target_nats_jetstream.metrics.settings import MetricsSettings
 from target_nats_jetstream.old_settings import modern
 from target_nats_jetstream.publisher.jetstream.connect import tls_context
 from target_nats_jetstream.publisher.settings import NatsSettings
@@ -32,7 +33,7 @@ def readers(schema: Mapping[str, Any]) -> list[Read]:
     def of_the_sdk(config: Config) -> None:
         BatchRoot.of(check(config, schema, READ).get("batch_config"))
 
-    return [of_the_sdk, _modern, _target, _nats, _ledger]
+    return [of_the_sdk, _modern, _target, _nats, _ledger, _metrics]
 
 
 def _modern(config: Config) -> Config:
@@ -53,3 +54,7 @@ def _ledger(config: Config) -> None:
         ledger_url(settings)
     if settings.tls:
         tls_of_ledger(settings.tls)
+
+
+def _metrics(config: Config) -> None:
+    MetricsSettings.from_config(_modern(config))

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog import config_check
+from tap_oracle_txlog import settings as of_tap
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.tap import TapOracleTxlog
+from target_nats_jetstream import settings as of_target
 from target_nats_jetstream.target import TargetNatsJetstream
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {
     "tap": TapOracleTxlog,
     "target": TargetNatsJetstream,
 }
+SETTINGS = {"tap": of_tap, "target": of_target}
 PREFIX = {"tap": "TAP_ORACLE_TXLOG_", "target": "TARGET_NATS_JETSTREAM_"}
 COMMANDS = {"tap": "tap-oracle-txlog", "target": "target-nats-jetstream"}
 ORACLE = {"dsn": "db:1521/S", "user": "u", "password": "SECRET"}
@@ -116,6 +119,16 @@ def test_all_mistakes_of_the_target_are_told_at_once() -> None:
             "setting `stream` is empty",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name"),
+    [(plugin, name) for plugin, module in SETTINGS.items() for name in module.OURS],
+)
+def test_no_setting_is_left_out(plugin: str, name: str) -> None:
+    """Whatever its kind, it is no list of lists."""
+    found = PLUGINS[plugin].mistakes({name: [[]]}, parse_env=False)
+    assert any(name in one.reason for one in found)
 
 
 def test_what_is_missing_is_told_as_well() -> None:
