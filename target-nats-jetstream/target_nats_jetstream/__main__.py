@@ -68,12 +68,14 @@ def _run() -> int:
     return command.main(standalone_mode=False) or 0
 
 
-def _no_log(error: Exception) -> ConfigurationError:
+def _no_log(error: Exception) -> TargetError:
     """Which variable of the environment keeps the log from being set up."""
     for name in ("TARGET_NATS_JETSTREAM_LOGLEVEL", "LOGLEVEL"):
-        if os.environ.get(name, "INFO").upper() not in logging.getLevelNamesMapping():
+        if (os.environ.get(name) or "INFO").upper() not in logging.getLevelNamesMapping():
             reason = f"`{name}` is not the name of a level"
             return ConfigurationError(reason, "Set DEBUG, INFO, WARNING or ERROR")
+    if "SINGER_SDK_LOG_CONFIG" not in os.environ:
+        return unexpected(error)
     cause = error.__cause__ or error
     reason = f"cannot use the file in SINGER_SDK_LOG_CONFIG: {cause}"
     return ConfigurationError(reason, "Create the folders of its log files, or correct it")
