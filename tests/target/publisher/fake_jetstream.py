@@ -96,7 +96,8 @@ class FakeJetStream:
 
     async def _on_info(self, message: Msg) -> None:
         held = 0 if self._forgets else len(self.stored)
-        state = {"messages": held, "first_seq": 1, "last_seq": held}
+        times = dict.fromkeys(("first_ts", "last_ts"), "2026-01-01T00:00:00Z")
+        state = {"messages": held, "first_seq": 1, "last_seq": held, **times}
         await message.respond(json.dumps({**self._info, "state": state}).encode())
 
     async def _on_consumer(self, message: Msg) -> None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import nats.errors
 
+from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.failures import (
     Failure,
     Lost,
     NoResponders,
     Refused,
 )
+from target_nats_jetstream.publisher.jetstream.api_answers import api_answer
 from target_nats_jetstream.publisher.jetstream.client import RawClient
 from target_nats_jetstream.publisher.jetstream.connect import (
     CLOSE_SECONDS,
@@ -307,11 +309,16 @@ class Epoch:
 
         Raises:
             EpochEnded: As ``request``; with ``Refused`` where the API answers with an error.
+            ConfigurationError: What answers is not JetStream.
         """
         payload = b"" if request is None else json.dumps(request).encode()
-        answer: dict[str, Any] = json.loads(
-            await self.request(f"{self._settings.api_prefix}.{call}", payload, tolerant=tolerant)
-        )
+        subject = f"{self._settings.api_prefix}.{call}"
+        came = await self.request(subject, payload, tolerant=tolerant)
+        try:
+            answer = api_answer(call, came)
+        except ValueError:
+            reason = f"what answers {subject} at {self.server} is not JetStream"
+            raise ConfigurationError(reason, "Check `servers` and `domain`") from None
         if "error" in answer:
             raise EpochEnded(refusal(answer["error"]))
         return answer
