@@ -28,11 +28,25 @@ TEST_STREAM: Final = "meltano_test_stream"
 #: Member of our tap's bookmarks while there is still something to read.
 READING: Final = "reading"
 
+#: Far more than any tap needs, and far fewer than Python and its libraries can recurse.
+MOST_LEVELS: Final = 200
+
 BOOKMARKS, PARTITIONS, COMPLETE = "bookmarks", "partitions", "replication_key_value"
 
 _from_json = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 _to_canonical = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+
+
+def is_too_deep(state: State) -> bool:
+    """Whether a STATE is nested so deeply that not everything can be done with it."""
+    values: list[Any] = [state]
+    for _ in range(MOST_LEVELS):
+        inner = (one.values() if isinstance(one, dict) else one for one in values)
+        values = [each for one in inner for each in one if isinstance(each, dict | list)]
+        if not values:
+            return False
+    return True
 
 
 def encode(state: State) -> str:

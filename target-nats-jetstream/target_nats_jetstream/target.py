@@ -22,6 +22,7 @@ from target_nats_jetstream import commands, maps, settings
 from target_nats_jetstream.assembly import Assembly
 from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.batch_root import BatchRoot
+from target_nats_jetstream.bookmarks import is_too_deep
 from target_nats_jetstream.decoding import decoded, message_error
 from target_nats_jetstream.doctor.command import diagnose
 from target_nats_jetstream.errors import DataError, TargetError, call_stack, unexpected
@@ -248,7 +249,10 @@ class TargetNatsJetstream(ConfiguredTarget):
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Give the STATE to the checkpoints: the SDK would keep it until the end of the input."""
-        self.delivery.note(message_dict["value"])
+        state = message_dict["value"]
+        if is_too_deep(state):
+            raise message_error(self._reader.line, "STATE", None, "it is nested too deeply")
+        self.delivery.note(state)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

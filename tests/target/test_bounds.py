@@ -131,3 +131,17 @@ def test_a_signal_is_noticed_whatever_comes_in(
     assert running.end().code == 128 + signal.SIGTERM
     endless.join(10)
     assert not endless.is_alive()
+
+
+@pytest.mark.parametrize(("levels", "code"), [(190, 0), (210, 5), (900, 5), (980, 5)])
+def test_a_state_has_a_depth_that_everything_can_be_done_with(
+    target: Target, levels: int, code: int
+) -> None:
+    value = '{"a": ' * levels + "1" + "}" * levels
+    deep = f'{{"type": "STATE", "value": {value}}}'
+    run = target.run(schema(), event(1), deep)
+    assert run.code == code
+    if code:
+        assert run.error.startswith("line 3 of the input is a STATE that cannot be used: ")
+        assert run.error.endswith(" is nested too deeply. Fix the tap; earlier records are safe")
+    assert target.ids() == [1]
