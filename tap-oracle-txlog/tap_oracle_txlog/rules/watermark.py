@@ -183,10 +183,10 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
     blind = strategy == "lookback" or unreadable is not None
     offsets = _offsets(clock, open_transactions, last)
     held = _held(clock, None if blind else open_transactions, offsets, last, skew)
-    at = earliest_local(minus(minus(held.since, skew), lookback), zone)
-    local = earliest_local(clock, zone)
-    ahead = last.ahead if last else None
-    ahead = ahead if other_clock is None else round(seconds_between(clock, other_clock))
+    reached = minus(minus(held.since, skew), lookback)
+    at, local = (earliest_local(one, zone) for one in (reached, clock))
+    ahead = _ahead(clock, other_clock, last)
+    facts = (local, at, clock, ahead, held.identity, held.known_since, *offsets)
     return Watermark(
         at=at,
         clock=local,
@@ -194,12 +194,15 @@ def choose_watermark(  # noqa: PLR0913  # the two facts, then the settings that 
         held_by=held.by,
         fallen_from=unreadable if strategy == "auto" else None,
         went_back=_went_back(clock, ahead, last, skew),
-        clocks=LastPass(
-            *(local, at, clock, ahead, held.identity, held.known_since, *offsets),
-            held_by=held.kind,
-            window=math.ceil(skew + lookback),
-        ),
+        clocks=LastPass(*facts, held_by=held.kind, window=math.ceil(skew + lookback)),
     )
+
+
+def _ahead(clock: Instant, other_clock: Instant | None, last: LastPass | None) -> int | None:
+    """By how many seconds the database's clock is ahead of the other one; as before if unknown."""
+    if other_clock is None:
+        return last.ahead if last else None
+    return round(seconds_between(clock, other_clock))
 
 
 class _Held(NamedTuple):
