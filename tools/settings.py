@@ -64,17 +64,12 @@ PLUGINS: dict[str, type[TapOracleTxlog | TargetNatsJetstream]] = {
 }
 
 
-#: Settings of the SDK: the login of a storage stands in one, the seed of hashes in the other.
-MAY_HOLD_SECRETS = ("batch_config", "stream_map_config")
-
-
 def properties(plugin: str) -> dict[str, dict[str, Any]]:
     """All settings of a plugin, those of the SDK included."""
     schema = PLUGINS[plugin].config_jsonschema
     PLUGINS[plugin].append_builtin_config(schema)
     found: dict[str, dict[str, Any]] = schema["properties"]
-    hidden = {name: {**found[name], "secret": True} for name in MAY_HOLD_SECRETS}
-    return {**found, **hidden}
+    return found
 
 
 def meltano_settings(plugin: str) -> str:
@@ -84,7 +79,7 @@ def meltano_settings(plugin: str) -> str:
         lines.append(f"    - name: {name}")
         lines.append(f"      label: {json.dumps(schema.get('title') or name)}")
         lines.append(f"      kind: {kind(schema)}")
-        if schema.get("secret"):
+        if schema.get("secret"):  # not an object: `meltano config print` fails at one
             lines.append("      sensitive: true")
         values = [str(value) for value in schema.get("enum", []) if value is not None]
         choices = f" One of {', '.join(values)}." if values else ""

@@ -33,7 +33,7 @@ def test_meltano_knows_every_setting_and_hides_every_secret(plugin: str) -> None
     assert settings.keys() == properties(plugin).keys()
     secrets = {name for name, schema in properties(plugin).items() if schema.get("secret")}
     assert {name for name, setting in settings.items() if setting.get("sensitive")} == secrets
-    holders = {"servers", "ledger_url", "sqlalchemy_url", "batch_config", "stream_map_config"}
+    holders = {"servers", "ledger_url", "sqlalchemy_url"}
     assert holders & settings.keys() <= secrets
 
 

@@ -36,7 +36,7 @@ EXPECTED: dict[type[TargetError], set[int | str]] = {
     },
     AccessDeniedError: {1044, 1045, 1129, 1130, 1142, 1143, 1698},
     ConfigurationError: {
-        1046, 1049, 1146, 2026, 2027, 2034, 2059, 2061,
+        1046, 1049, 1146, 1364, 2026, 2027, 2034, 2059, 2061,
         "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY",
     },
 }  # fmt: skip
