@@ -11,7 +11,12 @@ import sys
 import click
 
 from tap_oracle_txlog.errors import ConfigurationError, TapError, call_stack, unexpected
-from tap_oracle_txlog.standard_streams import close_stdout, keep_numbers
+from tap_oracle_txlog.standard_streams import (
+    close_stdout,
+    is_of_stdout,
+    keep_numbers,
+    why_unwritable,
+)
 from tap_oracle_txlog.stop import Stop, Stopped
 
 logger = logging.getLogger("tap_oracle_txlog")
@@ -44,13 +49,20 @@ def main() -> None:
         code = error.exit_code
         logger.debug("where it happened: %s", call_stack(error))
     except Exception as error:  # noqa: BLE001 - reported below
-        logger.error("%s", unexpected(error))  # noqa: TRY400 - one line
+        logger.error("%s", _explained(error))  # noqa: TRY400 - one line
         logger.debug("where it happened: %s", call_stack(error))
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)  # it is ending already
         close_stdout()
     sys.exit(code)
+
+
+def _explained(error: Exception) -> TapError:
+    if isinstance(error, OSError) and is_of_stdout(error):
+        reason = f"cannot write to stdout: {why_unwritable(error)}"
+        return TapError(reason, "Check where the output goes")
+    return unexpected(error)
 
 
 def _run() -> int:

@@ -27,6 +27,8 @@ NOT_TAKEN: Final = 2034
 CANNOT_LOAD: Final = 2059
 WITHHELD: Final = 2061
 
+_MOST_PORT: Final = 65_535
+
 #: What to do with a URL that ``is_torn``.
 ESCAPE: Final = "Write @ as %40 there, / as %2F and : as %3A"
 
@@ -162,6 +164,10 @@ def parsed(ledger_url: str) -> sa.URL:
     if any(key.startswith(_WEAKENING) for key in url.query):
         reason = "setting `ledger_url` has an option that begins with ssl or read_default"
         remedy = "Set the mariadb_ssl settings and `mariadb_password` instead"
+        raise ConfigurationError(reason, remedy, setting="ledger_url")
+    if url.port is not None and url.port > _MOST_PORT:  # a password, where the host is forgotten
+        reason = "setting `ledger_url` has a port that no server has"
+        remedy = "Write it like mysql://user:password@host:3306/database"
         raise ConfigurationError(reason, remedy, setting="ledger_url")
     url = url.set(drivername=_DRIVERS[url.get_backend_name()])
     try:

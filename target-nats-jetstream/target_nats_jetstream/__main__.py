@@ -11,7 +11,12 @@ import sys
 import click
 
 from target_nats_jetstream.errors import ConfigurationError, TargetError, call_stack, unexpected
-from target_nats_jetstream.standard_streams import close_stdout, keep_numbers
+from target_nats_jetstream.standard_streams import (
+    close_stdout,
+    is_of_stdout,
+    keep_numbers,
+    why_unwritable,
+)
 from target_nats_jetstream.status.command import failed
 
 logger = logging.getLogger("target_nats_jetstream")
@@ -52,6 +57,9 @@ def main() -> None:
 def _explained(error: Exception) -> TargetError:
     if isinstance(error, click.ClickException):
         return ConfigurationError(error.format_message(), "See --help")
+    if isinstance(error, OSError) and is_of_stdout(error):
+        reason = f"cannot write to stdout: {why_unwritable(error)}"
+        return TargetError(reason, "Check where the output goes")
     return error if isinstance(error, TargetError) else unexpected(error)
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 
 STDOUT, STDERR = 1, 2
+_UNWRITABLE = {errno.EBADF, errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def keep_numbers() -> None:
@@ -20,6 +21,11 @@ def keep_numbers() -> None:
     os.close(number)
     if sys.stdout is None:
         sys.stdout = open(STDOUT, "w", closefd=False)  # noqa: SIM115 - for as long as the process
+
+
+def is_of_stdout(error: Exception) -> bool:
+    """Whether an error that nobody has explained says that stdout cannot be written to."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE
 
 
 def why_unwritable(error: OSError) -> str:

@@ -183,6 +183,13 @@ def test_standard_streams_that_cannot_be_used_by_the_tap(
     assert why in line
 
 
+@pytest.mark.parametrize("command", [TARGET, TAP])
+def test_an_answer_that_cannot_be_written(tmp_path: Path, command: Path) -> None:
+    written(tmp_path, "config.json", "{}")
+    line = redirected(tmp_path, command, "--check-config >/dev/full")
+    assert line.startswith("cannot write to stdout: No space left on device")
+
+
 def redirected(folder: Path, command: Path, stream: str, *, text: bytes = b"") -> str:
     """The ERROR line of a command that a shell has started with a stream of its own."""
     done = subprocess.run(

@@ -107,6 +107,13 @@ def test_a_url_that_leads_to_no_ledger_is_refused_unseen(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_password_in_the_place_of_a_port_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="a port that no server has") as caught:
+        Ledger(LedgerSettings.from_config({"ledger_url": "mysql://u:271828/d"}))
+
+    assert "271828" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [
