@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT3
 
 from target_nats_jetstream.draft3 import Draft3Validator
 from target_nats_jetstream.references import refuse_retrieval, schemas_in
+from target_nats_jetstream.schema_cost import MOST_LOOKS, looks_at_a_value
 from target_nats_jetstream.shown import shown
 from target_nats_jetstream.wrong_record import FIX_SCHEMA
 
@@ -142,6 +143,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
     Raises:
         UnusableSchemaError: It is no schema of its draft, or of any draft.
     """
+    _refuse_endless_work(schema)
     name = str(schema.get("$schema", "")).partition("://")[2].partition("#")[0]
     drafts = [_Draft3] if name == DRAFT_3 else [DRAFTS[name]] if name in DRAFTS else DRAFTS.values()
     first: Exception | None = None
@@ -154,6 +156,15 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
             first = first or error
     assert first is not None  # noqa: S101 - there are drafts
     raise _explained(schema, first) from first
+
+
+def _refuse_endless_work(schema: Mapping[str, Any]) -> None:
+    try:
+        looks = looks_at_a_value(schema)
+    except RecursionError:
+        return  # as the compiler will say
+    if looks > MOST_LOOKS:
+        raise UnusableSchemaError(_place(()), f"one value would be looked at {looks:.0e} times")
 
 
 def _explained(schema: Mapping[str, Any], error: Exception) -> UnusableSchemaError:
