@@ -133,7 +133,8 @@ def json_object(option: str, file: IO[str] | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        content = load_json(file.read())
+        with file:
+            content = load_json(file.read())
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
