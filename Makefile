@@ -37,7 +37,9 @@ fuzz: .venv/ready
 	@FUZZ=20 $(BIN)/python -m pytest -q -n auto tests/sweep
 
 ## check: check format, lint, types, meltano.yml against Meltano's own schema, and the links of all pages
-check: .venv/ready .venv-meltano/ready docs
+check:
+	@$(MAKE) --no-print-directory --jobs=3 .venv/ready .venv-meltano/ready .venv-docs/ready
+	@$(MAKE) --no-print-directory docs
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy

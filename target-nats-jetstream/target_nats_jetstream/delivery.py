@@ -54,7 +54,7 @@ class Delivery:
     ``close``.
 
     Args:
-        monitor: Is told how the run stands, and has no say in it.
+        monitor: Follows the run for metrics and health checks, and never affects it.
         batch_size: Messages in a batch, at most.
         write_state: Passes a STATE on to stdout.
     """

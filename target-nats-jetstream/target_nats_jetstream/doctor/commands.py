@@ -1,4 +1,4 @@
-"""Commands that mend what was found, in the words of the NATS CLI. Pure."""
+"""The commands of the NATS CLI that fix what the doctor found. Pure."""
 
 from __future__ import annotations
 

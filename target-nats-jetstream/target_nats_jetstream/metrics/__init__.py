@@ -1,6 +1,6 @@
 """How a run stands, for those who watch it from outside: a file, a port, OpenTelemetry.
 
-``monitor.Monitor`` is told of the run and knows the numbers; ``instruments`` names them. The rest
-hands them on in one form each. The run never waits for any of it and never fails by it, but for a
-port that cannot be had.
+``monitor.Monitor`` follows the run and keeps the numbers; ``instruments`` names them. Each of the
+other modules publishes them in one form. No run waits for them, and only a port that is taken ends
+one.
 """
