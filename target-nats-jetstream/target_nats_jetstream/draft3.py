@@ -26,7 +26,8 @@ def _compiled(keyword: str, value: Any) -> jsonschema_rs.Draft4Validator:  # noq
     return jsonschema_rs.Draft4Validator({keyword: value})
 
 
-def _matches(pattern: str, text: str) -> bool:
+def matches(pattern: str, text: str) -> bool:
+    """Whether an expression of a schema matches somewhere in ``text``; always soon."""
     return _compiled("pattern", pattern).is_valid(text)
 
 
@@ -54,7 +55,7 @@ def _pattern_properties(
         return
     for pattern, schema in patterns.items():
         for name, value in instance.items():
-            if _matches(pattern, name):
+            if matches(pattern, name):
                 yield from validator.descend(value, schema, path=name, schema_path=pattern)
 
 
@@ -68,7 +69,7 @@ def _additional_properties(
         return
     patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
     for name, value in instance.items():
-        if name in known or any(_matches(pattern, name) for pattern in patterns):
+        if name in known or any(matches(pattern, name) for pattern in patterns):
             continue
         if isinstance(allowed, dict):
             yield from validator.descend(value, allowed, path=name)

@@ -16,17 +16,18 @@ import jsonschema_rs
 from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT3
+from referencing.jsonschema import DRAFT3, DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
 from target_nats_jetstream.draft3 import Draft3Validator
 from target_nats_jetstream.references import refuse_retrieval, schemas_in
-from target_nats_jetstream.schema_cost import MOST_LOOKS, looks_at_a_value
+from target_nats_jetstream.schema_cost import Looks
 from target_nats_jetstream.shown import shown
 from target_nats_jetstream.wrong_record import FIX_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from referencing import Specification
     from referencing._core import Resolver
 
     from target_nats_jetstream.references import SchemaPath
@@ -122,49 +123,72 @@ def _referred(place: SchemaPath, resolver: Resolver[Any], ref: str) -> tuple[Res
 _REFUSED = (ValueError, RecursionError, jsonschema.SchemaError, jsonschema_rs.ReferencingError)
 
 
+class _Draft(NamedTuple):
+    """How schemas of a draft are compiled, and how their parts are found."""
+
+    compile: Callable[[Mapping[str, Any]], Validator]
+    specification: Specification[Any]
+
+
 def _compiling(draft: Callable[..., Validator]) -> Callable[[Mapping[str, Any]], Validator]:
     return lambda schema: draft(schema, validate_formats=False, retriever=refuse_retrieval)
 
 
 #: By what ``$schema`` says, without scheme and fragment; the newest first.
-DRAFTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Validator]]] = {
-    "json-schema.org/draft/2020-12/schema": _compiling(jsonschema_rs.Draft202012Validator),
-    "json-schema.org/draft/2019-09/schema": _compiling(jsonschema_rs.Draft201909Validator),
-    "json-schema.org/draft-07/schema": _compiling(jsonschema_rs.Draft7Validator),
-    "json-schema.org/draft-06/schema": _compiling(jsonschema_rs.Draft6Validator),
-    "json-schema.org/draft-04/schema": _compiling(jsonschema_rs.Draft4Validator),
+DRAFTS: Final[Mapping[str, _Draft]] = {
+    f"json-schema.org/{name}/schema": _Draft(_compiling(compiled), specification)
+    for name, compiled, specification in (
+        ("draft/2020-12", jsonschema_rs.Draft202012Validator, DRAFT202012),
+        ("draft/2019-09", jsonschema_rs.Draft201909Validator, DRAFT201909),
+        ("draft-07", jsonschema_rs.Draft7Validator, DRAFT7),
+        ("draft-06", jsonschema_rs.Draft6Validator, DRAFT6),
+        ("draft-04", jsonschema_rs.Draft4Validator, DRAFT4),
+    )
 }
 DRAFT_3: Final = "json-schema.org/draft-03/schema"
+_BY_NAME: Final = {**DRAFTS, DRAFT_3: _Draft(_Draft3, DRAFT3)}
+
+
+class TooCostlyError(ValueError):
+    """A record is not validated: that would take too long."""
+
+
+class _Counting:
+    """A validator that first looks whether a record can be validated in time."""
+
+    def __init__(self, validator: Validator, looks: Looks) -> None:
+        self._validator = validator
+        self._looks = looks
+
+    def is_valid(self, instance: object) -> bool:
+        if self._looks.are_too_many(instance):
+            raise TooCostlyError
+        return self._validator.is_valid(instance)
+
+    def iter_errors(self, instance: object) -> Iterator[BrokenRule]:
+        return self._validator.iter_errors(instance)
 
 
 def compile_schema(schema: Mapping[str, Any]) -> Validator:
-    """The validator of a schema.
+    """The validator of a schema; it raises ``TooCostlyError`` for a record that takes too long.
 
     Raises:
         UnusableSchemaError: It is no schema of its draft, or of any draft.
     """
-    _refuse_endless_work(schema)
     name = str(schema.get("$schema", "")).partition("://")[2].partition("#")[0]
-    drafts = [_Draft3] if name == DRAFT_3 else [DRAFTS[name]] if name in DRAFTS else DRAFTS.values()
     first: Exception | None = None
-    for draft in drafts:
+    for draft in [_BY_NAME[name]] if name in _BY_NAME else DRAFTS.values():
         try:
-            return draft(schema)
+            validator = draft.compile(schema)
         except UnusableSchemaError:
             raise
         except _REFUSED as error:
             first = first or error
+        else:
+            looks = Looks(schema, draft.specification)
+            return _Counting(validator, looks) if looks.may_be_too_many else validator
     assert first is not None  # noqa: S101 - there are drafts
     raise _explained(schema, first) from first
-
-
-def _refuse_endless_work(schema: Mapping[str, Any]) -> None:
-    try:
-        looks = looks_at_a_value(schema)
-    except RecursionError:
-        return  # as the compiler will say
-    if looks > MOST_LOOKS:
-        raise UnusableSchemaError(_place(()), f"one value would be looked at {looks:.0e} times")
 
 
 def _explained(schema: Mapping[str, Any], error: Exception) -> UnusableSchemaError:

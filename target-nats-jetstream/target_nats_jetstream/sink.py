@@ -19,7 +19,14 @@ from typing_extensions import override
 from target_nats_jetstream.decoding import FIX_TAP, UNREADABLE, decode, decoded, flaw, key_of
 from target_nats_jetstream.message import encode
 from target_nats_jetstream.references import check_references
-from target_nats_jetstream.schemas import Misfit, compile_schema, declared_names, first_misfit
+from target_nats_jetstream.schema_cost import MOST_LOOKS
+from target_nats_jetstream.schemas import (
+    Misfit,
+    TooCostlyError,
+    compile_schema,
+    declared_names,
+    first_misfit,
+)
 from target_nats_jetstream.wrong_record import FIX_ID, FIX_MAP, WrongRecord
 
 if TYPE_CHECKING:
@@ -32,8 +39,9 @@ if TYPE_CHECKING:
     from target_nats_jetstream.message import MessageBuilder
 
 BLANK = ord(" ")
-#: What a validator raises where it follows a record no further down.
-TOO_DEEP = (ValueError, RecursionError)
+#: What a validator raises where it follows a record no further down, or does not begin to.
+UNVALIDATED = (ValueError, RecursionError)
+TOO_COSTLY = f"to validate it, its values would be looked at more than {MOST_LOOKS:,} times"
 NO_OBJECT = "it is not a JSON object"
 
 
@@ -83,7 +91,9 @@ class CompiledValidator(BaseJSONSchemaValidator):
         try:
             is_valid = self.is_valid(record)
             return None if is_valid else first_misfit(self._validator, self._names, record)
-        except TOO_DEEP:
+        except TooCostlyError:
+            return Misfit("record", TOO_COSTLY)
+        except UNVALIDATED:
             return Misfit("record", "it is nested too deeply to be validated")
 
 
@@ -154,7 +164,7 @@ class JetStreamSink(RecordSink):
     def _all_valid(self, records: Sequence[Any]) -> bool:
         try:
             return all(map(self._is_valid, records))
-        except TOO_DEEP:
+        except UNVALIDATED:
             return False
 
     def _process_one(self, text: bytes, offset: int) -> None:
