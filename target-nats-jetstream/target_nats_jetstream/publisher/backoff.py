@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+FREE_TRIES: Final = 20
+"""Tries in another way that need not wait: more than there are ways, or halves of a batch."""
 
 
 class Backoff:
@@ -29,10 +33,17 @@ class Backoff:
         self._delays = delays
         self._chance = chance
         self._since = 0.0
+        self._free = FREE_TRIES
 
     def progress(self) -> None:
         """Forget the failures."""
         self.tries = 0
+        self._free = FREE_TRIES
+
+    def is_free(self) -> bool:
+        """Whether the next try, which goes another way, need not wait; not so for ever."""
+        self._free -= 1
+        return self._free >= 0
 
     def failed(self, now: float, *, since: float | None = None) -> float | None:
         """Seconds to wait before the next try, or None when it is time to give up.

@@ -116,6 +116,18 @@ class Intake:
             self.failure = error
             self._on_change()
 
+    @property
+    def achieved(self) -> int:
+        """Grows with whatever is done, be it only that something turned out to be done already."""
+        out, looked_back = self.outstanding, self.known is not None
+        return out.floor + out.acked_through + self.counts.dead_letters + looked_back
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to be done."""
+        out = self.outstanding
+        return out.floor == out.end and not self.queue and not self.dead_letters
+
     # From the queue
 
     def take(self, limits: Limits) -> None:

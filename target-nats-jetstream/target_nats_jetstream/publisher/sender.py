@@ -122,12 +122,11 @@ class Sender:
         """
         self._task = asyncio.current_task()
         self._began = asyncio.get_running_loop().time()
-        out = self._intake.outstanding
         try:
             while not self._stopping:
-                floor = out.floor
+                before = self._intake.achieved
                 ended = await self._run_epoch()
-                await self._recover(ended, moved=out.floor > floor)
+                await self._recover(ended, moved=self._intake.achieved > before)
         except asyncio.CancelledError:
             if not self._stopping:
                 raise
@@ -141,7 +140,7 @@ class Sender:
             self._backoff.progress()
             self._batch_size = min(self._batch_size * 2, self._settings.batch_size)
         verdict = self._act_on(ended, again=again)
-        if verdict.action is not Action.RESEND and not again:
+        if verdict.action is not Action.RESEND and not again and self._backoff.is_free():
             return
         wait = self._backoff.failed(clock(), since=None if self._started else self._began)
         if wait is None:
@@ -203,13 +202,14 @@ class Sender:
         if not self._started:
             self._started = True
             self._backoff.limit = settings.max_outage
+            self._backoff.progress()
             self._on_start(info)
         return info
 
     async def _deliver(self, epoch: Epoch, info: StreamInfo) -> None:
         """Publish until the epoch is over."""
         settings, intake, out = self._settings, self._intake, self._intake.outstanding
-        if out.floor == out.end:
+        if intake.is_idle:  # to be connected is all that is wanted
             self._backoff.progress()
         dead_letters = DeadLetters(settings, epoch)
         limits = Limits(info, pipeline_line(intake.pipeline))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from target_nats_jetstream.publisher.backoff import Backoff
+from target_nats_jetstream.publisher.backoff import FREE_TRIES, Backoff
 
 
 @given(
@@ -50,3 +50,12 @@ def test_the_limit_can_count_from_before_the_first_failure() -> None:
     assert backoff.failed(9) == 1, "the last wait ends with the limit"
     assert backoff.failed(10) is None
     assert backoff.lasted(10) == 10
+
+
+def test_other_ways_are_tried_at_once_but_not_for_ever_without_progress() -> None:
+    backoff = Backoff(10, delays=(1,), chance=lambda: 1)
+    for _ in range(2):
+        assert [backoff.is_free() for _ in range(FREE_TRIES + 2)] == [True] * FREE_TRIES + [
+            False
+        ] * 2
+        backoff.progress()

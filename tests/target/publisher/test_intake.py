@@ -11,7 +11,7 @@ from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.intake import Intake
 from target_nats_jetstream.publisher.jetstream.read_back import Stored
 from target_nats_jetstream.publisher.known import Known, Past
-from target_nats_jetstream.publisher.limits import Limits
+from target_nats_jetstream.publisher.limits import Limits, Violation
 from target_nats_jetstream.publisher.outstanding import Acknowledged
 from tests.target.publisher.publishing import INFO, messages
 
@@ -149,3 +149,39 @@ def test_where_nothing_could_be_read_back_what_a_killed_run_stored_counts_once()
         intake.stored(position, known(sequence))
     assert intake.counts.known_to_server == 3
     assert acknowledged(intake).counts == {"": 1}
+
+
+def test_an_intake_is_idle_only_where_nothing_waits() -> None:
+    intake = Intake("P", allow_dead_letters=True, on_change=lambda: None)
+    idle = [intake.is_idle]
+    for violation in (None, Violation("invalid", "wrong")):
+        intake.queue.append((messages(1), violation))
+        idle.append(intake.is_idle)
+        intake.take(Limits(INFO))
+        idle.append(intake.is_idle)
+        if violation:
+            intake.dead_letter_stored(intake.dead_letters.popleft())
+        else:
+            intake.stored(0, b'{"stream":"EVENTS","seq":1}')
+        idle.append(intake.is_idle)
+    assert idle == [True, False, False, True, False, False, True]
+
+
+def test_whatever_is_done_is_an_achievement() -> None:
+    intake = Intake("P", allow_dead_letters=True, on_change=lambda: None)
+    seen = [intake.achieved]
+    intake.known = Known("P", Past(), give_up_after=0)
+    seen.append(intake.achieved)
+    for violation in (None, Violation("invalid", "wrong")):
+        intake.queue.append((messages(1), violation))
+        intake.take(Limits(INFO))
+    assert intake.achieved == seen[-1], "nothing is stored yet"
+    intake.stored(0, b'{"stream":"EVENTS","seq":1}')
+    seen.append(intake.achieved)
+    intake.dead_letter_stored(intake.dead_letters.popleft())
+    seen.append(intake.achieved)
+    intake.known.add([Stored(1, "id-0", "P", "")])
+    intake.queue.append((messages(1), None))
+    intake.take(Limits(INFO))
+    seen.append(intake.achieved)
+    assert seen == sorted(set(seen))

@@ -173,6 +173,10 @@ class Epoch:
         self._answered_at = self._clock()
         self._wake.set()
 
+    def told(self) -> None:
+        """Look at what came, which is no answer: it does not put the deadline off."""
+        self._wake.set()
+
     async def wait(self, *, unanswered: bool, seconds: float = IDLE_SECONDS) -> None:
         """Wait until there is something to do.
 

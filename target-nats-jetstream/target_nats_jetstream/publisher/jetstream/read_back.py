@@ -186,6 +186,7 @@ async def _chunks(
 ) -> AsyncGenerator[list[Stored], None]:
     """What the consumer has with sequences before ``end``, but for what is removed meanwhile."""
     arrivals = _Arrivals(epoch, consumer, end)
+    epoch.asked()  # from here on, only messages put the deadline off
     async with epoch.raw_inbox(arrivals.on_messages) as inbox:
         while arrivals.missing > 0:
             await arrivals.ask(inbox)
@@ -194,6 +195,7 @@ async def _chunks(
                 chunk, arrivals.stored = arrivals.stored, []
                 if chunk:
                     yield chunk
+                    epoch.asked()
 
 
 class _Arrivals:
@@ -230,24 +232,33 @@ class _Arrivals:
 
     async def _pull(self, inbox: str, batch: int, request: dict[str, Any]) -> None:
         self._due += batch
-        self._epoch.asked()
         await self._epoch.pull(self._consumer.path, {"batch": batch, **request}, f"{inbox}.ids")
 
     def on_messages(self, messages: list[tuple[bytes, bytes]]) -> None:
         """Take what the server sends: messages, and statuses, which nobody can reply to."""
-        for reply, headers in messages:
-            if reply:
-                self._on_message(reply, headers)
-            else:
-                self._on_status(headers)
-        self._epoch.answered()
+        position = self._position
+        try:
+            for reply, headers in messages:
+                if reply:
+                    self._on_message(reply, headers)
+                else:
+                    self._on_status(headers)
+        except (ValueError, IndexError):
+            self._epoch.end(Lost("reading the stream back ended early: not what was asked for"))
+        if self._position > position:
+            self._epoch.answered()
+        else:
+            self._epoch.told()
 
     def _on_message(self, reply: bytes, headers: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<count>.<sequence>.<count>.<time>.<pending>, and newer ones
         # have domain and account before the stream.
         tokens = reply.split(b".")
         shift = 0 if len(tokens) == 9 else 2
-        self._position = int(tokens[5 + shift])
+        position = int(tokens[5 + shift])
+        if position <= self._position:
+            raise ValueError(position)
+        self._position = position
         self._left = min(self._left - 1, int(tokens[8 + shift]))
         self._due -= 1
         if self._position <= self._last:
