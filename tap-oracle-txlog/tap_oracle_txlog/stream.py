@@ -21,7 +21,7 @@ from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.extraction import Pause
 from tap_oracle_txlog.reading_report import ReadingReport
-from tap_oracle_txlog.rules.catalog import merged
+from tap_oracle_txlog.rules.catalog import merged, way_named
 from tap_oracle_txlog.rules.parts import not_complete
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class EventStream(Stream):
         super().apply_catalog(catalog)
         self._name_columns()
         self._fit_to_table(catalog)
-        if self.replication_method != REPLICATION_INCREMENTAL:
-            reason = f"the catalog asks for {self.replication_method} replication of {self.name}"
+        if (way := self.replication_method) != REPLICATION_INCREMENTAL:
+            reason = f"the catalog asks for {way_named(way)} replication of {self.name}"
             remedy = "Choose INCREMENTAL; to read all rows again, run without a state"
             raise ConfigurationError(reason, remedy)
 

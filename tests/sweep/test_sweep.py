@@ -210,6 +210,7 @@ def _deep_catalog(levels: int) -> str:
 @example(_deep_catalog(130))
 @example(_deep_catalog(200))
 @example(_deep_catalog(400))
+@example(json.dumps({"streams": [{**CATALOG["streams"][0], "replication_method": PASSWORD}]}))
 def test_odd_catalogs(catalog: str) -> None:
     _read_table(catalog=catalog).check()
 

@@ -59,3 +59,12 @@ def _named(schema: Mapping[str, Any]) -> str:
     more = schema.get("format", schema.get("contentEncoding"))
     nullable = "" if "null" in _types(schema) else " and never null"
     return f"{kinds}{f' ({more})' if more else ''}{nullable}"
+
+
+def way_named(method: object) -> str:
+    """A way of replication for people; what Singer does not know may be anything, and is not shown.
+
+    Args:
+        method: As a catalog has it.
+    """
+    return str(method) if method in ("FULL_TABLE", "LOG_BASED") else "an unknown"
