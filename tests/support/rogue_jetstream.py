@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,12 +28,12 @@ class Sent:
 
 
 #: What is sent for one question; None: the connection is closed.
-Answer = Sequence[Sent] | None
+Answer = Iterable[Sent] | None
 SILENCE: Answer = ()
 HANGS_UP: Answer = None
 
 
-def says(**members: object) -> Answer:
+def says(**members: object) -> list[Sent]:
     """The answer of an API."""
     return [Sent(json.dumps(members, separators=(",", ":")).encode())]
 
@@ -48,18 +48,17 @@ def stored(sequence: int, left: int) -> Sent:
     return Sent(headers=NO_HEADERS, reply=f"$JS.ACK.EVENTS.c.1.{sequence}.{sequence}.1.{left}")
 
 
-#: A stream with five messages that can be read back, and takes others one by one. By what follows
-#: ``$JS.API.`` in the subject; what is empty stands for all other subjects.
-HEALTHY: dict[str, Answer] = {
-    "STREAM.INFO": says(
-        config={"name": "EVENTS", "subjects": [">"]},
-        state={
-            "messages": 5,
-            "first_seq": 1,
-            "last_seq": 5,
-            **dict.fromkeys(("first_ts", "last_ts"), "2026-01-01T00:00:00Z"),
-        },
-    ),
+def a_stream(**config: object) -> list[Sent]:
+    """What the server says of a stream with five messages."""
+    times = dict.fromkeys(("first_ts", "last_ts"), "2026-01-01T00:00:00Z")
+    state = {"messages": 5, "first_seq": 1, "last_seq": 5, **times}
+    return says(config={"name": "EVENTS", "subjects": [">"], **config}, state=state)
+
+
+#: The stream can be read back, and takes others one by one. By what follows ``$JS.API.`` in the
+#: subject; what is empty stands for all other subjects.
+HEALTHY: dict[str, list[Sent]] = {
+    "STREAM.INFO": a_stream(),
     "CONSUMER.CREATE": says(config={}, num_pending=5),
     "CONSUMER.MSG.NEXT": [stored(sequence, 5 - sequence) for sequence in range(1, 6)],
     "CONSUMER.DELETE": says(success=True),
@@ -93,13 +92,11 @@ class RogueJetStream(RogueNats):
                         return
 
     def _to(self, subject: str) -> Answer:
-        answers = {**HEALTHY, **self.answers}
+        answers: dict[str, Answer] = {**HEALTHY, **self.answers}
         call = subject.partition("$JS.API.")[2]
-        return (
-            next(answers[name] for name in answers if name and call.startswith(name))
-            if call
-            else answers[""]
-        )
+        if not call:
+            return answers[""]
+        return next(answers[name] for name in answers if name and call.startswith(name))
 
 
 class _Inbox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle
@@ -24,7 +25,7 @@ def first_line(**members: object) -> bytes:
 
 @dataclass
 class RogueNats:
-    """What it says to those who come, one after the other, and all that it got.
+    """What it says to those who come, and all that it got.
 
     Args:
         greetings: The first line for each of them, from the front again at the end.
@@ -49,11 +50,14 @@ class RogueNats:
                 thread.join()
 
     def _serve(self, server: socket.socket) -> None:
-        with suppress(OSError):
+        with suppress(OSError), ThreadPoolExecutor() as threads:
             for greeting in chain.from_iterable(cycle([self.greetings])):
                 connection, _ = server.accept()
-                with closing(connection):
-                    self._greet(connection, greeting)
+                threads.submit(self._converse, connection, greeting)
+
+    def _converse(self, connection: socket.socket, greeting: bytes) -> None:
+        with closing(connection):
+            self._greet(connection, greeting)
 
     def _greet(self, connection: socket.socket, greeting: bytes) -> None:
         connection.settimeout(SECONDS)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from target_nats_jetstream.errors import DataError, UnreachableError
+from target_nats_jetstream.publisher.failures import Lost
 from target_nats_jetstream.publisher.inspection import ask
 from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
@@ -140,7 +141,11 @@ def _from_stream(settings: NatsSettings, replay: _Replay) -> None:
 
 
 async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, StoredLetter | None]]:
-    """The next messages after sequence ``after``; none where there is no such stream."""
+    """The next messages after sequence ``after``; none where there is no such stream.
+
+    Raises:
+        EpochEnded: There is no answer, or one that comes again: that would have no end.
+    """
     letters: list[tuple[int, StoredLetter | None]] = []
     while len(letters) < CHUNK:
         wanted = {"seq": after + 1, "next_by_subj": ">"}
@@ -150,6 +155,10 @@ async def _read(epoch: Epoch, *, stream: str, after: int) -> list[tuple[int, Sto
             if ended.is_not_found:
                 break
             raise
+        if found["seq"] <= after:
+            raise EpochEnded(
+                Lost(f"it was asked for message {after + 1} of {stream} or a later one")
+            )
         after = found["seq"]
         headers = BytesHeaderParser().parsebytes(
             base64.b64decode(found.get("hdrs") or "").removeprefix(b"NATS/1.0\r\n")

@@ -253,9 +253,7 @@ class Fast:
         elif said.get("type") == "gap":
             end_epoch(Lost("a message was lost on the way"))
         elif said.get("type") == "ack":
-            batch.acked, self._flow = max(batch.acked, said["seq"]), said["msgs"]
-            self._pace.answered(batch.acked, batch.size, asyncio.get_running_loop().time())
-            self._epoch.answered()
+            self._on_progress(batch, said["seq"], said["msgs"])
         elif (said.get("stream"), said.get("batch")) == (self._info.stream, batch.id):
             if said["count"] != batch.size:
                 end_epoch(Lost("the server has closed the batch before its end"))
@@ -263,3 +261,12 @@ class Fast:
             self._epoch.answered()
         else:
             end_epoch(NoBatch(answer.data.decode()[:200]), batch.start, batch.end)
+
+    def _on_progress(self, batch: _FastBatch, acked: int, flow: int) -> None:
+        if acked > batch.acked:
+            batch.acked = acked
+            self._epoch.answered()
+        else:
+            self._epoch.told()  # the same again is no progress
+        self._flow = flow
+        self._pace.answered(batch.acked, batch.size, asyncio.get_running_loop().time())

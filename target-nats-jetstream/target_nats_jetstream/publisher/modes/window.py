@@ -83,7 +83,9 @@ class Window:
 
     async def _on_answer(self, answer: Msg) -> None:
         position = int(answer.subject[self._skip :])
-        if answer.data.startswith(self._stored):
+        if self._intake.outstanding.acked(position):
+            self._epoch.told()  # the same again is no progress
+        elif answer.data.startswith(self._stored):
             self._intake.stored(position, answer.data)
             self._epoch.answered()
         else:
