@@ -191,8 +191,9 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name when it is complete."""
     make_private_folder(path.parent)
     part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)  # what a kill has left, or a link to somewhere else
     try:
-        with open_private(part, "wb") as file:
+        with open_private(part, "xb") as file:
             yield file
         part.replace(path)
     finally:

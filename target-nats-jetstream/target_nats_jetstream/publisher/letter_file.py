@@ -111,7 +111,8 @@ def _lines_before(end: int, file: IO[bytes]) -> Iterator[bytes]:
 
 def _replace(file: Path, lines: Sequence[bytes]) -> None:
     new = file.with_name(f"{file.name}.new")
-    with open_private(new, "wb") as opened:
+    new.unlink(missing_ok=True)  # what a kill has left, or a link to somewhere else
+    with open_private(new, "xb") as opened:
         opened.writelines(line.removesuffix(b"\n") + b"\n" for line in lines)
         opened.flush()
         os.fsync(opened.fileno())

@@ -93,6 +93,16 @@ def test_a_replay_that_is_killed_leaves_the_file_as_it_was(
     assert list(tmp_path.iterdir()) == [file], "the next replay leaves nothing of the one before"
 
 
+def test_a_replay_writes_to_no_file_that_a_link_leads_to(tmp_path: Path) -> None:
+    file, other = tmp_path / "letters.jsonl", tmp_path / "other"
+    write(file, letter("kept", INVALID), letter("sent"))
+    other.write_text("is not ours")
+    file.with_name("letters.jsonl.new").symlink_to(other)
+    take_out(file, lambda found: [one.reason != INVALID for one in found if one])
+    assert (names(file), other.read_text()) == (["kept"], "is not ours")
+    assert not file.is_symlink()
+
+
 def test_a_letter_has_a_line_of_its_own_after_a_torn_one(tmp_path: Path) -> None:
     file = tmp_path / "letters.jsonl"
     file.write_text('{"id": "to')
