@@ -27,10 +27,10 @@ class Sent:
     reply: str = ""
 
 
-#: What is sent for one question; None: the connection is closed.
-Answer = Iterable[Sent] | None
+#: What is sent for one question; at None, the connection is closed.
+Answer = Iterable[Sent | None]
 SILENCE: Answer = ()
-HANGS_UP: Answer = None
+HANGS_UP: Answer = (None,)
 
 
 def says(**members: object) -> list[Sent]:
@@ -109,9 +109,11 @@ class _Inbox:
     def answer(self, subject: str, answer: Answer) -> bool:
         """Send it; returns whether the connection stays."""
         sid = next(sid for prefix, sid in self.sids.items() if subject.startswith(prefix))
-        for sent in answer or ():
+        for sent in answer:
+            if sent is None:
+                return False
             self._connection.sendall(_command(sent, subject, sid))
-        return answer is not None
+        return True
 
 
 def _command(sent: Sent, subject: str, sid: str) -> bytes:

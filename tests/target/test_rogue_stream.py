@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from tests.support.rogue_jetstream import Answer
     from tests.support.target import Message, Run, Target
 
+QUICK: dict[str, Any] = {
+    "stream": "EVENTS",
+    "create_stream": "off",
+    "ack_timeout": 0.5,
+    "max_outage": 1,
+}
 CREATE, NEXT, PUBLISH = "CONSUMER.CREATE", "CONSUMER.MSG.NEXT", ""
 
 
@@ -37,8 +43,7 @@ def run(
     target: Target, answers: Mapping[str, Answer], *messages: Message, **settings: object
 ) -> Run:
     with RogueJetStream(answers=answers).listening() as rogue:
-        quick = {"ack_timeout": 0.5, "max_outage": 1, "create_stream": "off", "stream": "EVENTS"}
-        return target.run(*messages, **{"servers": rogue.url, **quick, **settings})
+        return target.run(*messages, **{"servers": rogue.url, **QUICK, **settings})
 
 
 def test_a_server_that_answers_is_no_rogue(target: Target) -> None:
