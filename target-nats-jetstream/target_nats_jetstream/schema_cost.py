@@ -35,7 +35,7 @@ write."""
 MOST_LOOKS: Final = 10_000_000
 """How many looks beyond those a record may take: a few seconds."""
 _ROOT: Final = "http://schema.invalid/"
-_APPLIED_KEPT: Final = 1_000
+_APPLIED_KEPT, _PARTS_KEPT = 1_000, 100_000
 #: Keywords whose schemas look at the same value as the schema that they are in.
 _SAME_VALUE: Final = frozenset(
     {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"}
@@ -207,15 +207,21 @@ class Looks:
     """
 
     def __init__(self, schema: Mapping[str, Any], draft: Specification[Any]) -> None:
+        self._schema = schema
         self._draft = draft
-        self._parts: dict[object, _Part] = {}
-        root = draft.create_resource(schema)
-        registry = REGISTRY.with_resource(_ROOT, root)
+        registry = REGISTRY.with_resource(_ROOT, draft.create_resource(schema))
         with suppress(*_NOWHERE):  # `extends` of draft 3: the library takes it for a list
             registry = registry.crawl()
-        self._root = self._part(schema, registry.resolver(_ROOT))
+        self._resolver = registry.resolver(_ROOT)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the schema yet: its parts are looked for as they are needed."""
+        self._parts: dict[object, _Part] = {}
+        self._root = self._part(self._schema, self._resolver)
         # Of records that are alike, the same is asked again and again.
         self._to = lru_cache(_APPLIED_KEPT)(_Applied.to)
+        self._to_record = _Applied({self._root: 1})
 
     def _part(self, schema: Mapping[str, Any], resolver: Resolver[Any]) -> _Part:
         resolver = resolver.in_subresource(self._draft.create_resource(schema))
@@ -225,10 +231,6 @@ class Looks:
         if key not in self._parts:
             self._parts[key] = _Part(schema, resolver, self._part)
         return self._parts[key]
-
-    @cached_property
-    def _to_record(self) -> _Applied:
-        return _Applied({self._root: 1})
 
     @property
     def may_be_too_many(self) -> bool:
@@ -248,6 +250,8 @@ class Looks:
 
     def at_each_value(self, record: object) -> Iterator[int]:
         """The looks at each value that is looked at: the record, its members, theirs."""
+        if len(self._parts) > _PARTS_KEPT:  # records can make ever new ones of dynamic references
+            self._begin()
         left = [(self._to_record, record)]
         yield self._to_record.looks
         while left:

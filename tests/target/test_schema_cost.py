@@ -196,6 +196,15 @@ def test_each_value_is_looked_at_so_often(
     assert sorted(looks_of(schema).at_each_value(record)) == looks
 
 
+def test_what_is_known_of_a_schema_is_forgotten_before_it_takes_too_much_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = looks_of(TWICE["allOf"])
+    before = list(looks.at_each_value(nested(5)))
+    monkeypatch.setattr("target_nats_jetstream.schema_cost._PARTS_KEPT", 2)
+    assert list(looks.at_each_value(nested(5))) == before
+
+
 # What is reckoned, against a validator that counts
 
 REFERENCES = st.sampled_from(["#", "#/$defs/a", "#/$defs/b"]).map(
