@@ -5,13 +5,13 @@ What a part is, and what the mark tells a target, is in ``rules.parts``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from tap_oracle_txlog.rules.parts import READING, clear_marks_in, parts_of
+from tap_oracle_txlog.rules.parts import READING, clear_marks_in, parts_of, retire_slices
 from tap_oracle_txlog.rules.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.extraction import Emission
@@ -24,6 +24,7 @@ class Bookmarks:
     """Where each part of a run stands.
 
     Args:
+        state: The state of the tap.
         of_context: The bookmark of a partition in the tap's state, or of the stream for None; it
             is made where there is none.
         zone: The time zone of a replication key that has none of its own, as far as it is known
@@ -32,11 +33,13 @@ class Bookmarks:
 
     def __init__(
         self,
+        state: Mapping[str, object],
         of_context: Callable[[dict[str, Any] | None], dict[str, Any]],
         names: TableNames,
         settings: TapSettings,
         zone: ZoneInfo | None,
     ) -> None:
+        self._state = cast("dict[str, Any]", state)  # a TypedDict of the SDK, with members of ours
         self._of_context = of_context
         self._names = names
         self._settings = settings
@@ -81,6 +84,7 @@ class Bookmarks:
         """Let the mark stand where reading begins, and nowhere else; raises as ``announce``."""
         clear_marks_in(self._of_context(None))
         self._mark_next(self.parts)
+        retire_slices(self._state, self._names.stream, self.parts)
 
     def update(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
         """Set the bookmark of the first of ``parts``, and the mark if there is more to read.

@@ -75,7 +75,7 @@ class EventStream(Stream):
         self._stop = stop
         self._open_extraction = open_extraction
         self._names = names
-        self._bookmarks = Bookmarks(self.get_context_state, names, settings, zone)
+        self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
         wanted = self.config.get("batch_config")
         self._files = BatchFiles.configured(wanted, super().get_batch_config) if wanted else None
         self._settings = settings

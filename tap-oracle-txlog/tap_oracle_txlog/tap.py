@@ -17,7 +17,7 @@ from tap_oracle_txlog import commands, maps, settings
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.old_settings import inherited
 from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object, wants_metrics
-from tap_oracle_txlog.rules.parts import check_form, clear_marks
+from tap_oracle_txlog.rules.parts import check_form, clear_marks, retire_streams
 from tap_oracle_txlog.start import state_from_ledger
 from tap_oracle_txlog.stop import Stop, Stopped
 from tap_oracle_txlog.stream import EventStream
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.extraction import Pause
     from tap_oracle_txlog.table import Table
+
+logger = logging.getLogger(__name__)
 
 
 class TapOracleTxlog(ConfiguredTap):
@@ -81,6 +83,7 @@ class TapOracleTxlog(ConfiguredTap):
         """Read one table after the other; those that are followed take turns."""
         if streams:
             clear_marks(self.state)
+            self._retire()
         for stream in streams:
             stream.announce()
         if len(streams) < 2 or not self.settings.tap.poll_interval_seconds:
@@ -94,6 +97,17 @@ class TapOracleTxlog(ConfiguredTap):
                 passes.append(stream.passes())
                 stack.callback(passes[-1].close)
             _take_turns(passes)
+
+    def _retire(self) -> None:
+        """List in the state what the settings do not name any more; what only the catalog leaves
+        out is still waited for.
+        """
+        if gone := retire_streams(cast("dict[str, Any]", self.state), self.streams):
+            logger.info(
+                "the state has bookmarks of %s, which this tap is not set to read: they are kept, "
+                "and how far the pipeline is complete does not wait for them",
+                ", ".join(gone),
+            )
 
     # Hooks of the SDK
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 State = Mapping[str, object]
 
@@ -27,6 +27,8 @@ State = Mapping[str, object]
 TEST_STREAM: Final = "meltano_test_stream"
 #: Member of our tap's bookmarks while there is still something to read.
 READING: Final = "reading"
+#: Member of our tap's STATE that lists the bookmarks of what it is no longer set to read.
+RETIRED: Final = "retired"
 
 #: Far more than any tap needs, and far fewer than Python and its libraries can recurse.
 MOST_LEVELS: Final = 200
@@ -72,6 +74,12 @@ def streams(state: State) -> set[str]:
     return set(_bookmarks(state))
 
 
+def only(state: State, streams: Collection[str]) -> dict[str, object]:
+    """The STATE with the bookmarks of some streams alone."""
+    left = {stream: mark for stream, mark in _bookmarks(state).items() if stream in streams}
+    return {**state, BOOKMARKS: left}
+
+
 def merge(kept: State, state: State) -> dict[str, object]:
     """``kept`` with what ``state`` says, as Meltano merges partial states.
 
@@ -104,12 +112,69 @@ def _bookmark(kept: State, new: State) -> dict[str, object]:
     return of_stream if partitions is None else {**of_stream, PARTITIONS: partitions}
 
 
+def counting(state: State) -> dict[str, State]:
+    """The bookmarks that say up to when the pipeline is complete, by stream.
+
+    All but those that the tap has listed as retired: a bookmark of a table or a slice that nobody
+    reads any more stays where it is for ever. A table that only this run leaves out is not retired,
+    nor does a tap that is not ours retire anything: waiting claims too little, and never too much.
+    """
+    streams, parts = _retired(state)
+    return {
+        stream: _without(bookmark, parts.get(stream, ()))
+        for stream, bookmark in _bookmarks(state).items()
+        if stream not in streams
+    }
+
+
+def _retired(state: State) -> tuple[set[str], dict[str, set[bytes]]]:
+    """The streams, and of streams that are still read the contexts of partitions."""
+    streams, parts = set[str](), dict[str, set[bytes]]()
+    listed = state.get(RETIRED)
+    for one in listed if isinstance(listed, list) else ():
+        stream = _members(one).get("stream")
+        if isinstance(stream, str) and "context" in one:
+            parts.setdefault(stream, set()).add(_to_canonical(one["context"]))
+        elif isinstance(stream, str):
+            streams.add(stream)
+    return streams, parts
+
+
+def _without(bookmark: State, contexts: Collection[bytes]) -> State:
+    """The bookmark without the partitions of these contexts."""
+    if not contexts:
+        return bookmark
+    parts = _partitions(bookmark)
+    left = [part for part in parts if _to_canonical(part.get("context")) not in contexts]
+    return {**bookmark, PARTITIONS: left}
+
+
 def complete_times(state: State) -> dict[str, str | None]:
-    """Up to when each stream is complete, as its bookmark writes it; None where it does not say.
+    """Up to when each stream that counts is complete, as its bookmark writes it; None where it does
+    not say.
 
     Without a replication value of its own, a stream is as far as the slowest of its partitions.
     """
-    return {stream: _complete(bookmark) for stream, bookmark in _bookmarks(state).items()}
+    return {stream: _complete(bookmark) for stream, bookmark in counting(state).items()}
+
+
+def held_back(before: State, state: State) -> tuple[str, str] | None:
+    """The stream that all others wait for, and up to when it is complete; None where there is none.
+
+    It is the slowest one, if it has not moved while one that is further has.
+
+    Args:
+        before: What was known when the run began.
+        state: What is known now.
+    """
+    old, new = complete_times(before), complete_times(state)
+    times = {name: time for name, text in new.items() if text and (time := wall_clock(text))}
+    slowest = min(times, key=lambda name: times[name], default=None)
+    moved = {name for name in times if old.get(name) != new[name]}
+    if slowest is None or slowest in moved:
+        return None
+    waits = any(times[name] > times[slowest] for name in moved)
+    return (slowest, str(new[slowest])) if waits else None
 
 
 def _complete(bookmark: State) -> str | None:
@@ -130,13 +195,13 @@ def _text(bookmark: State) -> str | None:
 
 
 def parts(state: State) -> Iterator[tuple[str, str, State]]:
-    """Each bookmark that says up to when something is complete: its stream, its place within that,
-    and what it says.
+    """Each bookmark that counts and says up to when something is complete: its stream, its place
+    within that, and what it says.
 
     The stream's own has the place ``""``. Where it says something, its partitions are left out, as
     ``complete_times`` does.
     """
-    for stream, bookmark in _bookmarks(state).items():
+    for stream, bookmark in counting(state).items():
         if bookmark.get(COMPLETE) is not None:
             yield stream, "", bookmark
             continue

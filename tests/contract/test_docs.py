@@ -23,7 +23,9 @@ OPTIONS_OF_OTHERS = {
     "--log-config",
     "--log-format",
     "--force",
+    "--input-file",
     "--full-refresh",
+    "--select",
     "--state-id-suffix",
     "--timeout",
     "--require-hashes",  # pip

@@ -76,7 +76,8 @@ def test_a_given_state_comes_first_as_a_whole_and_as_it_was_but_for_the_mark(
     }
     run = tap.run_from(given)
     assert run.types[:2] == ["STATE", "SCHEMA"]
-    assert without_marks(run.states[0]) == given
+    retired = {"retired": [{"stream": "OTHER"}]}
+    assert without_marks(run.states[0]) == given | retired
     assert [marks(state) for state in run.states] == [[True], []]
     assert run.states[-1]["bookmarks"]["OTHER"] == given["bookmarks"]["OTHER"]
     assert run.states[-1]["currently_syncing"] == "OTHER"
@@ -102,6 +103,18 @@ def test_what_an_earlier_run_left_unread_is_marked_only_if_this_one_reads_it(
     tail = tap.run_from(killed)
     assert [marks(state) for state in tail.states] == [[True], []]
     assert tail.ids == list(range(20))
+
+
+def test_slices_that_are_cut_otherwise_are_retired_and_the_tail_retires_none(
+    tap: Tap, table: EventTable
+) -> None:
+    fill(table, 20)
+    first = tap.run(**SLICES, max_records_per_run=1).states[-1]
+    contexts = [one["context"] for one in first["bookmarks"][STREAM]["partitions"]]
+    again = tap.run_from(first, **SLICES | {"slice_interval": "3s"})
+    expected = [{"stream": STREAM, "context": one} for one in contexts]
+    assert [state["retired"] for state in again.states] == [expected] * len(again.states)
+    assert "retired" not in tap.run_from(again.states[-1]).states[-1]
 
 
 # Each STATE

@@ -145,6 +145,28 @@ def test_a_table_that_the_catalog_leaves_out_is_not_read(pair: Tap, table: Event
     assert unread(run.states[-1]) == set()
 
 
+def test_a_table_that_the_settings_name_no_more_is_retired_and_one_left_out_is_not(
+    pair: Tap, table: EventTable
+) -> None:
+    add(table, 0, 2)
+    both = pair.run().states[-1]
+    assert "retired" not in both
+    one = pair.run_from(both, tables=["TXLOG_EVENTS"])
+    assert all(state["retired"] == [{"stream": "ORDERS"}] for state in one.states)
+    assert one.states[-1]["bookmarks"]["ORDERS"] == both["bookmarks"]["ORDERS"]
+    assert "the state has bookmarks of ORDERS, which this tap is not set to read" in one.stderr
+
+    assert not any("retired" in state for state in pair.run_from(one.states[-1]).states)
+    catalog = json.loads(pair.run("--discover").stdout)
+    for stream in catalog["streams"]:
+        if stream["stream"] == "ORDERS":
+            stream["metadata"] = [{"breadcrumb": [], "metadata": {"selected": False}}]
+    files = {"--state": both, "--catalog": catalog}
+    given = [(option, pair.file(f"{option}.json", one)) for option, one in files.items()]
+    partial = pair.run(*itertools.chain(*given))
+    assert not any("retired" in state for state in partial.states)
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

@@ -162,6 +162,67 @@ class TestCompleteTimes:
         assert bookmarks.streams(state) == set()
 
 
+class TestRetired:
+    """What the tap is not set to read any more is kept, and nobody waits for it."""
+
+    @given(STATES, st.sets(NAMES))
+    def test_a_stream_that_is_retired_does_not_count_and_no_other_changes(
+        self, state: dict[str, Any], gone: set[str]
+    ) -> None:
+        retired = state | {"retired": [{"stream": name} for name in sorted(gone)]}
+        times = bookmarks.complete_times(state)
+
+        assert bookmarks.complete_times(retired) == {n: times[n] for n in times.keys() - gone}
+        assert {part[0] for part in bookmarks.parts(retired)} <= times.keys() - gone
+        assert bookmarks.streams(retired) == times.keys()
+        assert bookmarks.fingerprints(retired) == bookmarks.fingerprints(state)
+
+    @given(STATES, st.sets(NAMES))
+    def test_a_partition_that_is_retired_does_not_hold_back_its_stream(
+        self, state: dict[str, Any], gone: set[str]
+    ) -> None:
+        contexts = [{"stream": n, "context": {"start": n}} for n in sorted(gone)]
+        found = bookmarks.counting(state | {"retired": contexts})
+        for name, bookmark in state["bookmarks"].items():
+            left = [
+                one
+                for one in bookmark.get("partitions", ())
+                if name not in gone or one["context"] != {"start": name}
+            ]
+            assert found[name].get("partitions", []) == left
+
+    @pytest.mark.parametrize(
+        "listed", [None, 7, "A", {"stream": "A"}, ["A"], [{"stream": ["A"]}], [{"context": 1}]]
+    )
+    def test_a_list_of_another_form_retires_nothing(self, listed: object) -> None:
+        state = of(A=up_to("2026-01-01"))
+        assert bookmarks.complete_times(state | {"retired": listed}) == {"A": "2026-01-01"}
+
+
+class TestHeldBack:
+    def test_the_slowest_is_named_if_it_stands_still_while_a_later_one_moves(self) -> None:
+        before = of(A=up_to("2026-01-01"), B=up_to("2026-02-01"))
+        after = of(A=up_to("2026-01-01"), B=up_to("2026-02-02"))
+
+        assert bookmarks.held_back(before, after) == ("A", "2026-01-01")
+        assert bookmarks.held_back({}, after) is None
+        assert bookmarks.held_back(before, before) is None
+
+    @given(STATES, STATES)
+    def test_nobody_waits_for_a_stream_that_moves_or_is_retired(
+        self, before: dict[str, Any], state: dict[str, Any]
+    ) -> None:
+        found = bookmarks.held_back(before, state)
+        if found is None:
+            return
+        name, time = found
+        times = bookmarks.complete_times(state)
+        assert times[name] == time == bookmarks.complete_times(before)[name]
+        assert time == min(filter(None, times.values()))
+        retired = state | {"retired": [{"stream": name}]}
+        assert (bookmarks.held_back(before, retired) or (None,))[0] != name
+
+
 @pytest.mark.parametrize(
     ("bookmark", "time"),
     [

@@ -85,6 +85,16 @@ def test_a_run_that_failed_is_one_problem_however_many_streams_it_has() -> None:
     ]
 
 
+def test_a_stream_that_is_not_read_any_more_is_no_lack_of_progress() -> None:
+    gone = row("P:OLD", "SUCCESS", UPDATED_AT=at("2025-01-01"))
+    rows = [row("P", "SUCCESS", UPDATED_AT=at("2026-01-02T03:59:00")), gone]
+    assert replace(status_of(rows), max_age=timedelta(hours=1)).problems == []
+
+    rows[0] = row("P", "SUCCESS", UPDATED_AT=at("2025-01-01"))
+    (problem,) = replace(status_of(rows), max_age=timedelta(hours=1)).problems
+    assert problem.text.startswith("P has made no progress since 2025-01-01")
+
+
 def test_the_slowest_pipeline_is_the_one_that_is_complete_up_to_the_earliest_time() -> None:
     rows = [row(n, "SUCCESS", LAST_SUCCESSFUL_TIME=at(f"2026-01-0{n}")) for n in "21"]
     found = status_of(rows).sum

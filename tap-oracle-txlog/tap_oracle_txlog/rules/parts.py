@@ -4,6 +4,9 @@ A part has a bookmark of its own: the tail that of the stream, a slice of a back
 stream's partitions. The mark, ``"reading": true``, tells a target whether the run that wrote a
 STATE came to its end: a tap that was killed, or lost its database for good, leaves it in its last
 one. It says nothing about the rows, and the next run does not heed it.
+
+Bookmarks of what the tap is no longer set to read stay in the state, which lists them under
+``"retired"``: a target then knows which ones say nothing of how far the pipeline is.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from tap_oracle_txlog.errors import DataError, NotCompleteError
 from tap_oracle_txlog.rules.timestamps import parse, plus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.progress import Progress
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.rules.watermark import Watermark
 
 READING: Final = "reading"
+RETIRED: Final = "retired"
 
 
 class Part(NamedTuple):
@@ -47,6 +51,34 @@ def parts_of(start: Instant, backfill: Sequence[Slice]) -> list[Part]:
     if not backfill:
         return [Part(None, start, None)]
     return [Part({"start": begin, "end": end}, begin, end) for begin, end in backfill]
+
+
+def retire_streams(state: dict[str, Any], read: Collection[str]) -> list[str]:
+    """List the bookmarks of streams that are not read any more, which are also returned."""
+    gone = sorted(name for name in state.get("bookmarks", {}) if name not in read)
+    _list_retired(state, [{"stream": name} for name in gone])
+    return gone
+
+
+def retire_slices(state: dict[str, Any], stream: str, parts: Iterable[Part]) -> None:
+    """List those partitions of a stream, of which slices are read, that are no slice any more."""
+    slices = {tuple(part.context.items()) for part in parts if part.context is not None}
+    found = state.get("bookmarks", {}).get(stream, {}).get("partitions", ())
+    gone = [one["context"] for one in found if slices and _edges(one["context"]) not in slices]
+    others = [one for one in state.get(RETIRED, ()) if one["stream"] != stream]
+    own = [{"stream": stream, "context": context} for context in gone]
+    _list_retired(state, sorted([*others, *own], key=lambda one: str(one["stream"])))
+
+
+def _edges(context: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, str(context.get(name))) for name in ("start", "end"))
+
+
+def _list_retired(state: dict[str, Any], retired: list[dict[str, Any]]) -> None:
+    """Without any, the state is what it was without the list."""
+    state.pop(RETIRED, None)
+    if retired:
+        state[RETIRED] = retired
 
 
 def clear_marks(state: Mapping[str, Any]) -> None:

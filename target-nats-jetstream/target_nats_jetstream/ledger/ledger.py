@@ -136,6 +136,13 @@ class Ledger(LedgerView):
             with attempt, self._own_row() as connection:
                 self._end(connection, values)
         self._remember(values, dead_letters)
+        if held := self._states.held_back():
+            logger.info(
+                "LAST_SUCCESSFUL_TIME waits for stream %s, which is complete up to %s and has not "
+                "moved in this run, while others have. docs/maintenance.md says what to do if "
+                "nobody reads it any more",
+                *held,
+            )
 
     def fail(self, reason: str, dead_letters: int = 0) -> None:
         """End the run with its one-line cause; tried once, never raises.

@@ -28,6 +28,7 @@ class States:
     def begin_from(self, row: LedgerRow) -> None:
         """Take over what the row says; what this run has said already stands above it."""
         self._before = bookmarks.without_test_stream(row.state)
+        self._before.pop(bookmarks.RETIRED, None)  # that is for the tap of this run to say
         self._stood_before = row.sequences
 
     def note(self, progress: LedgerProgress) -> None:
@@ -72,6 +73,11 @@ class States:
             return None
         self._compared = True
         return (sorted(before), sorted(said)) if before and not before & said else None
+
+    def held_back(self) -> tuple[str, str] | None:
+        """The stream of this run that all its others wait for, and up to when it is complete."""
+        said = bookmarks.streams(self._said or {})
+        return bookmarks.held_back(self._before, bookmarks.only(self._merged(), said))
 
     def _merged(self) -> dict[str, object]:
         return bookmarks.merge(self._before, self._said or {})

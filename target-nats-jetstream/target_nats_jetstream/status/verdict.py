@@ -188,7 +188,8 @@ class Status:
         if row.status == "FAILED" and not is_told:
             yield _critical(f"the last run of {row.program_name} failed: {row.error_message}")
         age = self.age(row)
-        if self.max_age is not None and (age is None or age > self.max_age):
+        is_old = self.max_age is not None and (age is None or age > self.max_age)
+        if is_old and row == own:  # that of a stream which is not read any more stays as it is
             since = format_time(row.updated_at)
             yield _critical(f"{row.program_name} has made no progress since {since}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +46,47 @@ def test_a_state_that_names_one_stream_leaves_the_others_as_they_were(
     row = run(open_ledger(place), bookmarks(B="2026-01-03"))
 
     assert row.state == bookmarks(A="2026-01-01", B="2026-01-03")
+
+
+def test_a_table_that_is_not_read_any_more_is_kept_and_not_waited_for(
+    place: Place, open_ledger: OpenLedger
+) -> None:
+    both = bookmarks(A="2026-01-01", B="2026-02-01")
+    assert run(open_ledger(place), both).last_successful_time == at("2026-01-01")
+    retired = {"retired": [{"stream": "A"}]}
+    row = run(open_ledger(place), bookmarks(A="2026-01-01", B="2026-02-02") | retired)
+
+    assert row.last_successful_time == at("2026-02-02")
+    assert row.state == bookmarks(A="2026-01-01", B="2026-02-02") | retired
+    read_again = run(open_ledger(place), bookmarks(A="2026-02-02", B="2026-02-03"))
+    assert read_again.last_successful_time == at("2026-02-02")
+    assert "retired" not in read_again.state
+
+
+def test_a_stream_that_everything_waits_for_is_named_at_the_end_of_the_run(
+    place: Place, open_ledger: OpenLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    run(open_ledger(place), bookmarks(A="2026-01-01", B="2026-02-01"))
+    assert not [line for line in caplog.messages if "waits for" in line]
+    run(open_ledger(place), bookmarks(A="2026-01-01", B="2026-02-02"))
+
+    (line,) = [line for line in caplog.messages if "waits for" in line]
+    assert "stream A, which is complete up to 2026-01-01" in line
+
+
+def test_the_statements_of_the_docs_remove_a_bookmark_and_its_row(
+    place: Place, open_ledger: OpenLedger
+) -> None:
+    states = [bookmarks(ORDERS="2026-01-01", B="2026-02-01")]
+    run(open_ledger(place, program_name="M_INTIMECASEAGENT"), *states)
+    page = Path(__file__).parents[3] / "docs" / "maintenance.md"
+    (text,) = re.findall(r"```sql\n(UPDATE.*?)```", page.read_text(), re.DOTALL)
+    place.execute(*filter(str.strip, text.split(";")))
+
+    rows = open_ledger(place, program_name="M_INTIMECASEAGENT").standings()[0].rows
+    assert [row.program_name for row in rows] == ["M_INTIMECASEAGENT", "M_INTIMECASEAGENT:B"]
+    assert rows[0].state == bookmarks(B="2026-02-01")
 
 
 def test_a_backfill_leaves_state_and_time_of_the_tail_alone(

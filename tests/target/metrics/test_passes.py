@@ -119,6 +119,13 @@ def test_the_slowest_stream_or_slice_decides() -> None:
     assert so_far.passes.complete == NOON.timestamp() + 30
 
 
+def test_a_table_that_is_not_read_any_more_does_not_decide() -> None:
+    so_far = PassesSoFar()
+    both = {"A": bookmark(complete=60), "OLD": bookmark(complete=1)}
+    so_far.release({"bookmarks": both, "retired": [{"stream": "OLD"}]})
+    assert so_far.passes.complete == NOON.timestamp() + 60
+
+
 def test_what_has_not_left_is_not_complete() -> None:
     so_far = PassesSoFar()
     so_far.release({"bookmarks": {"T": bookmark(complete=1)}})
