@@ -19,34 +19,6 @@ from target_nats_jetstream.target import TargetNatsJetstream
 
 ROOT = Path(__file__).parents[1]
 
-#: The environment of the poll loop that came before (V7), so that its users keep theirs.
-V7_NAMES = {
-    "tap-oracle-txlog": {
-        "user": "ORACLE_USER",
-        "password": "ORACLE_PASSWORD",
-        "dsn": "ORACLE_DSN",
-        "max_records_per_run": "MAX_RECORDS_PER_RUN",
-        "poll_interval_seconds": "POLL_INTERVAL",
-        "mariadb_host": "MARIADB_HOST",
-        "mariadb_port": "MARIADB_PORT",
-        "mariadb_database": "MARIADB_DATABASE",
-        "mariadb_user": "MARIADB_USER",
-        "mariadb_password": "MARIADB_PASSWORD",
-        "program_name": "PROGRAM_NAME",
-        "log_level": "LOG_LEVEL",
-    },
-    "target-nats-jetstream": {
-        "mariadb_host": "MARIADB_HOST",
-        "mariadb_port": "MARIADB_PORT",
-        "mariadb_database": "MARIADB_DATABASE",
-        "mariadb_user": "MARIADB_USER",
-        "mariadb_password": "MARIADB_PASSWORD",
-        "servers": "NATS_SERVERS",
-        "program_name": "PROGRAM_NAME",
-        "batch_size": "BATCH_SIZE",
-        "log_level": "LOG_LEVEL",
-    },
-}
 #: Full pages go through files, which Meltano does not copy line by line.
 _STORAGE = {"root": ".meltano/run/batches"}
 _BATCH = {"encoding": {"format": "jsonl", "compression": "none"}, "storage": _STORAGE}
@@ -86,7 +58,7 @@ def meltano_settings(plugin: str) -> str:
         text = json.dumps(schema.get("description", "") + choices, ensure_ascii=False)
         lines.append(f"      description: {text}")
     lines.append("    config:")
-    lines += [f"      {name}: ${env}" for name, env in V7_NAMES[plugin].items()]
+    lines += [f"      {name}: ${env}" for name, env in PLUGINS[plugin].short_names.items()]
     lines += [f"      {name}: {_flow(value)}" for name, value in PROJECT[plugin].items()]
     return "\n".join(lines) + "\n"
 
@@ -119,7 +91,7 @@ def settings_table(plugin: str) -> str:
         default = schema.get("default")
         shown = "" if default is None else f"`{json.dumps(default)}`".replace('"', "")
         secret = " *(secret)*" if schema.get("secret") else ""
-        env = V7_NAMES[plugin].get(name)
+        env = PLUGINS[plugin].short_names.get(name)
         also = f" In `meltano.yml` also `{env}`." if env else ""
         text = " ".join(schema.get("description", "").split()).replace("|", "\\|")
         rows.append(f"| `{name}`{secret} | {shown} | {text}{also} |")

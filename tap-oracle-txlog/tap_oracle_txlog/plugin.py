@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from tap_oracle_txlog import commands, settings
 from tap_oracle_txlog.config import check, from_environment, unreadable
-from tap_oracle_txlog.config_check import mistakes, unknown_variables
+from tap_oracle_txlog.config_check import Names, mistakes, near_misses, unknown_variables
 from tap_oracle_txlog.errors import ConfigurationError, DataError, place_of
 from tap_oracle_txlog.old_settings import modern
 from tap_oracle_txlog.table import tables_of
@@ -36,6 +36,7 @@ class ConfiguredTap(Tap):
     """A tap of the SDK that reads and checks its settings in our own way."""
 
     name = "tap-oracle-txlog"
+    short_names = settings.SHORT
     config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
     dynamic_catalog = True  # makes --discover check the settings
 
@@ -90,9 +91,11 @@ class ConfiguredTap(Tap):
         schema = copy.deepcopy(cls.config_jsonschema)
         cls.append_builtin_config(schema)
         given = {**config, **(cls._env_var_config if parse_env else {})}
+        names = Names(cls._env_var_prefix, schema["properties"], settings.OLD, cls.short_names)
         return [
             *mistakes(given, readers(schema)),
-            *unknown_variables(os.environ, cls._env_var_prefix, schema["properties"], settings.OLD),
+            *unknown_variables(os.environ, names),
+            *near_misses(os.environ, names, given),
         ]
 
     @classmethod

@@ -7,7 +7,7 @@ Those of the connection to Oracle are in ``oracle/settings.py``, those of every 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from typing_extensions import override
 
@@ -218,6 +218,23 @@ instead of each setting of the last release.
 """
 READ = (*OURS, *OLD)
 """The settings that this package reads."""
+SHORT: Final = {
+    "user": "ORACLE_USER",
+    "password": "ORACLE_PASSWORD",
+    "dsn": "ORACLE_DSN",
+    "max_records_per_run": "MAX_RECORDS_PER_RUN",
+    "poll_interval_seconds": "POLL_INTERVAL",
+    "mariadb_host": "MARIADB_HOST",
+    "mariadb_port": "MARIADB_PORT",
+    "mariadb_database": "MARIADB_DATABASE",
+    "mariadb_user": "MARIADB_USER",
+    "mariadb_password": "MARIADB_PASSWORD",
+    "program_name": "PROGRAM_NAME",
+    "log_level": "LOG_LEVEL",
+}
+"""What settings are also called in the environment of the project's ``meltano.yml``: as in the poll
+loop that came before (V7), so that its users keep theirs.
+"""
 
 
 def _time(name: str, text: str | None, zone: ZoneInfo | None) -> Instant | None:

@@ -7,7 +7,7 @@ and all are read again until nothing is wrong. The same text stands in the other
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from target_nats_jetstream.errors import ConfigurationError
 
@@ -20,6 +20,8 @@ STAND_IN: Final = "set"
 """The value of a setting that is missing, once that has been said."""
 _OF_THE_SDK: Final = frozenset({"loglevel"})
 """What the SDK reads under the prefix of a plugin beside settings."""
+_NEAR: Final = 0.88
+"""How alike two names are that differ in one letter, or two of a long name."""
 
 
 def mistakes(config: Mapping[str, Any], readers: Iterable[Read]) -> list[ConfigurationError]:
@@ -68,28 +70,67 @@ def _first(read: Read, config: dict[str, Any]) -> ConfigurationError | None:
     return None
 
 
-def unknown_variables(
-    environment: Iterable[str], prefix: str, settings: Mapping[str, Any], old: Collection[str]
-) -> Iterator[ConfigurationError]:
+class Names(NamedTuple):
+    """What environment variables a plugin reads.
+
+    Args:
+        prefix: What those of its own begin with.
+        settings: The JSON schema of each setting.
+        old: Settings that are still read, and in no schema.
+        short: What settings are also called under Meltano.
+    """
+
+    prefix: str
+    settings: Mapping[str, Any]
+    old: Collection[str]
+    short: Mapping[str, str]
+
+
+def unknown_variables(environment: Iterable[str], names: Names) -> Iterator[ConfigurationError]:
     """Environment variables that look like settings of a plugin and are none.
 
     Args:
         environment: The names of all variables.
-        prefix: What those of the plugin begin with.
-        settings: The JSON schema of each setting.
-        old: Settings that are still read, and in no schema.
+        names: Those that the plugin reads.
     """
+    prefix, settings = names.prefix, names.settings
     # Meltano gives each member of an object a variable, and its extras two underscores.
     objects = [name for name, schema in settings.items() if "object" in _types(schema)]
     beginnings = ("_", *(f"{name}_" for name in objects))
     for variable in sorted(environment):
         name = variable.removeprefix(prefix).lower()
-        is_known = name in settings or name in old or name in _OF_THE_SDK
+        is_known = name in settings or name in names.old or name in _OF_THE_SDK
         if not variable.startswith(prefix) or is_known or name.startswith(beginnings):
             continue
         near = difflib.get_close_matches(name, settings, n=1, cutoff=0.5)
         remedy = f"Did you mean {prefix}{near[0].upper()}?" if near else "Remove it"
         yield ConfigurationError(f"unknown environment variable {variable}", remedy)
+
+
+def near_misses(
+    environment: Collection[str], names: Names, given: Mapping[str, Any]
+) -> Iterator[ConfigurationError]:
+    """Environment variables without the prefix that are nearly called as one that is read.
+
+    Others have variables of their own, such as ORACLE_HOME: so little may differ, and the setting
+    has to be one that has no value yet.
+
+    Args:
+        environment: The names of all variables.
+        names: Those that the plugin reads.
+        given: All that is set.
+    """
+    unset = [name for name in names.settings if given.get(name) in (None, "")]
+    known = {f"{names.prefix}{name.upper()}" for name in unset}
+    if "MELTANO_PROJECT_ROOT" in environment:
+        known |= {names.short[name] for name in unset if name in names.short}
+    wanted = known.difference(environment)
+    for variable in sorted(environment):
+        if variable.startswith(names.prefix) or variable in known:
+            continue
+        for near in difflib.get_close_matches(variable.upper(), wanted, n=1, cutoff=_NEAR):
+            reason = f"unknown environment variable {variable}"
+            yield ConfigurationError(reason, f"Did you mean {near}?")
 
 
 def _types(schema: Mapping[str, Any]) -> Collection[str]:

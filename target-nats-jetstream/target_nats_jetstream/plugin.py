@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
 from target_nats_jetstream.config import check, from_environment, unreadable
-from target_nats_jetstream.config_check import mistakes, unknown_variables
+from target_nats_jetstream.config_check import Names, mistakes, near_misses, unknown_variables
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.old_settings import modern
 
@@ -31,6 +31,7 @@ class ConfiguredTarget(Target):
     """A target of the SDK that reads and checks its settings in our own way."""
 
     name = "target-nats-jetstream"
+    short_names = settings.SHORT
     config_jsonschema = {"type": "object", "properties": dict(settings.OURS)}  # noqa: RUF012
     capabilities = [  # noqa: RUF012 - declared as a class variable by the SDK
         PluginCapabilities.ABOUT,
@@ -93,9 +94,11 @@ class ConfiguredTarget(Target):
         schema = copy.deepcopy(cls.config_jsonschema)
         cls.append_builtin_config(schema)
         given = {**config, **(cls._env_var_config if parse_env else {})}
+        names = Names(cls._env_var_prefix, schema["properties"], settings.OLD, cls.short_names)
         return [
             *mistakes(given, readers(schema)),
-            *unknown_variables(os.environ, cls._env_var_prefix, schema["properties"], settings.OLD),
+            *unknown_variables(os.environ, names),
+            *near_misses(os.environ, names, given),
         ]
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from target_nats_jetstream.config import Settings, old, setting
 from target_nats_jetstream.errors import ConfigurationError
@@ -197,3 +197,17 @@ instead of each setting of the last release.
 """
 READ = (*OURS, *OLD)
 """The settings that this package reads."""
+SHORT: Final = {
+    "mariadb_host": "MARIADB_HOST",
+    "mariadb_port": "MARIADB_PORT",
+    "mariadb_database": "MARIADB_DATABASE",
+    "mariadb_user": "MARIADB_USER",
+    "mariadb_password": "MARIADB_PASSWORD",
+    "servers": "NATS_SERVERS",
+    "program_name": "PROGRAM_NAME",
+    "batch_size": "BATCH_SIZE",
+    "log_level": "LOG_LEVEL",
+}
+"""What settings are also called in the environment of the project's ``meltano.yml``: as in the poll
+loop that came before (V7), so that its users keep theirs.
+"""

@@ -211,6 +211,64 @@ def test_unknown_variables_of_the_environment_are_told(
     ]
 
 
+NEAR = {
+    "tap": {"ORACLE_PASSWD": "ORACLE_PASSWORD", "ORACLE_DNS": "ORACLE_DSN"},
+    "target": {"NATS_SERVER": "NATS_SERVERS", "nats_servers": "NATS_SERVERS"},
+}
+BOTH = {"PROGRAM_NAM": "PROGRAM_NAME", "MARIADB_PASWORD": "MARIADB_PASSWORD"}
+#: What others call their own.
+OTHERS = (
+    *("ORACLE_HOME", "ORACLE_SID", "ORACLE_BASE", "ORACLE_PDB", "ORACLE_PWD", "ORACLE_HOSTNAME"),
+    *("NATS_URL", "NATS_SERVER_CONFIG", "NATS_USER", "NATS_CONTEXT", "NATS_HOST", "NATS_SERVICE"),
+    *("MARIADB_ROOT_PASSWORD", "MARIADB_VERSION", "MARIADB_HOSTNAME", "MYSQL_HOST", "DATABASE"),
+    *("PROGRAMDATA", "PROGRAMFILES", "LOGNAME", "LOG_FILE", "BATCH_MODE", "PATH", "USER", "HOME"),
+    *("TAP_ORACLE_USER", "TAP_POSTGRES_PASSWORD", "TARGET_NATS_URL", "TARGET_JSONL_STREAM"),
+    *("MELTANO_LOG_LEVEL", "SINGER_SDK_LOG_LEVEL", "RUST_LOG", "TAP_ORACLE_HOST"),
+)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_near_misses_of_the_names_of_the_project_are_told_and_variables_of_others_are_not(
+    plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"sqlalchemy_url": "sqlite:///events.db"} if plugin == "tap" else {}
+    for name in OTHERS:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", "/p")
+    assert told(plugin, given) == []
+
+    expected = NEAR[plugin] | BOTH
+    for name in (*NEAR["tap"], *NEAR["target"], *BOTH):
+        monkeypatch.setenv(name, "x")
+    assert told(plugin, given) == [
+        f"unknown environment variable {name}. Did you mean {expected[name]}?"
+        for name in sorted(expected)
+    ]
+    monkeypatch.delenv("MELTANO_PROJECT_ROOT")
+    assert told(plugin, given) == [], "without Meltano nobody reads the short names"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_near_miss_is_another_programs_where_the_setting_has_a_value(
+    plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = ORACLE if plugin == "tap" else {}
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", "/p")
+    monkeypatch.setenv("PROGRAM_NAM", "x")
+    assert told(plugin, given | {"program_name": "P"}) == []
+    monkeypatch.setenv("PROGRAM_NAME", "P")
+    assert told(plugin, given) == []
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_mistake_in_the_prefix_is_told(plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = ORACLE if plugin == "tap" else {}
+    right = f"{PREFIX[plugin]}LOG_LEVEL"
+    wrong = right.replace("ORACLE", "ORACEL").replace("TARGET", "TARGETS")
+    monkeypatch.setenv(wrong, "INFO")
+    assert told(plugin, given) == [f"unknown environment variable {wrong}. Did you mean {right}?"]
+
+
 def test_values_of_the_environment_are_checked_where_they_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from tap_oracle_txlog import batch_files
 from target_nats_jetstream import batch_root
-from tools.settings import PLUGINS, ROOT, V7_NAMES, properties, stale
+from tools.settings import PLUGINS, ROOT, properties, stale
 
 if TYPE_CHECKING:
     from typing import Any
@@ -39,8 +39,8 @@ def test_meltano_knows_every_setting_and_hides_every_secret(plugin: str) -> None
 
 def test_every_name_of_v7_is_in_env_example_and_leads_to_a_setting() -> None:
     example = (ROOT / ".env.example").read_text()
-    for plugin, names in V7_NAMES.items():
-        for setting, variable in names.items():
+    for plugin, kind in PLUGINS.items():
+        for setting, variable in kind.short_names.items():
             assert f"\n{variable}=" in example
             assert definition(plugin)["config"][setting] == f"${variable}"
 
