@@ -24,6 +24,7 @@ from tap_oracle_txlog.sqlalchemy.reflection import column, connect, reflect
 from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tap_oracle_txlog.sqlalchemy.statements import Statements
 from tap_oracle_txlog.sqlalchemy.types import json_schema
+from tap_oracle_txlog.sqlalchemy.wrong_value import refuse_unsorted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 CLUSTERED: Final = ("sqlite", "mysql", "mariadb")
 """Databases in which each index ends with the primary key."""
+TIMES: Final = 1_000
+"""So many times are looked at, at each end of the table."""
+EARLIEST: Final = "0001"
+"""The first year of a position."""
 
 
 def examine(url: str, settings: SourceSettings, how: ExtractionSettings) -> Iterator[Line]:
@@ -102,8 +107,8 @@ class _Table:
         self._key = column(self._table, settings.replication_key)
         self._id = column(self._table, settings.id_column)
         self._wanted = [column(self._table, name) for name in settings.columns or ()]
-        is_sqlite = connection.engine.dialect.name == "sqlite"
-        self._statements = Statements(self._table, self._key, self._id, by_storage=is_sqlite)
+        self._is_sqlite = connection.engine.dialect.name == "sqlite"
+        self._statements = Statements(self._table, self._key, self._id, by_storage=self._is_sqlite)
 
     def checks(
         self, source: SqlAlchemySource, how: ExtractionSettings
@@ -113,7 +118,11 @@ class _Table:
         yield "Table", "id", self._unique_id
         yield "Table", "index", self._index
         yield "Table", "NULL keys", partial(self._null_keys, source, how)
-        yield "Time", "clock", partial(self._clock, source, how)
+        form = made(self._form)
+        if self._is_sqlite:
+            yield "Time", "form", lambda: form
+        if form.status == "ok":
+            yield "Time", "clock", partial(self._clock, source, how)
 
     def _columns(self) -> Finding:
         """What is read, and what cannot be."""
@@ -173,9 +182,23 @@ class _Table:
         early = self._connection.scalar(self._statements.early_key_count(NULL_KEYS))
         return checks.null_keys(self._key.name, source.null_keys(NULL_KEYS), how, early or 0)
 
+    def _form(self) -> Finding:
+        """Whether the times sort as text, as SQLite compares them: the oldest and the newest."""
+        if self._is_sqlite:
+            for statement in (self._statements.smallest_keys, self._statements.largest_keys):
+                found = self._connection.execute(statement(TIMES)).all()
+                rows = [row for row in found if row[0] is not None and not _is_early(row[0])]
+                refuse_unsorted(self._key, self._id, *([row[n] for row in rows] for n in (0, 1)))
+        return passed(f"the oldest and the newest {TIMES:,} times sort as text")
+
     def _clock(self, source: SqlAlchemySource, how: ExtractionSettings) -> Finding:
         newest = self._connection.scalar(self._statements.newest_key())
         if newest is not None:
             newest = from_datetime(newest) if isinstance(newest, dt.datetime) else parse(newest)
         now = earliest_local(source.clock(), source.key_zone)
         return checks.clock(self._key.name, now, newest, how.skew)
+
+
+def _is_early(key: object) -> bool:
+    """Whether it is before every position: then it is counted with the NULL keys."""
+    return isinstance(key, str) and key < EARLIEST

@@ -26,14 +26,12 @@ from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
 from tap_oracle_txlog.sqlalchemy.reflection import column, connect, readable, reflect
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
-    SQLITE_FORM,
     converter,
     json_schema,
     python_type,
-    sort_as_text,
     whole,
 )
-from tap_oracle_txlog.sqlalchemy.wrong_value import wrong_value
+from tap_oracle_txlog.sqlalchemy.wrong_value import refuse_unsorted, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -175,7 +173,7 @@ class SqlAlchemySource:
             return []
         keys, ids = zip(*fetched, strict=True)
         with self._explained():
-            return Position.of_rows(self._instants(keys), whole(ids))
+            return Position.of_rows(self._instants(keys, ids), whole(ids))
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """See ``source.Source``."""
@@ -249,26 +247,26 @@ class SqlAlchemySource:
 
     def _converted(self, fetched: Sequence[sa.Row[Any]], is_cut: bool) -> Page:
         columns = list(zip(*fetched, strict=True))
-        keys, ids = self._instants(columns[self._key_place]), whole(columns[self._id_place])
+        ids = whole(columns[self._id_place])
+        keys = self._instants(columns[self._key_place], ids)
         values = [
             convert(column) for convert, column in zip(self._converters, columns, strict=True)
         ]
         return Page(Position.of_rows(keys, ids), list(map(self._row, *values)), is_cut)
 
-    def _instants(self, keys: Sequence[Any]) -> Sequence[Instant]:
+    def _instants(self, keys: Sequence[Any], ids: Sequence[Any]) -> Sequence[Instant]:
         if keys[0] is None:  # then it is a page of such rows
             return [NO_KEY] * len(keys)
         if not self._by_storage:
             return list(map(from_datetime, keys))
-        if not sort_as_text(keys):
-            raise self._does_not_sort(next(key for key in keys if not sort_as_text([key])))
+        refuse_unsorted(self._key, self._id, keys, ids)
         return [Instant(key.replace(" ", "T") + "000") for key in keys]
 
     def _refuse_numbers(self) -> None:
         """SQLite sorts numbers before all text: as times they would be behind no position."""
-        value = self._connection.execute(self._statements.smallest_key()).scalar_one()
-        if not isinstance(value, str | None):
-            raise self._does_not_sort(value)
+        for key, id_ in self._connection.execute(self._statements.smallest_keys(1)):
+            if not isinstance(key, str):
+                refuse_unsorted(self._key, self._id, [key], [id_])
 
     def _warn_of_early_keys(self) -> None:
         """Keys before year 1, and texts that sort before all times, are before the first page."""
@@ -280,11 +278,6 @@ class SqlAlchemySource:
                 " or more" if count == EARLY_KEYS_COUNTED else "",
                 self._key,
             )
-
-    def _does_not_sort(self, stored: object) -> DataError:
-        kind = "text" if isinstance(stored, str) else type(stored).__name__
-        reason = f"column {self._key} holds a value of type {kind} that does not sort as a time"
-        return DataError(reason, f"Store times as {SQLITE_FORM}")
 
 
 NO_KEY = Instant("")

@@ -96,9 +96,14 @@ class Statements:
         """How many rows are before the first position, up to ``limit``."""
         return self._count(self._key < self._key_value(BEGINNING), limit)
 
-    def smallest_key(self) -> sa.Select[Any]:
-        """The smallest replication key as it is stored."""
-        return sa.select(sa.func.min(sa.type_coerce(self._key, sa.types.NullType())))
+    def smallest_keys(self, limit: int) -> sa.Select[Any]:
+        """The smallest replication keys, with the ids of their rows."""
+        return self._select([self._key, self._id], self._key.is_not(None), limit)
+
+    def largest_keys(self, limit: int) -> sa.Select[Any]:
+        """The largest replication keys, with the ids of their rows."""
+        found = sa.select(*map(self._as_stored, (self._key, self._id)))
+        return found.order_by(self._key.desc(), self._id.desc()).limit(limit)
 
     def newest_key(self) -> sa.Select[Any]:
         """The largest replication key as it is stored."""

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from tap_oracle_txlog.errors import DataError
+from tap_oracle_txlog.sqlalchemy.types import SQLITE_FORM, sort_as_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,3 +47,33 @@ def wrong_value(
                     kind = type(error).__name__
                     return f"column {column.name} of the row with {id_.name} {row_id} ({kind})"
     return None
+
+
+def refuse_unsorted(
+    key: sa.Column[Any], id_: sa.Column[Any], keys: Sequence[object], ids: Sequence[object]
+) -> None:
+    """See whether the times of rows sort as text, as SQLite compares them.
+
+    Args:
+        key: The column of the times.
+        id_: The column whose value names a row.
+        keys: The times as they are stored.
+        ids: Those of the same rows.
+
+    Raises:
+        DataError: Names the first row whose time does not.
+    """
+    if not keys or _sort(keys):
+        return
+    place = next(place for place, stored in enumerate(keys) if not _sort([stored]))
+    kind = "text" if isinstance(keys[place], str) else type(keys[place]).__name__
+    row = f"the row with {id_.name} {ids[place]}"
+    reason = f"column {key} of {row} holds a value of type {kind} that does not sort as a time"
+    raise DataError(reason, f"Store times as {SQLITE_FORM}")
+
+
+def _sort(keys: Sequence[object]) -> bool:
+    try:
+        return sort_as_text(keys)
+    except ValueError:  # the form is right, and there is no such time
+        return False

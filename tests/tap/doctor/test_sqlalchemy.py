@@ -59,7 +59,7 @@ def only(found: Report, group: str, check: str, status: str, text: str) -> Findi
 def test_where_all_is_well_nothing_is_named(table: EventTable) -> None:
     found = report(table.url)
     assert wrong(found) == {}
-    assert len(found.lines) == 8
+    assert len(found.lines) == 9
     assert wrong(report(table.url, columns="ID,CASE_ID")) == {}
 
 
@@ -126,6 +126,26 @@ def test_rows_without_a_time_are_named(table: EventTable) -> None:
     only(report(table.url), "Table", "NULL keys", "warning", text)
     assert wrong(report(table.url, null_key="emit")) == {}
     assert report(table.url, null_key="fail").exit_code(strict=False) == 5
+
+
+@pytest.mark.parametrize(
+    "odd", ["2026-01-01T00:00:02", "2026-01-01 00:00:02", "2026-13-01 00:00:02.000000", "soon"]
+)
+@pytest.mark.parametrize("at", ["2020-01-01 00:00:00.000000", "2026-01-02 00:00:00.000000"])
+def test_a_time_that_does_not_sort_is_named_with_its_row(
+    table: EventTable, odd: str, at: str
+) -> None:
+    table.add(Event(2, at), Event(7, odd))
+    text = "EVENT_TIMESTAMP of the row with ID 7 holds a value of type text that does not sort"
+    finding = only(report(table.url), "Time", "form", "failed", text)
+    assert odd not in finding.text
+    assert "YYYY-MM-DD HH:MM:SS.ffffff" in finding.remedy
+
+
+def test_a_time_that_is_a_number_is_named_with_its_row(table: EventTable) -> None:
+    table.execute("UPDATE TXLOG_EVENTS SET EVENT_TIMESTAMP = 1767225602")
+    text = "EVENT_TIMESTAMP of the row with ID 1 holds a value of type int"
+    only(report(table.url), "Privileges", "table", "failed", text)
 
 
 def test_a_clock_in_another_zone_is_named(tmp_path: Path) -> None:
