@@ -103,7 +103,8 @@ class Reports:
                 "rows arrived below the watermark of an earlier pass, up to "
                 f"{format_duration(late.most_seconds)} late. They are missed if newer rows are "
                 "already there. Set source_timezone if the replication key is not in UTC; raise "
-                "lookback_seconds above that if rows are loaded late",
+                "lookback_seconds above that if rows are loaded late. To fetch those that were "
+                "missed, run a backfill of their time (start_date, end_date; docs/backfill.md)",
                 key="below",
             )
 

@@ -420,6 +420,7 @@ def test_a_row_below_what_was_called_complete_is_read_and_told_with_the_settings
     assert "2993.0 s late" in said
     assert "source_timezone" in said
     assert "lookback_seconds" in said
+    assert "run a backfill of their time (start_date, end_date; docs/backfill.md)" in said
 
 
 def test_a_clock_that_goes_back_is_told_once_and_no_row_is_lost_or_repeated(
