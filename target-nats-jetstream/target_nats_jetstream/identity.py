@@ -73,6 +73,13 @@ def placed_by(message_id: str) -> str | None:
     return found and found[1]
 
 
+def of_no_run(message_id: str) -> str:
+    """The id under which a message is stored that no run is going to repeat: the mark of a placed
+    one would say that its pipeline does.
+    """
+    return message_id if placed_by(message_id) is None else f"{message_id}:replayed"
+
+
 def masked(stream: str) -> str:
     """The stream as the first part of an id: without a colon, and never empty."""
     return fitting(quote(stream, safe=_SAFE) or "%")

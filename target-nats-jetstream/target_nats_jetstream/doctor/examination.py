@@ -12,9 +12,10 @@ from target_nats_jetstream.diagnosis import Line, failed
 from target_nats_jetstream.doctor import nats, stream
 from target_nats_jetstream.doctor.ask_ledger import examine_ledger
 from target_nats_jetstream.doctor.ask_nats import Visit, visit
-from target_nats_jetstream.errors import TargetError, unexpected
+from target_nats_jetstream.errors import ConfigurationError, TargetError, unexpected
 from target_nats_jetstream.identity import pipeline_text
 from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+from target_nats_jetstream.publisher.letter_file import count_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ def examine(settings: AllSettings) -> Iterator[Line]:
     except Exception as error:  # noqa: BLE001 - it must not hide the ledger
         told = unexpected(error)
         yield Line("Connection", "answers", failed(told.reason, told.remedy, type(told)))
+    yield from _letter_file(settings.nats)
     yield from examine_ledger(settings.ledger)
 
 
@@ -61,10 +63,10 @@ def _about_nats(settings: NatsSettings, sample: str, pipeline: str, found: Visit
         yield from _about_stream(settings, sample, found, info)
     if found.newest is not None:
         yield Line("Stream", "writers", nats.writers(pipeline, found.newest))
-    if settings.on_error == "dead_letter":
-        yield from _about_letters(settings, found, info)
     if found.stream:
         yield Line("Time", "clock", nats.clock(found.clock_ahead))
+    if settings.on_error == "dead_letter" and found.letters is not None:
+        yield Line("Letters", "stream", nats.letters(settings, found.letters, info))
 
 
 def _info(settings: NatsSettings, found: Visit) -> StreamInfo:
@@ -95,9 +97,16 @@ def _about_stream(
     yield Line("Stream", "mode", stream.mode(settings, info))
 
 
-def _about_letters(settings: NatsSettings, found: Visit, info: StreamInfo | None) -> Iterator[Line]:
-    if found.letters is not None:
-        yield Line("Letters", "stream", nats.letters(settings, found.letters, info))
+def _letter_file(settings: NatsSettings) -> Iterator[Line]:
+    """The file of dead letters, where one may be written or some wait in it."""
     path = Path(settings.dead_letter_file)
+    is_wanted = settings.on_error == "dead_letter"
     is_writable = os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir()
-    yield Line("Letters", "file", nats.letter_file(str(path), is_writable=is_writable))
+    try:
+        waiting = count_in(path) if path.is_file() else 0
+    except ConfigurationError as error:
+        yield Line("Letters", "file", failed(error.reason, error.remedy, type(error)))
+        return
+    if is_wanted or waiting:
+        found = nats.letter_file(str(path), waiting, is_writable=is_writable or not is_wanted)
+        yield Line("Letters", "file", found)

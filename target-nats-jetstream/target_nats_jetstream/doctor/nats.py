@@ -131,8 +131,11 @@ def letters(settings: NatsSettings, answer: Mapping[str, Any], info: StreamInfo 
     return passed(f"{stream}: {answer['state']['messages']:,} dead letters")
 
 
-def letter_file(path: str, *, is_writable: bool) -> Finding:
-    """Whether the file can be written that takes what NATS does not."""
+def letter_file(path: str, waiting: int, *, is_writable: bool) -> Finding:
+    """Whether the file can be written that takes what NATS does not, and is empty."""
+    if is_writable and waiting:
+        text = f"{waiting:,} dead letters wait in {path}"
+        return warning(text, "Remove their cause, then run --replay-dead-letters")
     if is_writable:
         return passed(f"{path} can be written")
     text = f"{path} cannot be written: a dead letter that NATS does not accept ends the run"

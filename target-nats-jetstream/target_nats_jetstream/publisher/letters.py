@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from target_nats_jetstream.identity import of_no_run
 from target_nats_jetstream.message import Message
 
 if TYPE_CHECKING:
@@ -40,6 +41,13 @@ class StoredLetter(NamedTuple):
 
     message: Message
     reason: str
+
+    @property
+    def replayed(self) -> Message:
+        """The message as it is published again: by nobody's run, so that none looks for it among
+        what its tap repeats.
+        """
+        return msgspec.structs.replace(self.message, id=of_no_run(self.message.id))
 
 
 def from_headers(headers: Mapping[str, str], payload: bytes) -> StoredLetter | None:

@@ -89,19 +89,22 @@ class _Replay:
 
     def take(self, letters: Sequence[StoredLetter | None]) -> list[bool]:
         """Publish those that can be published; returns for each whether it is in the stream now."""
-        fit = [letter.message for letter in letters if letter is not None and self._fits(letter)]
-        stored = {id(message) for message in self._publish(fit)}
-        self.replayed.foreign += letters.count(None)
+        messages = [self._fitting(letter) for letter in letters]
+        stored = {id(message) for message in self._publish(list(filter(None, messages)))}
         self.replayed.published += len(stored)
-        return [letter is not None and id(letter.message) in stored for letter in letters]
+        return [message is not None and id(message) in stored for message in messages]
 
-    def _fits(self, letter: StoredLetter) -> bool:
-        if letter.reason == INVALID:
+    def _fitting(self, letter: StoredLetter | None) -> Message | None:
+        """What can be published of it, as far as that is known before it is tried."""
+        if letter is None:
+            self.replayed.foreign += 1
+        elif letter.reason == INVALID:
             self.replayed.invalid += 1
-            return False
-        if violation := self._limits.violation(letter.message):
+        elif violation := self._limits.violation(letter.replayed):
             self._tell(letter.message, violation.detail)
-        return violation is None
+        else:
+            return letter.replayed
+        return None
 
     def _publish(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Those that are in the stream now: if one ends the publisher, the others come by

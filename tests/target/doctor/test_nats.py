@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -391,6 +391,17 @@ def test_a_file_of_dead_letters_that_cannot_be_written_is_named(
 ) -> None:
     config = {**stream_for(shared_nats, name), **LETTERS, "dead_letter_file": "none/letters"}
     only(report(**config), "Letters", "file", "failed", "none/letters cannot be written")
+
+
+@pytest.mark.parametrize("config", [LETTERS, {}], ids=["dead_letter", "fail"])
+def test_dead_letters_that_wait_in_the_file_are_named(
+    shared_nats: NatsServer, name: str, config: dict[str, object]
+) -> None:
+    Path("letters.jsonl").write_text("{}\n{}\n")
+    config = {**stream_for(shared_nats, name), **config, "dead_letter_file": "letters.jsonl"}
+    text = "2 dead letters wait in letters.jsonl"
+    finding = only(report(**config), "Letters", "file", "warning", text)
+    assert "--replay-dead-letters" in finding.remedy
 
 
 # Servers of other versions, and several of them

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import ConfigurationError, DataError, UnreachableError
+from target_nats_jetstream.identity import new_places, placed_by
 from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.letters import HEADERS as HEADERS_HEADER
 from target_nats_jetstream.publisher.letters import REASON, from_headers, from_line
@@ -213,6 +214,21 @@ def test_letters_come_again_when_the_cause_is_fixed(
         assert stored[message.id].headers["Color"] == (message.headers or {})["Color"]
     assert server.messages(f"{STREAM}_DLQ") == 0
     assert replay_dead_letters(settings) == Replayed()
+
+
+def test_a_letter_of_a_placed_message_comes_back_as_nobodys(
+    nats_server: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "letters.jsonl"
+    message_id = f"S:{'c' * 22}:{next(new_places('P'))}"
+    settings = settings_for(nats_server, dead_letter_file=str(file))
+    for _ in range(2):
+        file.write_text(json.dumps(letter(message_id)) + "\n")
+        assert replay_dead_letters(settings) == Replayed(published=1)
+    (stored,) = nats_server.read_stream(STREAM)
+    assert stored.id == f"{message_id}:replayed"
+    assert placed_by(str(stored.id)) is None
+    assert "Singer-Pipeline" not in stored.headers
 
 
 def letter(message_id: str, subject: str = SUBJECT, **more: object) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.identity import new_places, place_of
 from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.jetstream.read_back import Stored
-from target_nats_jetstream.publisher.known import Found, Known, Past
+from target_nats_jetstream.publisher.known import Found, Known, Open, Past
+from target_nats_jetstream.publisher.letters import StoredLetter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,17 @@ def test_placed_records_are_known_for_as_long_as_they_agree(
     found = recognised(past, placed(now))
     assert [one is not None for one in found] == [n < agreed for n in range(len(now))]
     assert [one.sequence for one in found if one] == list(range(1, agreed + 1))
+
+
+@given(ROWS, ROWS)
+def test_a_dead_letter_that_was_published_again_is_not_expected_of_the_tap(
+    before: list[str], letters: list[str]
+) -> None:
+    replayed = [StoredLetter(one, "too_large").replayed for one in placed(letters)]
+    first = len(replayed) + 1
+    past = known(*stored(replayed, pipeline=""), *stored(placed(before), first))
+    assert all(recognised(past, placed(before)))
+    assert past.open == Open()
 
 
 @given(ROWS)
