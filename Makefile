@@ -23,7 +23,7 @@ doctor: setup
 	$(DOCTOR) target-nats-jetstream --doctor $(ARGS) && exit $$tap
 
 ## test: run all tests against real servers
-test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
+test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-docs/ready
 	@$(BIN)/python -m tests.run $(ARGS)
 
 ## test-repeat: run the tests N times next to two busy loops, and list those that failed

@@ -1,9 +1,9 @@
 """``make test``: sees to it that the real servers are there, then runs pytest.
 
-A current nats-server comes with the development environment. MariaDB is a package of the system:
-where it is missing and can be installed, it is. Debian's nats-server, an old one, and its promtool
-are unpacked into folders of their own and never installed. What cannot be had is named, and left
-out.
+A current nats-server comes with the development environment. MariaDB and Chromium are packages of
+the system: where they are missing and can be installed, they are. Debian's nats-server, an old one,
+and its promtool are unpacked into folders of their own and never installed. What cannot be had is
+named, and left out.
 """
 
 from __future__ import annotations
@@ -14,10 +14,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
-NEEDED = ("mariadbd", "mariadb-install-db")
+#: Packages, and the programs that the tests need of them.
+INSTALLED = {
+    ("mariadb-server",): ("mariadbd", "mariadb-install-db"),
+    ("chromium", "fonts-dejavu-core"): ("chromium",),
+}
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 #: nats-server 2.9.10 in Debian 12; ``test_old_servers`` uses it.
 DEBIAN_NATS = ROOT / ".venv-nats-debian/usr/sbin/nats-server"
@@ -26,15 +33,15 @@ DEBIAN_PROMTOOL = ROOT / ".venv-prometheus-debian/usr/bin/promtool"
 UNPACKED = {"nats-server": DEBIAN_NATS, "prometheus": DEBIAN_PROMTOOL}
 
 
-def has_mariadb() -> bool:
-    return all(shutil.which(name, path=PLACES) for name in NEEDED)
+def has(programs: Iterable[str]) -> bool:
+    return all(shutil.which(name, path=PLACES) for name in programs)
 
 
-def install_mariadb() -> None:
-    """Install the server package without letting it start a service of its own."""
-    print("installing mariadb-server (apt)", flush=True)
+def install(packages: Iterable[str]) -> None:
+    """Install packages without letting them start a service of their own."""
+    print(f"installing {', '.join(packages)} (apt)", flush=True)
     if apt("update", "-qq"):
-        apt("install", "-y", "-qq", "--no-install-recommends", "mariadb-server")
+        apt("install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
 def unpack(name: str, binary: Path) -> None:
@@ -65,10 +72,12 @@ def missing() -> list[str]:
     """What is not there after all, and what that leaves out."""
     lines = []
     has_apt = bool(shutil.which("apt-get"))
-    if not has_mariadb() and has_apt and os.geteuid() == 0:
-        install_mariadb()
-    if not has_mariadb():
-        lines.append("mariadbd is missing: apt-get install mariadb-server, or brew install mariadb")
+    for packages, programs in INSTALLED.items():
+        if not has(programs) and has_apt and os.geteuid() == 0:
+            install(packages)
+        if not has(programs):
+            what = ", ".join(programs)
+            lines.append(f"{what} is missing: on Debian, apt-get install {' '.join(packages)}")
     for name, binary in UNPACKED.items():
         if not binary.exists() and has_apt:
             unpack(name, binary)
