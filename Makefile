@@ -7,8 +7,8 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
-	bench bench-against bench-components bench-distance bench-empty bench-follow bench-latency \
-	bench-publisher bench-read-back bench-stages
+	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
+	bench-latency bench-metrics bench-publisher bench-read-back bench-stages
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -85,9 +85,17 @@ bench-latency: .venv/ready $(if $(SAVE),.venv-bench/ready)
 bench-follow: .venv/ready
 	@$(BIN)/python -m bench.follow
 
+## bench-doctor: measure how long the doctors take where all is well
+bench-doctor: .venv/ready
+	@$(BIN)/python -m bench.doctor
+
 ## bench-empty: measure what a run costs that finds nothing new
 bench-empty: setup
 	@$(BIN)/python -m bench.empty
+
+## bench-metrics: measure what metrics_file costs the target at full speed
+bench-metrics: .venv/ready
+	@$(BIN)/python -m bench.metrics
 
 ## bench-stages: measure what each stage costs per row, by itself
 bench-stages: .venv/ready
