@@ -1,9 +1,9 @@
 """``make test``: sees to it that the real servers are there, then runs pytest.
 
-A current nats-server comes with the development environment. MariaDB and Chromium are packages of
-the system: where they are missing and can be installed, they are. Debian's nats-server, an old one,
-and its promtool are unpacked into folders of their own and never installed. What cannot be had is
-named, and left out.
+A current nats-server comes with the development environment. MariaDB is a package of the system:
+where it is missing and can be installed, it is. Debian's nats-server, an old one, and its promtool
+are unpacked into folders of their own and never installed. What cannot be had is named, and left
+out. Nobody gets a browser installed: where there is none, the site of the docs is not looked at.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 #: Packages, and the programs that the tests need of them.
-INSTALLED = {
-    ("mariadb-server",): ("mariadbd", "mariadb-install-db"),
-    ("chromium", "fonts-dejavu-core"): ("chromium",),
-}
+INSTALLED = {"mariadb-server": ("mariadbd", "mariadb-install-db")}
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 #: nats-server 2.9.10 in Debian 12; ``test_old_servers`` uses it.
 DEBIAN_NATS = ROOT / ".venv-nats-debian/usr/sbin/nats-server"
@@ -37,11 +34,11 @@ def has(programs: Iterable[str]) -> bool:
     return all(shutil.which(name, path=PLACES) for name in programs)
 
 
-def install(packages: Iterable[str]) -> None:
-    """Install packages without letting them start a service of their own."""
-    print(f"installing {', '.join(packages)} (apt)", flush=True)
+def install(package: str) -> None:
+    """Install a package without letting it start a service of its own."""
+    print(f"installing {package} (apt)", flush=True)
     if apt("update", "-qq"):
-        apt("install", "-y", "-qq", "--no-install-recommends", *packages)
+        apt("install", "-y", "-qq", "--no-install-recommends", package)
 
 
 def unpack(name: str, binary: Path) -> None:
@@ -72,12 +69,11 @@ def missing() -> list[str]:
     """What is not there after all, and what that leaves out."""
     lines = []
     has_apt = bool(shutil.which("apt-get"))
-    for packages, programs in INSTALLED.items():
+    for package, programs in INSTALLED.items():
         if not has(programs) and has_apt and os.geteuid() == 0:
-            install(packages)
+            install(package)
         if not has(programs):
-            what = ", ".join(programs)
-            lines.append(f"{what} is missing: on Debian, apt-get install {' '.join(packages)}")
+            lines.append(f"{package} is missing: on Debian, apt-get install {package}")
     for name, binary in UNPACKED.items():
         if not binary.exists() and has_apt:
             unpack(name, binary)

@@ -56,12 +56,10 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def needed() -> None:
-    """What a machine may not have."""
-    missing = ["`make .venv-docs/ready`"] if not MKDOCS.exists() else []
-    missing += ["Debian's chromium"] if CHROMIUM is None else []
-    if missing:
-        assert not os.environ.get("CI"), f"missing: {', '.join(missing)}"
-        pytest.skip(f"missing: {', '.join(missing)}")
+    """What a machine may not have; ``make test`` installs no browser."""
+    if CHROMIUM is None:
+        pytest.skip("needs Debian's chromium")
+    assert MKDOCS.exists(), "make .venv-docs/ready"
 
 
 def test_every_page_can_be_read_in_a_browser_and_every_link_leads_somewhere(
