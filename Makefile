@@ -7,7 +7,7 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
-	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
+	lint-deploy bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-stages
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
@@ -36,10 +36,10 @@ test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 fuzz: .venv/ready
 	@FUZZ=20 $(BIN)/python -m pytest -q -n auto tests/sweep
 
-## check: check format, lint, types, meltano.yml against Meltano's own schema, and the links of all pages
+## check: check format, lint, types, meltano.yml against Meltano's own schema, deploy/, and the links of all pages
 check:
-	@$(MAKE) --no-print-directory --jobs=3 .venv/ready .venv-meltano/ready .venv-docs/ready
-	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory --jobs=4 .venv/ready .venv-meltano/ready .venv-docs/ready .venv-lint/ready
+	@$(MAKE) --no-print-directory docs lint-deploy
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/mypy
@@ -48,6 +48,12 @@ check:
 ## docs: build the site of README and docs/ into site/; a broken link or anchor is an error
 docs: .venv-docs/ready
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+## lint-deploy: check the Dockerfile and the scripts in deploy/
+LINT := .venv-lint/bin
+lint-deploy: .venv-lint/ready
+	@$(LINT)/hadolint deploy/docker/Dockerfile
+	@$(LINT)/shellcheck deploy/pair/install
 
 format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)
@@ -151,6 +157,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-lint/ready: tools/lint.lock
+	@echo "setting up .venv-lint"
+	@$(PYTHON) -m venv --clear .venv-lint
+	@.venv-lint/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-docs/ready: requirements-docs.lock
 	@echo "setting up .venv-docs"
 	@$(PYTHON) -m venv --clear .venv-docs
@@ -180,8 +192,11 @@ lock: .venv/ready
 	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
 	@$(UV_LOCK) tools/audit.in -o tools/audit.lock
+	@$(UV_LOCK) tools/lint.in -o tools/lint.lock
+	@$(UV_LOCK) --constraint requirements.lock */pyproject.toml --extra otel -o deploy/pair/plugins.lock
+	@$(UV_LOCK) --constraint requirements.lock deploy/pair/build.in -o deploy/pair/build.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-docs .venv-nats-2.11 \
-		.venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-docs .venv-lint \
+		.venv-nats-2.11 .venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,9 +19,12 @@ LOCKS = (
     "requirements-meltano.lock",
     "requirements-docs.lock",
     "bench/requirements.lock",
+    "deploy/pair/build.lock",
+    "deploy/pair/plugins.lock",
     "tests/e2e/target-jsonl.lock",
     "tests/target/nats-2.11.lock",
     "tools/audit.lock",
+    "tools/lint.lock",
 )
 PIP_AUDIT = ROOT / ".venv-audit/bin/pip-audit"
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
