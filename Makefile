@@ -49,11 +49,14 @@ check:
 docs: .venv-docs/ready
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
-## lint-deploy: check the Dockerfile and the scripts in deploy/
+## lint-deploy: check the Dockerfile, the manifests, the workflows and the scripts in deploy/
 LINT := .venv-lint/bin
 lint-deploy: .venv-lint/ready
 	@$(LINT)/hadolint deploy/docker/Dockerfile
 	@$(LINT)/shellcheck deploy/pair/install
+	@$(LINT)/check-jsonschema --builtin-schema vendor.github-workflows deploy/ci/github.yml
+	@$(LINT)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci deploy/ci/gitlab.yml
+	@$(LINT)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*/*.yaml))
 
 format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.events import add_events, create_table, rows_in_order
-from tests.deploy.container import USER, Container, Stage, context, needs_root, stages
+from tests.deploy.container import USER, Container, stages
 from tests.run import ROOT
 from tools.servers.ports import free_port
 from tools.servers.waiting import wait_until
@@ -25,40 +24,12 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from tests.deploy.container import Running
+    from tests.deploy.container import Running, Stage
     from tools.servers.nats import NatsServer
 
 pytestmark = pytest.mark.timeout(1800)
 STREAM = "TXLOG_STREAM"
 STAGES = stages()
-
-
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """/opt of the image, made once for all processes of the tests."""
-    needs_root()
-    home = tmp_path_factory.getbasetemp()
-    home = (home.parent if "PYTEST_XDIST_WORKER" in os.environ else home) / "image"
-    home.mkdir(exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "done").exists():
-            build(home)
-            (home / "done").touch()
-    return home
-
-
-def build(home: Path) -> None:
-    """Run the lines of both images, but for Meltano's own: its environment is there already."""
-    for name in ("src", "txlog", "project"):
-        (home / name).mkdir()
-    context(home / "src")
-    folders = {name: home / name for name in ("src", "txlog", "project")}
-    container = Container(folders, writable=("txlog", "project", "tmp"))
-    runs = [run for run in STAGES["build-meltano"].runs if "/opt/meltano" not in run]
-    assert len(runs) == 2
-    for run in runs:
-        container.build(run, home / "log")
 
 
 class Machine:
