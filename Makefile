@@ -7,8 +7,8 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
-	lint-deploy bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
-	bench-latency bench-metrics bench-publisher bench-read-back bench-stages
+	lint-deploy test-dagster bench bench-against bench-components bench-distance bench-doctor bench-empty \
+	bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -31,6 +31,10 @@ test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-docs/ready
 N ?= 10
 test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
+
+## test-dagster: run the job for Dagster by Dagster, which takes 156 MB; make test leaves it out
+test-dagster: setup .venv-dagster/ready
+	@$(BIN)/python -m pytest -q tests/deploy/test_dagster.py $(ARGS)
 
 ## fuzz: throw ten thousand odd inputs at both plugins; a few minutes
 fuzz: .venv/ready
@@ -166,6 +170,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-lint/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-dagster/ready: deploy/orchestrators/dagster.lock
+	@echo "setting up .venv-dagster"
+	@$(PYTHON) -m venv --clear .venv-dagster
+	@.venv-dagster/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-docs/ready: requirements-docs.lock
 	@echo "setting up .venv-docs"
 	@$(PYTHON) -m venv --clear .venv-docs
@@ -198,8 +208,9 @@ lock: .venv/ready
 	@$(UV_LOCK) tools/lint.in -o tools/lint.lock
 	@$(UV_LOCK) --constraint requirements.lock */pyproject.toml --extra otel -o deploy/pair/plugins.lock
 	@$(UV_LOCK) --constraint requirements.lock deploy/pair/build.in -o deploy/pair/build.lock
+	@$(UV_LOCK) deploy/orchestrators/dagster.in -o deploy/orchestrators/dagster.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-docs .venv-lint \
-		.venv-nats-2.11 .venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs \
+		.venv-lint .venv-nats-2.11 .venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

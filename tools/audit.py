@@ -19,6 +19,7 @@ LOCKS = (
     "requirements-meltano.lock",
     "requirements-docs.lock",
     "bench/requirements.lock",
+    "deploy/orchestrators/dagster.lock",
     "deploy/pair/build.lock",
     "deploy/pair/plugins.lock",
     "tests/e2e/target-jsonl.lock",

@@ -31,6 +31,9 @@ OPTIONS_OF_OTHERS = {
     "--require-hashes",  # pip
     "--rows",  # tools.oracle_stand_in
     "--dupe-window",  # nats
+    *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
+    *("--namespace", "--kustomize", "--from-file"),  # kubectl
+    "--now",  # systemctl
 }
 WORDS_OF_OTHERS = {
     *("allow_atomic", "allow_batched", "duplicate_window", "max_age", "max_bytes", "max_msgs"),
