@@ -7,8 +7,8 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
-	lint-deploy test-dagster bench bench-against bench-components bench-distance bench-doctor bench-empty \
-	bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages
+	lint-deploy test-dagster test-image bench bench-against bench-components bench-distance bench-doctor \
+	bench-empty bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -35,6 +35,11 @@ test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
 ## test-dagster: run the job for Dagster by Dagster, which takes 156 MB; make test leaves it out
 test-dagster: setup .venv-dagster/ready
 	@$(BIN)/python -m pytest -q tests/deploy/test_dagster.py $(ARGS)
+
+## test-image: build both images on a base made of Debian's packages, and run them; make test leaves it out
+##   needs root, buildah and mmdebstrap
+test-image: setup
+	@BUILD_IMAGES=1 $(BIN)/python -m pytest -q tests/deploy/test_built_image.py $(ARGS)
 
 ## fuzz: throw ten thousand odd inputs at both plugins; a few minutes
 fuzz: .venv/ready
