@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +19,7 @@ import yaml
 from tests.deploy.container import USER, Container, stages
 from tests.deploy.environments import DEPLOY, OVERLAYS, container, job, of_pod, pod, workload
 from tests.run import ROOT
+from tests.support.pair import BIN
 from tests.target.publisher.credentials import user_nkey
 from tools.oracle_stand_in.events import numbered
 from tools.servers.ports import free_port
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(1800)
 STREAM = "TXLOG_STREAM"
 NEEDS_SOMEBODY = [2, 3, 5]
+PAGE = (ROOT / "docs/deploy.md").read_text()
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -100,53 +105,97 @@ def test_the_metrics_can_be_read_and_all_else_is_closed() -> None:
     )
 
 
+def test_an_index_of_the_job_is_a_slice_of_the_mounted_plan() -> None:
+    (place,) = (m["mountPath"] for m in container("slices")["volumeMounts"] if m["name"] == "plan")
+    command = ["txlog-slice", f"{place}/plan.json", "$(JOB_COMPLETION_INDEX)"]
+    assert container("slices")["command"] == command
+    assert job("slices")["completionMode"] == "Indexed"
+    assert job("slices")["podReplacementPolicy"] == "Failed"  # never two at one slice
+    (volume,) = (each for each in pod("slices")["volumes"] if each["name"] == "plan")
+    assert f"create configmap {volume['configMap']['name']} --from-file=plan.json" in PAGE
+
+
 # The pods, with real servers
 
 
+@dataclass
+class Cluster:
+    """Starts pods; only names and addresses of servers are those of the test."""
+
+    home: Path
+    image: Path
+    oracle: StandIn
+    mariadb: MariaDbDatabase
+    nats: NatsServer
+    seed: str
+    plan: Path = field(init=False)
+    health_port: int = field(default_factory=free_port)
+    containers: list[Container] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.nats.add_stream(STREAM, ["txlog.>"])
+        secrets = {
+            "oracle-password": self.oracle.password,
+            "mariadb-password": self.mariadb.password,
+            "nats.creds": self.seed,
+        }
+        mounted(self.home / "secrets", secrets)
+        self.plan = self.home / "plan"
+        self.plan.mkdir()
+
+    def start(self, overlay: str, **env: str) -> Running:
+        """Start the pod of an overlay, with ``env`` from the one who makes pods."""
+        folders = {"txlog": self.image / "txlog", "secrets": self.home / "secrets"}
+        self.containers.append(Container({**folders, "plan": self.plan}))
+        stage = stages()["pair"]
+        command = container(overlay).get("command", stage.entrypoint)
+        words = [
+            _place(re.sub(r"\$\((\w+)\)", lambda name: env[name[1]], word)) for word in command
+        ]
+        given = stage.env | self.settings(overlay) | env
+        log = self.home / f"log{len(self.containers)}"
+        return self.containers[-1].start(words, given, log)
+
+    def settings(self, overlay: str) -> dict[str, str]:
+        env = {name: _place(text) for name, text in of_pod(overlay).items()} | {
+            "TAP_ORACLE_TXLOG_DSN": self.oracle.dsn,
+            "TAP_ORACLE_TXLOG_USER": self.oracle.user,
+            "TARGET_NATS_JETSTREAM_SERVERS": self.nats.url,
+            "TARGET_NATS_JETSTREAM_LEDGER_CREATE_TABLE": "true",
+        }
+        for prefix in ("TAP_ORACLE_TXLOG", "TARGET_NATS_JETSTREAM"):
+            for name in ("host", "port", "database", "user"):
+                value = self.mariadb.settings[f"mariadb_{name}"]
+                env[f"{prefix}_MARIADB_{name.upper()}"] = str(value)
+        if "TARGET_NATS_JETSTREAM_HEALTH_PORT" in env:
+            env["TARGET_NATS_JETSTREAM_HEALTH_PORT"] = str(self.health_port)
+        return env
+
+    def close(self) -> None:
+        for each in self.containers:
+            each.close()
+
+
+def _place(text: str) -> str:
+    """Where something is mounted here: a container of the tests has all of it below /opt."""
+    return text.replace("/run/secrets/txlog", "/opt/secrets").replace("/etc/txlog", "/opt/plan")
+
+
 @pytest.fixture
-def start(
+def cluster(
     tmp_path: Path,
     image: Path,
     oracle: StandIn,
     mariadb: MariaDbDatabase,
     make_nats: Callable[..., NatsServer],
-) -> Iterator[Callable[[str], tuple[Running, NatsServer, dict[str, str]]]]:
-    """Starts the pod of an overlay; only names and addresses of servers are those of the test."""
-    containers: list[Container] = []
-
-    def start(overlay: str) -> tuple[Running, NatsServer, dict[str, str]]:
-        key = user_nkey()
-        allowed = f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}"
-        server = make_nats(config=allowed, connect={"nkeys_seed_str": key.seed})
-        server.add_stream(STREAM, ["txlog.>"])
-        secrets = {
-            "oracle-password": oracle.password,
-            "mariadb-password": mariadb.password,
-            "nats.creds": key.seed,
-        }
-        folder = mounted(tmp_path / "secrets", secrets)
-        env = of_pod(overlay) | {
-            "TAP_ORACLE_TXLOG_DSN": oracle.dsn,
-            "TAP_ORACLE_TXLOG_USER": oracle.user,
-            "TARGET_NATS_JETSTREAM_SERVERS": server.url,
-            "TARGET_NATS_JETSTREAM_LEDGER_CREATE_TABLE": "true",
-        }
-        for prefix in ("TAP_ORACLE_TXLOG", "TARGET_NATS_JETSTREAM"):
-            for name in ("host", "port", "database", "user"):
-                env[f"{prefix}_MARIADB_{name.upper()}"] = str(mariadb.settings[f"mariadb_{name}"])
-        if "TARGET_NATS_JETSTREAM_HEALTH_PORT" in env:
-            env["TARGET_NATS_JETSTREAM_HEALTH_PORT"] = str(free_port())
-        env = {
-            name: text.replace("/run/secrets/txlog", "/opt/secrets") for name, text in env.items()
-        }
-        containers.append(Container({"txlog": image / "txlog", "secrets": folder}))
-        stage = stages()["pair"]
-        command = container(overlay).get("command", stage.entrypoint)
-        return containers[-1].start(command, stage.env | env, tmp_path / "log"), server, env
-
-    yield start
-    for each in containers:
-        each.close()
+) -> Iterator[Cluster]:
+    key = user_nkey()
+    allowed = f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}"
+    server = make_nats(config=allowed, connect={"nkeys_seed_str": key.seed})
+    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(20, numbered)
+    one = Cluster(tmp_path, image, oracle, mariadb, server, key.seed)
+    yield one
+    one.close()
 
 
 def mounted(folder: Path, secrets: dict[str, str]) -> Path:
@@ -160,31 +209,37 @@ def mounted(folder: Path, secrets: dict[str, str]) -> Path:
     return folder
 
 
-def test_the_pod_of_the_cron_job_runs(
-    start: Callable[[str], tuple[Running, NatsServer, dict[str, str]]],
-    oracle: StandIn,
-    mariadb: MariaDbDatabase,
-) -> None:
-    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(20, numbered)
-    running, server, _ = start("cron")
+def test_the_pod_of_the_cron_job_runs(cluster: Cluster) -> None:
+    running = cluster.start("cron")
     assert running.end() == 0, running.log
-    assert server.messages(STREAM) == 20
-    assert mariadb.execute("SELECT STATUS FROM ETL_PRMREC WHERE PROGRAM_NAME NOT LIKE '%:%'") == [
-        ("SUCCESS",)
-    ]
+    assert cluster.nats.messages(STREAM) == 20
+    query = "SELECT STATUS FROM ETL_PRMREC WHERE PROGRAM_NAME NOT LIKE '%:%'"
+    assert cluster.mariadb.execute(query) == [("SUCCESS",)]
 
 
 def test_the_pod_of_the_deployment_answers_its_probes_until_it_is_asked_to_end(
-    start: Callable[[str], tuple[Running, NatsServer, dict[str, str]]], oracle: StandIn
+    cluster: Cluster,
 ) -> None:
-    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(20, numbered)
-    running, server, env = start("follow")
+    running = cluster.start("follow")
     running.until_logged("health: http://")
-    wait_until(lambda: server.messages(STREAM) == 20, what="20 messages")
+    wait_until(lambda: cluster.nats.messages(STREAM) == 20, what="20 messages")
     for name in ("livenessProbe", "readinessProbe"):
         path = container("follow")[name]["httpGet"]["path"]
-        port = env["TARGET_NATS_JETSTREAM_HEALTH_PORT"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        url = f"http://127.0.0.1:{cluster.health_port}{path}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
             assert answer.status == 200
     running.signal(signal.SIGTERM)
     assert running.end() == 128 + signal.SIGTERM, running.log
+
+
+def test_the_pods_of_the_job_move_all_slices_of_a_plan(cluster: Cluster) -> None:
+    if not (cluster.image / "txlog/bin/txlog-slice").exists():
+        pytest.skip("the tap has no txlog-slice")
+    env = os.environ | {f"TAP_ORACLE_TXLOG_{k.upper()}": v for k, v in cluster.oracle.login.items()}
+    command = [str(BIN / "tap-oracle-txlog"), "--config=ENV", "--plan-slices", "2"]
+    planned = subprocess.run(command, env=env, capture_output=True, check=True).stdout
+    (cluster.plan / "plan.json").write_bytes(planned)
+    for index in range(len(json.loads(planned)["slices"])):
+        running = cluster.start("slices", JOB_COMPLETION_INDEX=str(index))
+        assert running.end() == 0, running.log
+    assert cluster.nats.messages(STREAM) == 20
