@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import inspection
-from target_nats_jetstream.publisher.jetstream.read_back import Stored, read_after
+from target_nats_jetstream.publisher.jetstream.read_back import read_after
+from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from target_nats_jetstream.publisher.publisher import Publisher
 from target_nats_jetstream.publisher.settings import NatsSettings

@@ -21,7 +21,7 @@ from target_nats_jetstream.identity import (
     stream_of,
 )
 from target_nats_jetstream.message import Message, MessageBuilder, encode, trace_ids
-from target_nats_jetstream.publisher.jetstream.read_back import Stored
+from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.publisher.known import Known, Past
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template

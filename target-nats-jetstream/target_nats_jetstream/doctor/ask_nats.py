@@ -19,7 +19,7 @@ from target_nats_jetstream.publisher.inspection import ask_at, no_answer, unreac
 from target_nats_jetstream.publisher.jetstream.connect import Unreached
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.permissions import NO_STREAM
-from target_nats_jetstream.publisher.jetstream.read_back import stored_from
+from target_nats_jetstream.publisher.jetstream.stored import stored_from
 from target_nats_jetstream.publisher.jetstream.subjects import captures, dead_letter_stream
 from target_nats_jetstream.publisher.rights import nobody, trials
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
-    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stored import Stored
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 NEWEST: Final = 32

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stored import Stored
     from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.settings import NatsSettings
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
-    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stored import Stored
     from target_nats_jetstream.publisher.known import Known
     from target_nats_jetstream.publisher.limits import Limits, Violation
 

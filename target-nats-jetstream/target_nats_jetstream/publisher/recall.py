@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.publisher.intake import Suspect
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
-    from target_nats_jetstream.publisher.jetstream.read_back import Stored
+    from target_nats_jetstream.publisher.jetstream.stored import Stored
     from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.known import Past
     from target_nats_jetstream.publisher.settings import NatsSettings

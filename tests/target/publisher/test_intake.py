@@ -9,7 +9,7 @@ import pytest
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import DIGEST_HEADER, Message
 from target_nats_jetstream.publisher.intake import Intake
-from target_nats_jetstream.publisher.jetstream.read_back import Stored
+from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.publisher.known import Known, Past
 from target_nats_jetstream.publisher.limits import Limits, Violation
 from target_nats_jetstream.publisher.outstanding import Acknowledged

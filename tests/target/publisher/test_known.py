@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.identity import new_places, place_of
 from target_nats_jetstream.message import DIGEST_HEADER, Message
-from target_nats_jetstream.publisher.jetstream.read_back import Stored
+from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.publisher.known import Found, Known, Open, Past
 from target_nats_jetstream.publisher.letters import StoredLetter
 

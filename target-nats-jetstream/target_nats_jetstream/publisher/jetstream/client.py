@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from nats.aio.subscription import Subscription
 
-    RawHandler = Callable[[list[tuple[bytes, bytes]]], None]
-    """Takes reply subject and header block of each message, in their order; it must not raise."""
+    RawHandler = Callable[[list[tuple[bytes, bytes, bytes]]], None]
+    """Takes reply subject, header block and payload of each message, in their order; it must not
+    raise."""
 
 _COMMAND = re.compile(rb"HMSG \S+ (\d+) (\S+) (\d+) (\d+)\r\n")
 
@@ -67,7 +68,7 @@ class RawClient(Client):
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
         if on_messages := self.raw.get(sid):
-            on_messages([(reply, headers or b"")])
+            on_messages([(reply, headers or b"", data)])
         else:
             await super()._process_msg(sid, subject, reply, data, headers)
 
@@ -94,7 +95,7 @@ class _RawParser(Parser):
 
     def _hand_over(self) -> None:
         buffer, start = bytes(self.buf), 0
-        messages: list[tuple[bytes, bytes]] = []
+        messages: list[tuple[bytes, bytes, bytes]] = []
         handler: RawHandler | None = None
         while command := _COMMAND.match(buffer, start):
             sid, reply, header_size, size = command.groups()
@@ -103,7 +104,8 @@ class _RawParser(Parser):
             if end > len(buffer) or found is None or found is not (handler or found):
                 break
             handler = found
-            messages.append((reply, buffer[command.end() : command.end() + int(header_size)]))
+            payload = command.end() + int(header_size)
+            messages.append((reply, buffer[command.end() : payload], buffer[payload : end - 2]))
             start = end
         del self.buf[:start]
         if handler is not None:

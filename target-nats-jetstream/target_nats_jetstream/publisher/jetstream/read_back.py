@@ -3,8 +3,8 @@
 JetStream recognises an id only within its duplicate window. What a run before this one has stored,
 and what an outage has left in doubt, is recognised here, however long ago it was.
 
-A pull consumer sends the headers only, in bounded chunks: more is asked for when a chunk has been
-taken, so that memory does not grow with the stream.
+A pull consumer sends the headers only, or payloads too where they are asked for, in bounded chunks:
+more is asked for when a chunk has been taken, so that memory does not grow with the stream.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from target_nats_jetstream.publisher.failures import Lost
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.stored import header, stored_from
 from target_nats_jetstream.publisher.jetstream.stream_info import NANOSECONDS
 from target_nats_jetstream.publisher.jetstream.subjects import consumer_filter
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+    from target_nats_jetstream.publisher.jetstream.stored import Stored
     from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 
 CHUNK = 5_000
@@ -37,25 +37,25 @@ PULL_EXPIRES = 1 * NANOSECONDS
 """How long the server keeps a question open when it has no more messages."""
 ENDLESS = sys.maxsize
 
-_ID, _PIPELINE, _DIGEST, _UNSENT = (
-    b"\r\n%b:" % name
-    for name in (b"Nats-Msg-Id", b"Singer-Pipeline", b"Record-Digest", b"Nats-Pending-Messages")
-)
-
-
-class Stored(msgspec.Struct, frozen=True, gc=False):
-    """What a stored message says of itself; empty where it has no such header."""
-
-    sequence: int
-    id: str
-    pipeline: str
-    digest: str
+_UNSENT = b"\r\nNats-Pending-Messages:"
 
 
 async def read_after(
-    epoch: Epoch, info: StreamInfo, subjects: Sequence[str], sequence: int
+    epoch: Epoch,
+    info: StreamInfo,
+    subjects: Sequence[str],
+    sequence: int,
+    *,
+    digest_of: Callable[[bytes], str] | None = None,
 ) -> AsyncGenerator[list[Stored], None]:
     """All messages on ``subjects`` that were stored after message ``sequence``, oldest first.
+
+    Args:
+        epoch: The connection.
+        info: Of the stream; read a moment ago.
+        subjects: Ours.
+        sequence: 0 for all of the stream.
+        digest_of: What makes ``Stored.payload`` of payloads; None to read headers only.
 
     Where one filter cannot tell ``subjects`` from others, messages of others are among them. What
     is stored while this is read may be. Leave it early only within ``aclosing``.
@@ -65,7 +65,7 @@ async def read_after(
     """
     only = consumer_filter(info, subjects)
     async with (
-        _consumer(epoch, info, sequence + 1, only) as consumer,
+        _consumer(epoch, info, sequence + 1, only, digest_of) as consumer,
         aclosing(_chunks(epoch, consumer, ENDLESS)) as chunks,
     ):
         async for chunk in chunks:
@@ -148,11 +148,17 @@ class _Consumer:
     start: int
     pending: int
     most: int
+    most_bytes: int
+    digest_of: Callable[[bytes], str] | None
 
 
 @asynccontextmanager
 async def _consumer(
-    epoch: Epoch, info: StreamInfo, start: int, only: str | None
+    epoch: Epoch,
+    info: StreamInfo,
+    start: int,
+    only: str | None,
+    digest_of: Callable[[bytes], str] | None = None,
 ) -> AsyncIterator[_Consumer]:
     """A consumer that leaves no trace."""
     name = f"dedupe_{secrets.token_hex(4)}"
@@ -161,7 +167,7 @@ async def _consumer(
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": max(start, 1),
         "ack_policy": "none",
-        "headers_only": True,
+        "headers_only": digest_of is None,
         "mem_storage": True,
         "num_replicas": 1,
         "inactive_threshold": 30 * NANOSECONDS,
@@ -175,7 +181,14 @@ async def _consumer(
     created = await epoch.api(f"CONSUMER.CREATE.{create}", wanted)
     most = created["config"].get("max_batch") or CHUNK  # a limit of the server may be smaller
     try:
-        yield _Consumer(path, max(start, 1), created["num_pending"], min(most, CHUNK))
+        yield _Consumer(
+            path,
+            max(start, 1),
+            created["num_pending"],
+            min(most, CHUNK),
+            CHUNK_BYTES if digest_of is None else CHUNK_BYTES + info.max_payload,
+            digest_of,
+        )
     finally:
         with suppress(EpochEnded):  # it goes by itself after inactive_threshold
             await epoch.api(f"CONSUMER.DELETE.{path}")
@@ -226,7 +239,10 @@ class _Arrivals:
                 self._unsure = False
                 await self._pull(inbox, 1, {"no_wait": True})
             return
-        most, request = self._consumer.most, {"expires": PULL_EXPIRES, "max_bytes": CHUNK_BYTES}
+        most, request = (
+            self._consumer.most,
+            {"expires": PULL_EXPIRES, "max_bytes": self._consumer.most_bytes},
+        )
         while (room := min(self.missing, 2 * most - len(self.stored)) - self._due) > 0:
             await self._pull(inbox, min(room, most), request)
 
@@ -234,13 +250,13 @@ class _Arrivals:
         self._due += batch
         await self._epoch.pull(self._consumer.path, {"batch": batch, **request}, f"{inbox}.ids")
 
-    def on_messages(self, messages: list[tuple[bytes, bytes]]) -> None:
+    def on_messages(self, messages: list[tuple[bytes, bytes, bytes]]) -> None:
         """Take what the server sends: messages, and statuses, which nobody can reply to."""
         position = self._position
         try:
-            for reply, headers in messages:
+            for reply, headers, payload in messages:
                 if reply:
-                    self._on_message(reply, headers)
+                    self._on_message(reply, headers, payload)
                 else:
                     self._on_status(headers)
         except (ValueError, IndexError):
@@ -250,7 +266,7 @@ class _Arrivals:
         else:
             self._epoch.told()
 
-    def _on_message(self, reply: bytes, headers: bytes) -> None:
+    def _on_message(self, reply: bytes, headers: bytes, payload: bytes) -> None:
         # $JS.ACK.<stream>.<consumer>.<count>.<sequence>.<count>.<time>.<pending>, and newer ones
         # have domain and account before the stream.
         tokens = reply.split(b".")
@@ -262,7 +278,9 @@ class _Arrivals:
         self._left = min(self._left - 1, int(tokens[8 + shift]))
         self._due -= 1
         if self._position <= self._last:
-            self.stored.append(stored_from(self._position, headers))
+            digest_of = self._consumer.digest_of
+            content = "" if digest_of is None else digest_of(payload)
+            self.stored.append(stored_from(self._position, headers, content))
 
     def _on_status(self, headers: bytes) -> None:
         line = headers[9 : headers.find(b"\r\n")].decode(errors="replace")
@@ -275,25 +293,3 @@ class _Arrivals:
             self._left = 0
         else:
             self._epoch.end(Lost(f"reading the stream back ended early: {line}"))
-
-
-def stored_from(sequence: int, headers: bytes) -> Stored:
-    """A message by its block of headers."""
-    pipeline = sys.intern(header(headers, _PIPELINE))
-    return Stored(sequence, header(headers, _ID), pipeline, header(headers, _DIGEST))
-
-
-def header(block: bytes, name: bytes) -> str:
-    r"""The value of a header, as nats-server itself reads it; empty where there is none.
-
-    Bytes that are no UTF-8 stay what they are, as lone surrogates: they equal no id of ours.
-
-    Args:
-        block: From ``NATS/1.0`` to the empty line.
-        name: With what is around it: ``\r\nNats-Msg-Id:``.
-    """
-    start = block.find(name)
-    if start < 0:
-        return ""
-    start += len(name)
-    return block[start : block.find(b"\r\n", start)].lstrip(b" ").decode(errors="surrogateescape")

@@ -118,6 +118,13 @@ class StreamInfo:
         return self.retention == "limits" and not self.transformed
 
     @property
+    def is_trimmed(self) -> bool:
+        """Whether the limits of the stream have removed its first messages, or may have."""
+        return self.first_seq > 1 and (
+            self.max_age > 0 or self.max_msgs >= 0 or self.max_bytes >= 0
+        )
+
+    @property
     def keeps_a_batch(self) -> bool:
         """Whether what was stored a moment ago can be read: limits may have removed it already."""
         removed_at = [self.max_msgs_per_subject]

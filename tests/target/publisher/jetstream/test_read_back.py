@@ -21,10 +21,10 @@ from target_nats_jetstream.publisher.failures import Lost
 from target_nats_jetstream.publisher.jetstream.client import RawClient
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import (
-    Stored,
     read_after,
     read_newest,
 )
+from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from tests.target.publisher.publishing import (
     BATCHES,
@@ -367,7 +367,7 @@ def test_raw_subscriptions_get_every_message_in_order_however_the_socket_cuts_th
     parts: list[tuple[int, bytes, bytes, bytes] | bytes], cuts: list[int]
 ) -> None:
     wire = b"".join(part if isinstance(part, bytes) else hmsg(*part) for part in parts)
-    got: dict[int, list[tuple[bytes, bytes]]] = {1: [], 2: []}
+    got: dict[int, list[tuple[bytes, bytes, bytes]]] = {1: [], 2: []}
 
     class Counting(RawClient):
         pings = 0
@@ -386,6 +386,6 @@ def test_raw_subscriptions_get_every_message_in_order_however_the_socket_cuts_th
 
     pings = asyncio.run(feed())
     for sid in (1, 2):
-        expected = [part[1:3] for part in parts if not isinstance(part, bytes) and part[0] == sid]
+        expected = [part[1:] for part in parts if not isinstance(part, bytes) and part[0] == sid]
         assert got[sid] == expected
     assert pings == parts.count(b"PING\r\n")
