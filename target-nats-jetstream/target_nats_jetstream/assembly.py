@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from target_nats_jetstream.delivery import Delivery
+    from target_nats_jetstream.destination import Destination
     from target_nats_jetstream.settings import AllSettings
     from target_nats_jetstream.stop import Stop
+    from target_nats_jetstream.verify.verification import Asked, Verification
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +40,24 @@ class Assembly:
         self.settings = settings
         self._stop = stop
         self._places = new_places(pipeline_text(settings.ledger.program_name))
-        self.made: Delivery | None = None
-        """The delivery, once there is one."""
+        self._replication_keys: dict[str, str | None] = {}
+        self.made: Destination | None = None
+        """The destination, once there is one."""
 
     @property
-    def delivery(self) -> Delivery:
-        """The way out, made when it is first asked for."""
+    def destination(self) -> Destination:
+        """Where the messages go: to JetStream, unless they are compared."""
         if self.made is None:
             self.made = self._delivery()
         return self.made
+
+    def verification(self, asked: Asked) -> Verification:
+        """Compare the messages of this run, and publish none of them."""
+        from target_nats_jetstream.verify.verification import Verification  # noqa: PLC0415
+
+        made = Verification(self.settings, asked, self._stop, self._replication_keys)
+        self.made = made
+        return made
 
     def _delivery(self) -> Delivery:
         from target_nats_jetstream.delivery import Delivery  # noqa: PLC0415
@@ -92,6 +103,7 @@ class Assembly:
         """
         ours = self.settings.target
         ours.check_fields(stream, schema["properties"])
+        self._replication_keys[stream] = replication_key
         builder = MessageBuilder(
             stream,
             ours.subject_template,

@@ -15,6 +15,7 @@ from target_nats_jetstream.diagnosis import document
 from target_nats_jetstream.doctor import command as doctor
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.status import command
+from target_nats_jetstream.verify import command as verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ def options() -> list[click.Parameter]:
     return [
         *doctor.options(),
         *command.options(),
+        *verify.options(),
         click.Option(
             ["--check-config"],
             is_flag=True,
@@ -37,8 +39,8 @@ def options() -> list[click.Parameter]:
             ["--json", "as_json"],
             is_flag=True,
             help=(
-                "Print JSON, with --doctor, --check-config, --status, --test-message and "
-                "--print-ddl."
+                "Print JSON, with --doctor, --check-config, --status, --verify, --test-message "
+                "and --print-ddl."
             ),
         ),
         click.Option(

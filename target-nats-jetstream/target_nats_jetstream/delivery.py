@@ -222,7 +222,7 @@ class Delivery:
             TargetError: The publisher or the ledger failed.
         """
         self._settle()
-        if why := _unfinished(messages, self._newest_state):
+        if why := unfinished(messages, self._newest_state):
             raise DataError(why, "See the tap's error and run it again; earlier records are safe")
         counts = self._publisher.counts
         self._progress.succeed(
@@ -266,7 +266,7 @@ class Delivery:
         self._monitor.close()
 
 
-def _unfinished(messages: int, state: Mapping[str, object] | None) -> str | None:
+def unfinished(messages: int, state: Mapping[str, object] | None) -> str | None:
     """Why an input did not come to its end, as far as it tells; None where it did."""
     if not messages:
         return "the input is empty: the tap ended before its first message"

@@ -16,6 +16,7 @@ Values are written as JSON has them: null, ``"null"``, 1, ``"1"`` and true are f
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotation
 from hashlib import sha256
 from itertools import repeat
 from operator import attrgetter, itemgetter
@@ -35,7 +36,7 @@ from target_nats_jetstream.identity import (
 from target_nats_jetstream.template import header_text, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_nats_jetstream.subject import SubjectTemplate
     from target_nats_jetstream.template import Template

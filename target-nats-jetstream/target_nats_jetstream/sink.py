@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from singer_sdk import Target
     from singer_sdk.mapper import StreamMap
 
-    from target_nats_jetstream.delivery import Delivery
+    from target_nats_jetstream.destination import Destination
     from target_nats_jetstream.message import MessageBuilder
 
 BLANK = ord(" ")
@@ -49,8 +49,8 @@ class SinkTarget(Protocol):
     """What a sink needs of its target."""
 
     @property
-    def delivery(self) -> Delivery:
-        """The way out."""
+    def destination(self) -> Destination:
+        """Where messages go."""
 
     def message_builder(
         self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]
@@ -147,7 +147,7 @@ class JetStreamSink(RecordSink):
             records = []
         if records and self._all_fit(records):
             messages = self._builder.build(records, _compact(encoded))
-            self._target.delivery.take(messages)
+            self._target.destination.take(messages)
         else:
             for offset, text in enumerate(encoded):
                 self._process_one(text, offset)
@@ -204,7 +204,7 @@ class JetStreamSink(RecordSink):
         misfit = self._misfit(record)
         if misfit is None:
             told = None if original is None else [original]
-            self._target.delivery.take(self._builder.build([record], [text], told))
+            self._target.destination.take(self._builder.build([record], [text], told))
             return
         key = None if misfit.field in self.key_properties else key_of(text, self.key_properties)
         letter = self._builder.dead_letter(came, record)

@@ -32,6 +32,7 @@ from target_nats_jetstream.reader import SingerReader, discard
 from target_nats_jetstream.schemas import UnusableSchemaError
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
+from target_nats_jetstream.verify import command as verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
-    from target_nats_jetstream.delivery import Delivery
+    from target_nats_jetstream.destination import Destination
     from target_nats_jetstream.message import MessageBuilder
     from target_nats_jetstream.sink import SinkTarget
+    from target_nats_jetstream.verify.verification import Asked
     from target_nats_jetstream.wrong_record import WrongRecord
 
 logger = logging.getLogger(__name__)
@@ -89,9 +91,9 @@ class TargetNatsJetstream(ConfiguredTarget):
     # What a sink needs: SinkTarget
 
     @property
-    def delivery(self) -> Delivery:
-        """The way out."""
-        return self._assembly.delivery
+    def destination(self) -> Destination:
+        """Where messages go."""
+        return self._assembly.destination
 
     def message_builder(
         self, stream: str, schema: Mapping[str, Any], keys: Sequence[str]
@@ -106,7 +108,7 @@ class TargetNatsJetstream(ConfiguredTarget):
             place = f"record {self._batch_record + offset} of the BATCH in line {self._reader.line}"
         if self.settings.nats.on_error != "dead_letter":
             raise wrong.error(place)
-        self.delivery.dead_letter(wrong.message, "invalid", wrong.detail(place))
+        self.destination.dead_letter(wrong.message, "invalid", wrong.detail(place))
 
     @property
     def _reader(self) -> SingerReader:
@@ -115,10 +117,10 @@ class TargetNatsJetstream(ConfiguredTarget):
         return reader
 
     def _start(self) -> None:
-        self.delivery.start()
+        self.destination.start()
 
     def _idle(self) -> float:
-        return self.delivery.idle()
+        return self.destination.idle()
 
     # Hooks of the SDK
 
@@ -244,7 +246,7 @@ class TargetNatsJetstream(ConfiguredTarget):
                 self._process_record({"stream": stream, "record": decoded(text)}, text)
                 self._batch_record += 1
         self._batch_record = None
-        self.delivery.after_ack(files.remove)
+        self.destination.after_ack(files.remove)
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
@@ -252,7 +254,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         state = message_dict["value"]
         if is_too_deep(state):
             raise message_error(self._reader.line, "STATE", None, "it is nested too deeply")
-        self.delivery.note(state)
+        self.destination.note(state)
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -261,7 +263,7 @@ class TargetNatsJetstream(ConfiguredTarget):
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
-        self.delivery.finish(self._reader.messages)
+        self.destination.finish(self._reader.messages)
 
     # A run
 
@@ -292,10 +294,19 @@ class TargetNatsJetstream(ConfiguredTarget):
         if asked.pop("doctor", False):
             as_json = asked["as_json"]
             sys.exit(diagnose(lambda: make_target().settings, as_json=as_json, strict=strict))
+        compared = verify.asked_for(asked)
         target = make_target()
+        if compared is not None:
+            sys.exit(target.compare(file_input, compared))
         ours = target.settings
         if not commands.answer(ours.ledger, ours.nats, **asked):
             target.run(file_input)
+
+    def compare(self, file_input: IO[str] | None, asked: Asked) -> int:
+        """Compare the input with the stream; returns the exit code, and raises as ``run``."""
+        verification = self._assembly.verification(asked)
+        self.run(file_input)
+        return verification.exit_code
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read to the end of the input; after a signal or a failure keep what was acknowledged.
@@ -313,22 +324,22 @@ class TargetNatsJetstream(ConfiguredTarget):
             try:
                 self.listen(file_input)
             except Stopped as stopped:
-                if (delivery := self._assembly.made) is not None:
+                if (destination := self._assembly.made) is not None:
                     seconds = self.settings.target.shutdown_timeout
-                    delivery.stop_by_signal(stopped.signum, seconds)
+                    destination.stop_by_signal(stopped.signum, seconds)
                 raise SystemExit(128 + stopped.signum) from None
             except Exception as error:  # noqa: BLE001 - reported below
                 logger.debug("where it happened: %s", call_stack(error))
                 known = error if isinstance(error, TargetError) else unexpected(error)
                 self._fail(known, file_input)
             finally:
-                if (delivery := self._assembly.made) is not None:
-                    delivery.close()
+                if (destination := self._assembly.made) is not None:
+                    destination.close()
                 self._batch_root.close()
 
     def _fail(self, error: TargetError, file_input: IO[str] | None) -> None:
-        if (delivery := self._assembly.made) is not None:
-            delivery.fail(error)
+        if (destination := self._assembly.made) is not None:
+            destination.fail(error)
         logger.error("%s", error)
         if file_input is None:
             with contextlib.suppress(Stopped):

@@ -137,6 +137,29 @@ def test_the_readme_leads_to_ones_own_servers(
     assert len(nats_server.read_stream("PIPE")) == 20
 
 
+def test_a_source_is_compared_with_the_stream_and_what_is_missing_is_sent(
+    tmp_path: Path, oracle: StandIn, nats_server: NatsServer
+) -> None:
+    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(60, numbered)
+    settings_of_the_pipe(tmp_path, oracle, nats_server)
+    (compare,) = page_commands("verify.md", "## Compare")
+    (repair,) = page_commands("verify.md", "## Repair")
+    run = compare.typed.replace("--verify", ">> states")
+    with terminal(tmp_path) as shell:
+        shell.run(f'export PATH="{Path(sys.executable).parent}:$PATH"')
+        assert shell.run(run)[0] == 0
+        assert type_in(shell, Command(compare.typed), {}).count("60 messages: equal") == 1
+        for sequence in (3, 4, 50):
+            nats_server.api("STREAM.MSG.DELETE.PIPE", {"seq": sequence})
+        code, output = shell.run(compare.typed)
+        assert "3 rows not in the stream" in output
+        assert code == 5
+        nats_server.restart()  # it forgets the ids of messages that are gone
+        output = type_in(shell, Command(repair.typed, repair.seen[1:2]), {})
+        assert "60 rows, 57 messages: equal after the repair" in output
+        assert type_in(shell, Command(compare.typed), {}).count("60 messages: equal") == 1
+
+
 def fill_in(file: Path, oracle: StandIn, nats_server: NatsServer, mariadb: MariaDbDatabase) -> None:
     """As a user does in an editor: the names stay, the values are one's own."""
     own = {
