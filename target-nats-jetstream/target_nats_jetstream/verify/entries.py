@@ -19,7 +19,7 @@ from target_nats_jetstream.identity import (
     stream_of,
 )
 from target_nats_jetstream.message import Message  # noqa: TC001 - msgspec reads the annotation
-from target_nats_jetstream.verify.values import plain, value_of
+from target_nats_jetstream.verify.values import normal, plain, readings, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +37,9 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     stream: str
     """The Singer stream, as ids begin with it."""
     value: str | None
-    """The replication value; None where there is none."""
+    """The replication value, times in UTC; None where there is none."""
+    local: str | None
+    """The same, with times by their own clock."""
     number: int
     """Its place in the input."""
     placed: bool = False
@@ -66,6 +68,7 @@ class Identity(NamedTuple):
     content: str
     stream: str
     value: str | None
+    """The replication value as it is written."""
     placed: bool
 
 
@@ -101,8 +104,9 @@ def row_of(
         value = _value_in(message.payload, replication_key)
     if payload:
         content += digest_of(message.payload)
-    kept = message if keep else None
-    return Row(name, content, stream or masked(message.stream), value, number, placed, kept)
+    utc, local = (None, None) if value is None else readings(value)
+    stream, kept = stream or masked(message.stream), message if keep else None
+    return Row(name, content, stream, utc, local, number, placed, kept)
 
 
 def _value_in(payload: bytes, column: str) -> str | None:
@@ -118,7 +122,8 @@ def copy_of(stored: Stored, streams: Collection[str]) -> Copy | None:
     if not stored.digest and stream_of(stored.id) not in streams:
         return None
     name, content, stream, value, placed = identity_of(stored.id, stored.digest)
-    return Copy(name, content + stored.payload, stream, value, stored.sequence, placed)
+    content += stored.payload
+    return Copy(name, content, stream, value and normal(value), stored.sequence, placed)
 
 
 def digest_of(payload: bytes) -> str:

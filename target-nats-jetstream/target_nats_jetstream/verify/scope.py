@@ -80,10 +80,9 @@ class Scope:
         end = self.end_of(row.stream)
         if row.value is None:
             return end is None
-        at = order(row.value)
-        if end is not None and at >= order(end):
+        if end is not None and order(max(row.value, row.local or "")) >= order(end):
             return False
-        self._spans.setdefault(row.stream, _Span()).widen(at)
+        self._spans.setdefault(row.stream, _Span()).widen(order(row.value))
         return True
 
     def has_copy(self, copy: Copy) -> bool:

@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 Order: TypeAlias = "tuple[bool, Decimal | str]"
 
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)")
+_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(\.\d+)?)?(?:Z|[+-]00:?00|([+-]\d\d:?\d\d))?\Z"
+)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 _HOUR: Final = len("2026-11-01T07")
@@ -26,7 +29,7 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 def value_of(key: str) -> str | None:
-    """The replication value in the key of an id; None where the key is hashed.
+    """The replication value in the key of an id, as it is written; None where the key is hashed.
 
     Args:
         key: Key and replication value as a JSON array, the value last.
@@ -34,7 +37,7 @@ def value_of(key: str) -> str | None:
     if (
         key.startswith("[") and key.endswith('"]') and "\\" not in key
     ):  # as most are, in a third of the time
-        return normal(key[key.rfind('"', 0, -2) + 1 : -2])
+        return key[key.rfind('"', 0, -2) + 1 : -2]
     parts = _parts(key)
     return plain(parts[-1]) if parts else None
 
@@ -55,16 +58,29 @@ def _parts(key: str) -> list[msgspec.Raw]:
 def plain(value: msgspec.Raw) -> str:
     """A value of a record as text: a text without its quotes, a number with all its digits."""
     found = bytes(value)
-    return normal(_decode_text(found) if found.startswith(b'"') else found.decode())
+    return _decode_text(found) if found.startswith(b'"') else found.decode()
 
 
 def normal(text: str) -> str:
-    """A time by the clock of its column, with all its digits and without an offset; else the text.
+    """A time in UTC with all its digits, as it is if it has no offset; any other text itself."""
+    return readings(text)[0]
 
-    The ledger's times are by that clock, too.
+
+def readings(text: str) -> tuple[str, str]:
+    """A time in UTC, and by its own clock.
+
+    A bookmark may be by either and does not tell: what is before it by both is before it.
     """
-    found = _TIME.match(text)
-    return f"{found[1]}T{found[2]}" if found else text
+    if (found := _TIME.match(text)) is None:
+        return text, text
+    day, minute, second, fraction, offset = found.groups()
+    local = utc = f"{day}T{minute}:{second or '00'}"
+    if offset:
+        try:
+            utc = datetime.fromisoformat(local + offset).astimezone(UTC).isoformat()[:19]
+        except (ValueError, OverflowError):
+            return text, text
+    return utc + (fraction or ""), local + (fraction or "")
 
 
 def order(value: str) -> Order:

@@ -171,6 +171,19 @@ def test_rows_from_where_the_pipeline_is_complete_are_not_compared(source: Sourc
     assert compared([source.message(1, None)], [], scope) == {}, "nobody knows when it came"
 
 
+@pytest.mark.parametrize("offset", ["+02:00", "-05:00"])
+def test_a_bookmark_may_be_by_either_clock(offset: str) -> None:
+    message = SOURCE.message(1, f"2026-01-01T12:00:00{offset}")
+    utc = {"+02:00": 10, "-05:00": 17}[offset]
+    for end, is_compared in [
+        (min(12, utc), False),
+        (max(12, utc), False),
+        (max(13, utc + 1), True),
+    ]:
+        scope = Scope(through=9, ends={"E": f"2026-01-01T{end}:00:00"})
+        assert scope.has_row(row(message)) == is_compared
+
+
 def test_rows_from_before_a_trimmed_stream_have_expired() -> None:
     rows = [SOURCE.message(n, time(n)) for n in range(2 * EDGE_MESSAGES + 50)]
     late, stored = rows[20], rows[50:-1]

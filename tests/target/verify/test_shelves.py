@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def rows(count: int) -> list[Row]:
     message = Message("s", "id", b"\xff", {"A": "b"})
     return [
-        Row(f"E:{n}", "c", "E", None, n, message=message if n % 2 else None) for n in range(count)
+        Row(f"E:{n}", "c", "E", None, None, n, message=message if n % 2 else None)
+        for n in range(count)
     ]
 
 
