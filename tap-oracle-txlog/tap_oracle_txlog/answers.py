@@ -8,13 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from tap_oracle_txlog.rules.digests import Digest, added, digest_of
 from tap_oracle_txlog.rules.page_size import LEAST_ROWS
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.questions import Answer, Keys, Rows, RowsAt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Page, Source
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,22 @@ def read_keys(source: Source, question: Keys) -> Answer:
     following = positions[KEYS_PAGE] if len(positions) > KEYS_PAGE else None
     logger.debug("%d keys compared", len(positions))
     return Answer(positions[:KEYS_PAGE], following is not None, following)
+
+
+def summed(keys: Callable[..., Sequence[Position]], since: Instant, before: Instant) -> Digest:
+    """The digest of the rows between two times, of a database that cannot add them up itself.
+
+    Args:
+        keys: As ``Source.keys``.
+        since: Of the first rows.
+        before: Of none of them.
+    """
+    found, after, more = Digest(0, 0), Position.before(since), True
+    while more:
+        page = keys(after, KEYS_PAGE, until=before)
+        found, more = added(found, digest_of(page)), len(page) == KEYS_PAGE
+        after = page[-1] if page else after
+    return found
 
 
 def _at_once(size: int) -> int:

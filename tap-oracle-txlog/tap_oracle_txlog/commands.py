@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tap_oracle_txlog import digests
 from tap_oracle_txlog.config_check import result, summary
 from tap_oracle_txlog.diagnosis import Report, document
 from tap_oracle_txlog.doctor import examine
@@ -61,8 +62,22 @@ OPTIONS: Final = (
         is_flag=True,
         help="Print the least grants for these settings, for the source and the ledger.",
     ),
+    click.Option(
+        ["--digest"],
+        metavar="LENGTH",
+        help="Print digests of buckets of this length (1h, 1d) instead of rows, to be compared.",
+    ),
+    click.Option(["--from", "start"], help="Instead of `start_date`."),
+    click.Option(["--to", "end"], help="Instead of `end_date`."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
 )
+
+
+NAMES: Final = (
+    *("check_config", "plan_slices", "doctor", "digest", "list_tables", "sample"),
+    "print_grants",
+)
+"""Options that ask for something else than a sync."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +92,21 @@ class Command:
     sample: int | None = None
     out: Path = Path()
     print_grants: bool = False
+    digest: str | None = None
+    start: str | None = None
+    end: str | None = None
     as_json: bool = False
 
     @property
     def name(self) -> str:
         """Which command it is; empty for a sync."""
-        asked = ("check_config", "plan_slices", "doctor", "list_tables", "sample", "print_grants")
-        return next((name.replace("_", "-") for name in asked if getattr(self, name)), "")
+        return next((name.replace("_", "-") for name in NAMES if getattr(self, name)), "")
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """The settings that stand on the command line."""
+        given = {"start_date": self.start, "end_date": self.end}
+        return {name: date for name, date in given.items() if date}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +170,17 @@ def diagnose(command: Command, tables: Sequence[Table]) -> int:
     found = _diagnosis(Report(lines), strict=command.strict)
     _answer(command, found)
     return found.exit_code
+
+
+def print_digests(tables: Sequence[Table], interval: str) -> int:
+    """Print what ``digests`` says of all tables, and return the exit code.
+
+    Raises:
+        TapError: A source refuses or is away, or the time cannot be cut so.
+    """
+    for line in digests.lines(tables, interval):
+        click.echo(line)
+    return 0
 
 
 def _answer(command: Command, found: Output) -> None:

@@ -172,6 +172,21 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             remedy = "end_date is exclusive"
             raise ConfigurationError(reason, remedy, setting="end_date") from error
 
+    def buckets(self, interval: str, until: Instant) -> list[Slice]:
+        """The time that is read, cut for ``--digest``; it ends at ``until``.
+
+        Raises:
+            ConfigurationError: There is no start_date, or the time cannot be cut so.
+        """
+        if not self.start_date:
+            refuse("start_date", "is missing: --digest has to begin somewhere", "Set it, or --from")
+        end = min(_time("end_date", self.end_date, None) or until, until)
+        try:
+            return cut(self.start(None), end, parse_duration(interval))
+        except ValueError as error:
+            reason = f"--digest {interval}: {error}"
+            raise ConfigurationError(reason, "Set other times, or another length") from error
+
     def parallel_jobs(self, zone: ZoneInfo | None, count: int) -> list[dict[str, str]]:
         """The ``start_date`` and ``end_date`` of ``count`` jobs that share a backfill.
 

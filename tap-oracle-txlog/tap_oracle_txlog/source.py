@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.errors import TapError
     from tap_oracle_txlog.row import Row
+    from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.timestamps import Instant
@@ -156,6 +157,10 @@ class Source(Protocol):
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """The rows that stand at these positions, ``MAX_ROWS_AT`` at most, in source order."""
+        ...
+
+    def digest(self, since: Instant, before: Instant) -> Digest:
+        """The digest of the rows whose key is not before ``since``, and before ``before``."""
         ...
 
     def null_keys(self, limit: int) -> int:

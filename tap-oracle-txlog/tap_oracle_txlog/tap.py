@@ -162,6 +162,9 @@ class TapOracleTxlog(ConfiguredTap):
         }
         parse_env = bool(config and config.parse_env)
         command = commands.Command(**asked)
+        if command.dates:  # what is typed goes before what is set
+            given |= {**(cls._env_var_config if parse_env else {}), **command.dates}
+            parse_env = False
         if command.check_config:
             return commands.answer_mistakes(command, cls.mistakes(given, parse_env=parse_env))
         make_tap = partial(
@@ -174,6 +177,8 @@ class TapOracleTxlog(ConfiguredTap):
         if command.name:
             with commands.errors_as_json(command):
                 tap = make_tap(setup_mapper=False)
+                if command.digest:
+                    return commands.print_digests(tap.tables, command.digest)
                 if command.doctor:
                     return commands.diagnose(command, tap.tables)
                 codes = [commands.run(command, one.config, one.settings) for one in tap.tables]

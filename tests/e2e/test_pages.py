@@ -143,16 +143,21 @@ def test_a_source_is_compared_with_the_stream_and_what_is_missing_is_sent(
     oracle.database.tables["SPC.TXLOG_EVENTS"].generate(60, numbered)
     settings_of_the_pipe(tmp_path, oracle, nats_server)
     (compare,) = page_commands("verify.md", "## Compare")
+    (digests,) = page_commands("verify.md", "## Compare digests first")
     (repair,) = page_commands("verify.md", "## Repair")
     run = compare.typed.replace("--verify", ">> states")
     with terminal(tmp_path) as shell:
         shell.run(f'export PATH="{Path(sys.executable).parent}:$PATH"')
         assert shell.run(run)[0] == 0
         assert type_in(shell, Command(compare.typed), {}).count("60 messages: equal") == 1
+        assert "60 rows, 60 messages: equal" in type_in(shell, Command(digests.typed), {})
         for sequence in (3, 4, 50):
             nats_server.api("STREAM.MSG.DELETE.PIPE", {"seq": sequence})
         code, output = shell.run(compare.typed)
         assert "3 rows not in the stream" in output
+        assert code == 5
+        code, output = shell.run(digests.typed)
+        assert "60 rows, 57 messages: 1 bucket differs" in output
         assert code == 5
         nats_server.restart()  # it forgets the ids of messages that are gone
         output = type_in(shell, Command(repair.typed, repair.seen[1:2]), {})

@@ -14,6 +14,7 @@ from tap_oracle_txlog.oracle.doctor import examine
 from tap_oracle_txlog.oracle.sample import list_tables
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.types import CONVERSIONS
+from tap_oracle_txlog.rules.digests import digest_of
 from tap_oracle_txlog.rules.id_ranges import Run
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant, seconds_between
@@ -175,6 +176,32 @@ def test_text_ids_order_rows_of_one_instant(served: Served, open_served: Open) -
     columns = ("EVENT_TIMESTAMP TIMESTAMP(6)", "ID VARCHAR2(36) NOT NULL")
     table = filled(served, columns, *((NANO[:26], id_) for id_ in reversed(names)))
     assert ids(open_served(table=table), 2) == names
+
+
+@pytest.mark.parametrize(
+    ("key", "id_"),
+    [
+        ("DATE", "NUMBER(19)"),
+        ("TIMESTAMP(6)", "NUMBER"),
+        ("TIMESTAMP(9)", "VARCHAR2(36)"),
+        ("TIMESTAMP(6) WITH TIME ZONE", "RAW(16)"),
+        ("TIMESTAMP(6) WITH LOCAL TIME ZONE", "NUMBER(19)"),
+    ],
+)
+def test_the_database_adds_up_the_digest_of_rows(
+    served: Served, open_served: Open, key: str, id_: str
+) -> None:
+    offset = "+02:00" if key.endswith("WITH TIME ZONE") and "LOCAL" not in key else ""
+    made: dict[str, list[object]] = {"V": list("abcdefgh"), "R": [bytes((n,)) for n in range(8)]}
+    ids_ = made.get(id_[0], list(range(8)))
+    rows = [(f"2026-01-31T1{n}:00:00{offset}", ids_[n]) for n in range(8)]
+    table = filled(served, (f"EVENT_TIMESTAMP {key}", f"ID {id_} NOT NULL"), *rows)
+    source = open_served(table=table)
+    found = [position for position, _ in walk(source, 100)]
+    since, before = found[2].at, found[6].at
+    assert source.digest(since, before) == digest_of(found[2:6])
+    assert source.digest(BEGINNING, END) == digest_of(found)
+    assert source.digest(END, END) == (0, 0)
 
 
 def test_wall_clock_times_get_the_offset_of_their_zone(served: Served, open_served: Open) -> None:

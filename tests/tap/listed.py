@@ -6,6 +6,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_oracle_txlog.answers import summed
 from tap_oracle_txlog.errors import SourceUnreachableError
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.rules.position import Position
@@ -16,6 +17,7 @@ from tap_oracle_txlog.source import Column, Page, SourceLostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import RowId
 
@@ -107,6 +109,9 @@ class ListSource:
         self, after: Position, limit: int, *, until: Instant | None = None
     ) -> Sequence[Position]:
         return self._behind(self._ask("keys"), after, until)[:limit]
+
+    def digest(self, since: Instant, before: Instant) -> Digest:
+        return summed(self.keys, since, before)
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         rows = self._ask("rows_at").rows

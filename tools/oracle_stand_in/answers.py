@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from hashlib import md5
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -159,6 +160,30 @@ def _behind(query: Query, table: Table) -> Iterable[Row]:
         until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
     return rows
+
+
+def digest(query: Query) -> Answer:
+    """Number and sum of hashes of the rows between two bound times."""
+    table = query.table()
+    key, id_ = query.column(table, "key"), query.column(table, "id_text")
+    function = "rawtohex" if id_.type == "RAW" else "to_char"
+    if query.part("id_text") != f'{function}(t."{id_.name}")':
+        raise OracleError(932, f"stand-in: {query.part('id_text')}")
+    select_list(f'{query.part("key_text")} "KEY"', table)  # raises where that is no text of it
+    since, until = (_bound_time(query, key, part) for part in ("after", "until"))
+    rows = table.scan(key.name, id_.name, lambda position: position[0] >= since)
+    order = table.order(key.name, id_.name)
+    found = list(takewhile(lambda at: at[0] < until, map(order, rows)))
+    hashes = [
+        md5(f"{_id_text(one)}|{at}".encode(), usedforsecurity=False).hexdigest()
+        for at, one in found
+    ]
+    total = sum(int(each[17:], 16) for each in hashes)
+    return answer("COUNT NUMBER, SUM VARCHAR2(40)", (len(found), str(total) if found else None))
+
+
+def _id_text(value: object) -> str:
+    return value.hex().upper() if isinstance(value, bytes) else str(value)
 
 
 _RUN: Final = "(t.{0} BETWEEN :low{1} AND :high{1} AND MOD(t.{0} - :low{1}, :step{1}) = 0)"

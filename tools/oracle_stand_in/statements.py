@@ -94,6 +94,13 @@ KNOWN: Final = (
         answers.rows_at,
     ),
     Known(
+        "digest",
+        """SELECT COUNT(*), TO_CHAR(SUM(TO_NUMBER(SUBSTR(RAWTOHEX(STANDARD_HASH(
+        {id_text} || '|' || {key_text}, 'MD5')), 18), 'XXXXXXXXXXXXXXX')))
+        FROM {table} t WHERE {key} >= {after} AND {key} < {until}""",
+        answers.digest,
+    ),
+    Known(
         "null key page",
         """SELECT * FROM (SELECT {items} FROM {table} t WHERE {key} IS NULL
         [[AND {id} > {after_id} ]] ORDER BY {order_id}) WHERE ROWNUM <= {limit}""",

@@ -18,6 +18,7 @@ from tap_oracle_txlog.oracle.link import Link
 from tap_oracle_txlog.oracle.standby import applied
 from tap_oracle_txlog.oracle.table import Table
 from tap_oracle_txlog.oracle.transactions import TransactionViews, oldest
+from tap_oracle_txlog.rules.digests import Digest
 from tap_oracle_txlog.rules.page_size import PageSize
 from tap_oracle_txlog.rules.timestamps import BEGINNING
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
@@ -150,6 +151,11 @@ class OracleSource:
         """The rows that stand at these positions."""
         statement = late_statements.rows_at(self.table.selection, positions)
         return self._page(statement, len(positions) + 1)
+
+    def digest(self, since: Instant, before: Instant) -> Digest:
+        """The digest of the rows from ``since`` on and before ``before``, summed in place."""
+        ((rows, total),) = self.link.ask(statements.digest(self.table.selection, since, before))
+        return Digest(int(rows), int(total or 0))
 
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """Up to ``limit`` rows whose replication key is NULL, in the order of their id."""

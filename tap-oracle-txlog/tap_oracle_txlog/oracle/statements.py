@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from tap_oracle_txlog.oracle.identifiers import quoted
+from tap_oracle_txlog.rules.digests import FIRST_DIGIT
 from tap_oracle_txlog.rules.timestamps import plus, render
 
 if TYPE_CHECKING:
@@ -164,6 +165,25 @@ def null_key_page(selection: Selection, after_id: int | str | None, limit: int) 
         conditions.append(f"{column(selection.id)} > {selection.id_into.format(':after_id')}")
         binds["after_id"] = after_id
     return Statement(_select(selection, conditions, column(selection.id), limit), binds)
+
+
+def digest(selection: Selection, since: Instant, before: Instant) -> Statement:
+    """Number and sum of ``rules.digests.Digest``, of the rows from ``since`` on and before
+    ``before``: an index on (key, id) answers alone.
+    """
+    form, key = selection.key_form, column(selection.key)
+    id_text = "RAWTOHEX({})" if selection.id_type == "RAW" else "TO_CHAR({})"
+    text = f"{id_text.format(column(selection.id))} || '|' || {form.out.format(key)}"
+    digits = f"SUBSTR(RAWTOHEX(STANDARD_HASH({text}, 'MD5')), {FIRST_DIGIT + 1})"
+    lines = (
+        f"SELECT COUNT(*), TO_CHAR(SUM(TO_NUMBER({digits}, 'XXXXXXXXXXXXXXX')))",
+        f"FROM {selection.table.quoted} t",
+        f"WHERE {key} >= {form.into.format(':after_key')}",
+        f"AND {key} < {form.into.format(':until_key')}",
+    )
+    return Statement(
+        "\n".join(lines), {"after_key": form.text(since), "until_key": form.text(before)}
+    )
 
 
 def _select(selection: Selection, conditions: list[str], order: str, limit: int) -> str:

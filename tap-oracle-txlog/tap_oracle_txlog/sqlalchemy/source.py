@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from tap_oracle_txlog.answers import summed
 from tap_oracle_txlog.errors import ConfigurationError, DataError
 from tap_oracle_txlog.row import row_type
 from tap_oracle_txlog.rules.page_size import PageSize
@@ -26,6 +27,7 @@ from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
 from tap_oracle_txlog.sqlalchemy.reflection import column, connect, readable, reflect
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
 from tap_oracle_txlog.sqlalchemy.types import (
+    NO_IDS,
     converter,
     json_schema,
     python_type,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.source_settings import SourceSettings
 
@@ -180,6 +183,10 @@ class SqlAlchemySource:
         statement = self._statements.rows_at(self._columns, positions)
         return self._rows(statement, len(positions) + 1)
 
+    def digest(self, since: Instant, before: Instant) -> Digest:
+        """See ``source.Source``."""
+        return summed(self.keys, since, before)
+
     def null_key_page(self, after_id: int | str | None, limit: int) -> Page:
         """See ``source.Source``."""
         statement = self._statements.null_key_page(self._columns, after_id, limit)
@@ -281,9 +288,5 @@ class SqlAlchemySource:
 
 
 NO_KEY = Instant("")
-
-#: Types whose values are no ids: they are neither numbers nor text, or not exact.
-NO_IDS = (bool, float, bytes, dict, dt.datetime, dt.date)
-
 #: Rows that are before every position are counted up to here.
 EARLY_KEYS_COUNTED = 1_000

@@ -31,6 +31,8 @@ Converter: TypeAlias = "Callable[[Sequence[Any]], Sequence[object]]"
 #: How SQLAlchemy stores a DATETIME in SQLite: text of fixed width, so that text order is time
 #: order.
 SQLITE_FORM = "YYYY-MM-DD HH:MM:SS.ffffff"
+#: Types whose values are no ids: they are neither numbers nor text, or not exact.
+NO_IDS = (bool, float, bytes, dict, dt.datetime, dt.date)
 _DIGITS = str.maketrans("123456789", "000000000")
 _DIGITLESS = "0000-00-00 00:00:00.000000"
 

@@ -95,6 +95,17 @@ class Scope:
             span.begin(at)
         return span.holds(at)
 
+    def begins_with(self, stream: str, value: str) -> None:
+        """Note a message of a Singer stream that is trimmed; the first ones count."""
+        self._spans.setdefault(stream, _Span()).begin(order(value))
+
+    def has_lost(self, stream: str, value: str) -> bool:
+        """Whether the limits of the stream may have removed a row with this value."""
+        if self.keeps_few:
+            return True
+        edge = self._spans[stream].edge if stream in self._spans else None
+        return edge is not None and order(value) <= edge
+
     def judged(self, found: Iterable[Found]) -> Iterator[Found]:
         """What says something, of what a comparison has found."""
         for one in found:
@@ -109,10 +120,7 @@ class Scope:
         return copy.value is not None and copy.sequence <= self.through
 
     def _may_have_expired(self, found: Found) -> bool:
-        if self.keeps_few:
-            return True
         row = found.row
-        if row is None or row.value is None or not self.is_trimmed:
-            return False
-        edge = self._spans[row.stream].edge
-        return edge is not None and order(row.value) <= edge
+        if row is None or row.value is None:
+            return self.keeps_few
+        return self.has_lost(row.stream, row.value)

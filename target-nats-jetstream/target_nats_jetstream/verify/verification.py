@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import ExitStack
-from itertools import count
+from itertools import compress, count
 from operator import attrgetter
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -21,6 +21,8 @@ from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.identity import masked
 from target_nats_jetstream.verify import reading
 from target_nats_jetstream.verify.comparison import Kind, compare
+from target_nats_jetstream.verify.digest_report import DigestOutcome
+from target_nats_jetstream.verify.digests import Bucket, Digests, digest_in
 from target_nats_jetstream.verify.entries import Copy, Row, copy_of, row_of
 from target_nats_jetstream.verify.repair import send
 from target_nats_jetstream.verify.report import Outcome, listed
@@ -82,6 +84,7 @@ class Verification:
         self._stop = stop
         self._replication_keys = replication_keys
         self._rows, self._copies = Shelves(Row), Shelves(Copy)
+        self._digests = Digests()
         self._numbers = count()
         self._later = self._invalid = 0
         self._lacking: list[Row] = []
@@ -96,21 +99,21 @@ class Verification:
         self._scope = Scope(info.last_seq, info.is_trimmed, keeps_few, ends, end)
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Take the rows that are compared."""
-        asked = self._asked
-        rows = [
-            row_of(
-                message,
-                next(self._numbers),
-                self._replication_keys.get(message.stream),
-                payload=asked.payload,
-                keep=asked.repair,
-            )
-            for message in messages
-        ]
+        """Take the rows that are compared, or digests of them."""
+        rows = []
+        for message in messages:
+            if (digest := digest_in(message)) is not None:
+                self._digests.add(digest)
+            else:
+                rows.append(self._row(message))
         compared = list(filter(self._scope.has_row, rows))
         self._later += len(rows) - len(compared)
         self._rows.put(compared)
+
+    def _row(self, message: Message) -> Row:
+        key, asked = self._replication_keys.get(message.stream), self._asked
+        number = next(self._numbers)
+        return row_of(message, number, key, payload=asked.payload, keep=asked.repair)
 
     def dead_letter(self, message: Message, reason: Reason, detail: str) -> None:
         """Count a record that cannot be published."""
@@ -138,15 +141,43 @@ class Verification:
         """
         if why := unfinished(messages, self._newest_state):
             raise DataError(why, "See the tap's error and run it again; nothing was compared")
-        streams = set(map(masked, self._replication_keys))
+        if self._digests:
+            self._check_digests()
+        self._streams = set(map(masked, self._replication_keys))
+        reading.read_messages(self._settings.nats, self._take_stored, payloads=self._asked.payload)
+        self._print(self._outcome_of_digests() if self._digests else self._outcome())
 
-        def take(chunk: Sequence[Stored]) -> None:
-            self._stop.check()
-            copies = (copy_of(stored, streams) for stored in chunk)
-            self._copies.put(one for one in copies if one and self._scope.has_copy(one))
+    def _check_digests(self) -> None:
+        """See that nothing is asked for that needs rows.
 
-        reading.read_messages(self._settings.nats, take, payloads=self._asked.payload)
-        self._print(self._outcome())
+        Raises:
+            ConfigurationError: It is.
+            DataError: There are rows, too.
+        """
+        if next(self._numbers):
+            reason = "the input has rows and digests"
+            raise DataError(reason, "Compare the one or the other")
+        asked = self._asked
+        for option in compress(
+            ("--payload", "--repair", "--list"), (asked.payload, asked.repair, asked.list_file)
+        ):
+            reason = f"{option} needs rows, and the input has digests of them"
+            raise ConfigurationError(reason, "Run the tap without --digest")
+
+    def _take_stored(self, chunk: Sequence[Stored]) -> None:
+        self._stop.check()
+        if self._digests:
+            self._digests.count(chunk, self._scope)
+            return
+        copies = (copy_of(stored, self._streams) for stored in chunk)
+        self._copies.put(one for one in copies if one and self._scope.has_copy(one))
+
+    def _outcome_of_digests(self) -> DigestOutcome:
+        compared, left_out = list[Bucket](), list[Bucket]()
+        for bucket in self._digests.buckets():
+            is_compared = self._digests.is_compared(bucket, self._scope)
+            (compared if is_compared else left_out).append(bucket)
+        return DigestOutcome(compared, left_out)
 
     def _outcome(self) -> Outcome:
         tally = Tally()
@@ -180,7 +211,7 @@ class Verification:
             wake=self._stop.wake,
         )
 
-    def _print(self, outcome: Outcome) -> None:
+    def _print(self, outcome: Outcome | DigestOutcome) -> None:
         self.exit_code = 0 if outcome.is_equal else DataError.exit_code
         if not self._asked.as_json:
             click.echo("\n".join((*outcome.lines, outcome.summary)))

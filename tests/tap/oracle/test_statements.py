@@ -81,6 +81,11 @@ ALL = {
     "rows_at_of_text_ids": late_statements.rows_at(
         selection(), [Position(AT, "a"), Position(UNTIL, "b")]
     ),
+    "digest": statements.digest(selection(), AT, UNTIL),
+    "digest_by_date": statements.digest(selection("DATE"), AT, UNTIL),
+    "digest_by_zoned_time_and_raw_id": statements.digest(
+        dataclasses.replace(selection("TIMESTAMP(6) WITH TIME ZONE"), id_type="RAW"), AT, UNTIL
+    ),
     "null_key_page_first": statements.null_key_page(selection(), None, 20_000),
     "null_key_page_next": statements.null_key_page(selection(), 7, 20_000),
     "page_by_raw_id": statements.page(
