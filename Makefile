@@ -8,7 +8,8 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
 	lint-deploy test-dagster test-image bench bench-against bench-components bench-distance bench-doctor \
-	bench-empty bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages
+	bench-empty bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages \
+	bench-verify
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -126,6 +127,10 @@ bench-publisher: .venv/ready
 ## bench-read-back: measure how fast the ids of stored messages are read back
 bench-read-back: .venv/ready
 	@$(BIN)/python -m bench.read_back
+
+## bench-verify: measure how fast the messages of a stream are compared with a source
+bench-verify: .venv/ready
+	@$(BIN)/python -m bench.verify
 
 ## simulate: show what polling strategies lose, repeat and delay
 ##   HISTORIES=20000 plays that many random histories of a table against the tap's rules instead

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import threading
 from itertools import islice
@@ -21,7 +22,7 @@ from tests.support.target import (
     schema,
     state,
 )
-from tests.target.verify.verifying import delete, publish, verify
+from tests.target.verify.verifying import delete, interrupted, publish, verify
 from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -242,6 +243,14 @@ def test_a_list_that_cannot_be_written_is_said(target: Target) -> None:
     done = verify(target, *source(3), options=("--list", "no-such-folder/list"))
     assert (done.code, done.out) == (2, "")
     assert "cannot write --list no-such-folder/list: No such file or directory" in done.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(target: Target, signum: int) -> None:
+    filled(target, 3)
+    done = interrupted(target, signum)
+    assert (done.code, done.out) == (128 + signum, "")
+    assert "Traceback" not in done.log
 
 
 def test_writers_at_work_make_no_finding(target: Target) -> None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.support.target import PASSWORD, ROW_CONTENT, SECONDS, environment, text_of
+from tests.support.target import (
+    PASSWORD,
+    ROW_CONTENT,
+    SECONDS,
+    environment,
+    schema,
+    text_of,
+)
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -34,6 +43,26 @@ class Verified(NamedTuple):
         assert document["ok"] == (self.code == 0)
         result: dict[str, Any] = document["result"]
         return result
+
+
+def interrupted(target: Target, signum: int) -> Verified:
+    """A comparison that gets a signal while it waits for more of the source."""
+    assert target.forks is not None
+    home = target.home / "interrupted"
+    home.mkdir()
+    (home / "config.json").write_text(json.dumps(target.config))
+    read_end, write_end = os.pipe()
+    with (home / "out").open("wb") as out, (home / "log").open("wb") as log:
+        env = environment() | target.env
+        fds = read_end, out.fileno(), log.fileno()
+        process = target.forks.start(list(COMMAND_LINE), home, env, *fds)
+    os.write(write_end, text_of([schema()]).encode())
+    wait_until(lambda: "stream EVENTS" in (home / "log").read_text(), what="it has begun")
+    process.send_signal(signum)
+    code = process.wait(SECONDS)
+    os.close(read_end)
+    os.close(write_end)
+    return Verified(code, (home / "out").read_text(), (home / "log").read_text())
 
 
 def verify(
