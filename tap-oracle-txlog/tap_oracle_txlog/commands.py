@@ -67,7 +67,9 @@ OPTIONS: Final = (
         metavar="LENGTH",
         help="Print digests of buckets of this length (1h, 1d) instead of rows, to be compared.",
     ),
-    click.Option(["--from", "start"], help="Instead of `start_date`."),
+    click.Option(
+        ["--from", "start"], help="Instead of `start_date`, and without `state_from_ledger`."
+    ),
     click.Option(["--to", "end"], help="Instead of `end_date`."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
 )
@@ -103,10 +105,11 @@ class Command:
         return next((name.replace("_", "-") for name in NAMES if getattr(self, name)), "")
 
     @property
-    def dates(self) -> dict[str, str]:
-        """The settings that stand on the command line."""
+    def dates(self) -> dict[str, object]:
+        """The settings that stand on the command line; who says where to begin wants no state."""
         given = {"start_date": self.start, "end_date": self.end}
-        return {name: date for name, date in given.items() if date}
+        begins = {"state_from_ledger": False} if self.start else {}
+        return {**{name: date for name, date in given.items() if date}, **begins}
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ def test_dates_on_the_command_line_go_before_settings(tap: Tap, table: EventTabl
     settings = {"start_date": "2026-01-01T00:00:03", "end_date": "2026-01-01T00:00:09"}
     assert tap.run(**settings).ids == [3, 4, 5, 6, 7, 8]
     assert tap.run("--to", "2026-01-01T00:00:05", **settings).ids == [3, 4]
+    ledger = {"state_from_ledger": True, "ledger_url": "sqlite:///none/ledger.db"}
+    assert tap.run("--from", "2026-01-01T00:00:07", **settings, **ledger).ids == [7, 8]
     name = "TAP_ORACLE_TXLOG_"
     config = {f"{name}{key.upper()}": value for key, value in {**tap.config, **settings}.items()}
     run = tap.run("--config", "ENV", "--from", "2026-01-01T00:00:08", env=config)

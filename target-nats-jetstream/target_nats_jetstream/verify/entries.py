@@ -126,6 +126,11 @@ def copy_of(stored: Stored, streams: Collection[str]) -> Copy | None:
     return Copy(name, content, stream, value and normal(value), stored.sequence, placed)
 
 
+def latest(copy: Copy) -> str:
+    """The replication value of a copy that has one; of a time, the later one of both readings."""
+    return max(readings(value_of(copy.name[len(copy.stream) + 1 :]) or ""))
+
+
 def digest_of(payload: bytes) -> str:
     """What stands for a payload."""
     return sha256(payload).hexdigest()[:DIGEST_CHARACTERS]

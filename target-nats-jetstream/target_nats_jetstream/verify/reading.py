@@ -17,7 +17,7 @@ from target_nats_jetstream.verify.entries import digest_of
 from target_nats_jetstream.verify.values import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_nats_jetstream.ledger.row import LedgerRow
     from target_nats_jetstream.ledger.settings import LedgerSettings
@@ -65,27 +65,31 @@ async def _info(epoch: Epoch, *, stream: str) -> StreamInfo:
 
 
 def read_messages(
-    settings: NatsSettings, take: Callable[[Sequence[Stored]], None], *, payloads: bool
+    settings: NatsSettings,
+    begin: Callable[[StreamInfo], None],
+    take: Callable[[Sequence[Stored]], None],
+    *,
+    payloads: bool,
 ) -> None:
-    """Read the stream once, from its first message to its last; ``take`` gets a part at a time.
+    """Read the stream once, from its first message to its last.
+
+    Args:
+        settings: Where it is.
+        begin: Called first, with what the server says of the stream by then.
+        take: Called with a part of the messages at a time.
+        payloads: Whether payloads are read as well.
 
     Raises:
         TargetError: NATS cannot be reached or refuses.
     """
-    ask(settings, partial(_read, settings=settings, take=take, payloads=payloads))
 
+    async def read(epoch: Epoch) -> None:
+        begin(info := await read_stream_info(epoch, settings.stream))
+        subjects, made_by = settings.stream_subjects, digest_of if payloads else None
+        async for chunk in read_after(epoch, info, subjects, 0, digest_of=made_by):
+            take(chunk)
 
-async def _read(
-    epoch: Epoch,
-    *,
-    settings: NatsSettings,
-    take: Callable[[Sequence[Stored]], None],
-    payloads: bool,
-) -> None:
-    info = await read_stream_info(epoch, settings.stream)
-    subjects, made_by = settings.stream_subjects, digest_of if payloads else None
-    async for chunk in read_after(epoch, info, subjects, 0, digest_of=made_by):
-        take(chunk)
+    ask(settings, read)
 
 
 def completeness(settings: LedgerSettings) -> Completeness:
@@ -104,7 +108,11 @@ def completeness(settings: LedgerSettings) -> Completeness:
 
 
 def _of_row(row: LedgerRow) -> Completeness:
-    times = bookmarks.complete_times(row.state)
-    streams = {masked(name): normal(at) for name, at in times.items() if at is not None}
-    last = row.last_successful_time
-    return Completeness(streams, None if last is None or times else last.isoformat())
+    times, last = complete_times(row.state), row.last_successful_time
+    return Completeness(times, None if last is None or times else last.isoformat())
+
+
+def complete_times(state: Mapping[str, object]) -> dict[str, str]:
+    """By Singer stream, as ids begin with it, up to when it is complete as a STATE says."""
+    times = bookmarks.complete_times(state)
+    return {masked(name): normal(at) for name, at in times.items() if at is not None}

@@ -2,8 +2,8 @@
 
 - A row from the time on up to which the pipeline is complete may not be published yet.
 - A message outside of what the input spans has no row to be compared with.
-- A message that was stored after the comparison began may be of a row that the source was not asked
-  for any more.
+- A message that was stored after the comparison began, or is later than the STATE that came with
+  the input, may be of a row that was not there when the source was read.
 - A row from before what a trimmed stream begins with has expired.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from target_nats_jetstream.verify.comparison import Found, Kind
+from target_nats_jetstream.verify.entries import latest
 from target_nats_jetstream.verify.values import order
 
 if TYPE_CHECKING:
@@ -58,17 +59,19 @@ class Scope:
 
     Args:
         through: Sequence of the last message before the comparison began.
-        is_trimmed: Whether the limits of the stream have removed messages.
-        keeps_few: Whether they may have removed any message, and not only the first ones.
+        keeps_few: Whether the limits of the stream may have removed any message.
         ends: By Singer stream, as ids begin with it, the time before which it is complete.
         end: The same for all others.
+        is_trimmed: Whether the limits of the stream have removed its first messages.
+        reached: By Singer stream, up to when the input is complete, as its last STATE says.
     """
 
     through: int
-    is_trimmed: bool = False
     keeps_few: bool = False
     ends: dict[str, str] = field(default_factory=dict)
     end: str | None = None
+    is_trimmed: bool = False
+    reached: dict[str, str] = field(default_factory=dict)
     _spans: dict[str, _Span] = field(default_factory=dict)
 
     def end_of(self, stream: str) -> str | None:
@@ -117,7 +120,10 @@ class Scope:
                 yield one
 
     def _should_have_a_row(self, copy: Copy) -> bool:
-        return copy.value is not None and copy.sequence <= self.through
+        if copy.value is None or copy.sequence > self.through:
+            return False
+        reached = self.reached.get(copy.stream)
+        return reached is None or order(latest(copy)) <= order(reached)
 
     def _may_have_expired(self, found: Found) -> bool:
         row = found.row

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from target_nats_jetstream.errors import TargetError
     from target_nats_jetstream.message import Message
     from target_nats_jetstream.publisher.jetstream.stored import Stored
+    from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
     from target_nats_jetstream.publisher.limits import Reason
     from target_nats_jetstream.settings import AllSettings
     from target_nats_jetstream.stop import Stop
@@ -95,8 +96,7 @@ class Verification:
         """See what the stream has and how far the pipeline is, before the source is read."""
         info = reading.stream_info(self._settings.nats)
         ends, end = reading.completeness(self._settings.ledger)
-        keeps_few = info.max_msgs_per_subject >= 0
-        self._scope = Scope(info.last_seq, info.is_trimmed, keeps_few, ends, end)
+        self._scope = Scope(info.last_seq, info.max_msgs_per_subject >= 0, ends, end)
 
     def take(self, messages: Sequence[Message]) -> None:
         """Take the rows that are compared, or digests of them."""
@@ -144,7 +144,10 @@ class Verification:
         if self._digests:
             self._check_digests()
         self._streams = set(map(masked, self._replication_keys))
-        reading.read_messages(self._settings.nats, self._take_stored, payloads=self._asked.payload)
+        self._scope.reached = reading.complete_times(self._newest_state or {})
+        reading.read_messages(
+            self._settings.nats, self._begin, self._take_stored, payloads=self._asked.payload
+        )
         self._print(self._outcome_of_digests() if self._digests else self._outcome())
 
     def _check_digests(self) -> None:
@@ -163,6 +166,9 @@ class Verification:
         ):
             reason = f"{option} needs rows, and the input has digests of them"
             raise ConfigurationError(reason, "Run the tap without --digest")
+
+    def _begin(self, info: StreamInfo) -> None:
+        self._scope.is_trimmed = info.is_trimmed
 
     def _take_stored(self, chunk: Sequence[Stored]) -> None:
         self._stop.check()

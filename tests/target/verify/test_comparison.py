@@ -163,6 +163,23 @@ def test_what_is_stored_after_the_beginning_may_have_a_row_that_was_not_asked_fo
     assert compared(rows, [rows[0], late, rows[1]], Scope(through=1)) == {}
 
 
+def test_what_is_later_than_the_state_of_the_input_may_have_come_since() -> None:
+    rows = [SOURCE.message(n, time(n)) for n in (10, 20)]
+    late = [SOURCE.message(n, time(n)) for n in (12, 13, 14)]
+    scope = Scope(through=9, reached={"E": "2026-01-01T00:13:00"})
+    assert compared(rows, [*rows, *late], scope) == {Kind.UNKNOWN: [12, 13]}
+
+
+@pytest.mark.parametrize("offset", ["+00:00", "+01:00"])
+def test_the_state_of_the_input_may_be_by_either_clock(offset: str) -> None:
+    rows = [SOURCE.message(n, f"2026-01-01T0{n}:00:00{offset}") for n in (1, 5)]
+    strange = SOURCE.message(3, f"2026-01-01T03:00:00{offset}")
+    scope = Scope(through=9, reached={"E": "2026-01-01T03:00:00"})
+    assert compared(rows, [*rows, strange], scope) == {Kind.UNKNOWN: [3]}
+    early = Scope(through=9, reached={"E": "2026-01-01T02:30:00"})
+    assert compared(rows, [*rows, strange], early) == {}
+
+
 @pytest.mark.parametrize("source", [SOURCE, BY_TEMPLATE])
 def test_rows_from_where_the_pipeline_is_complete_are_not_compared(source: Source) -> None:
     rows = [source.message(n, time(n)) for n in range(5)]
