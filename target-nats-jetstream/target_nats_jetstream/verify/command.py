@@ -12,7 +12,12 @@ from target_nats_jetstream.errors import ConfigurationError
 if TYPE_CHECKING:
     from target_nats_jetstream.verify.verification import Asked
 
-_BESIDE = {"payload": "--payload", "repair": "--repair", "list_file": "--list"}
+_BESIDE = {
+    "payload": "--payload",
+    "repair": "--repair",
+    "list_file": "--list",
+    "html_file": "--html",
+}
 
 
 def options() -> list[click.Parameter]:
@@ -33,6 +38,11 @@ def options() -> list[click.Parameter]:
             ["--list", "list_file"],
             type=click.Path(path_type=Path, dir_okay=False),
             help="With --verify: write each difference to this file, as a line of JSON.",
+        ),
+        click.Option(
+            ["--html", "html_file"],
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="With --verify: draw the buckets on a page to look at.",
         ),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from target_nats_jetstream.status.words import counted
+from target_nats_jetstream.verify.picture import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +64,18 @@ class DigestOutcome(NamedTuple):
             rows = counted(left, "row")
             why = "the pipeline has not come to their end, or they have expired"
             yield f"{counted(len(self.left_out), 'bucket')} with {rows} not compared: {why}"
+
+    @property
+    def bars(self) -> list[Bar]:
+        """For the picture."""
+        return [
+            Bar(
+                f"{bucket.source.stream} {short(bucket.source.since)}",
+                max(bucket.source.rows, bucket.messages),
+                not bucket.is_equal,
+            )
+            for bucket in self.compared
+        ]
 
     @property
     def result(self) -> dict[str, Any]:

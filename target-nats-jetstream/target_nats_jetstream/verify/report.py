@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from target_nats_jetstream.status.words import counted
 from target_nats_jetstream.verify.comparison import Kind
+from target_nats_jetstream.verify.picture import Bar
 from target_nats_jetstream.verify.tally import DIFFERENT, shown_key
 
 if TYPE_CHECKING:
@@ -86,6 +87,14 @@ class Outcome(NamedTuple):
             yield f"{counted(self.invalid, 'record')} not compared: cannot be published"
         if self.repair is not None:
             yield from _of_repair(self.repair)
+
+    @property
+    def bars(self) -> list[Bar]:
+        """For the picture."""
+        return [
+            Bar(f"{at.stream} {at.label}", max(found.rows, found.messages), found.differs)
+            for at, found in self.tally.buckets()
+        ]
 
     @property
     def result(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 SHELVES: Final = 64
-KEPT: Final = 2_000
+KEPT: Final = 500
 """So many of one shelf are written at a time."""
 KEPT_BYTES: Final = 256 * 1024
 """A shelf that is smaller than this stays in memory."""

@@ -91,11 +91,14 @@ class Tally:
         """Of one kind, in all buckets."""
         return sum(one.counts[kind] for one in self._sums.values())
 
+    def buckets(self) -> Iterator[tuple[Bucket, Sum]]:
+        """All of them, in their order."""
+        for at in sorted(self._sums):
+            yield at, self._sums[at]
+
     def different(self) -> Iterator[tuple[Bucket, Sum]]:
         """The buckets that differ, in their order."""
-        for at in sorted(self._sums):
-            if self._sums[at].differs:
-                yield at, self._sums[at]
+        return ((at, found) for at, found in self.buckets() if found.differs)
 
 
 def shown_key(one: Row | Copy) -> str:

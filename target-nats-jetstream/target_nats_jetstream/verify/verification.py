@@ -24,6 +24,7 @@ from target_nats_jetstream.verify.comparison import Kind, compare
 from target_nats_jetstream.verify.digest_report import DigestOutcome
 from target_nats_jetstream.verify.digests import Bucket, Digests, digest_in
 from target_nats_jetstream.verify.entries import Copy, Row, copy_of, row_of
+from target_nats_jetstream.verify.picture import page
 from target_nats_jetstream.verify.repair import send
 from target_nats_jetstream.verify.report import Outcome, listed
 from target_nats_jetstream.verify.scope import Scope
@@ -55,12 +56,14 @@ class Asked(NamedTuple):
         payload: Whether payloads are compared as well.
         repair: Whether to send what the stream lacks.
         list_file: Where each difference is written to, as a line of JSON.
+        html_file: Where the buckets are drawn.
     """
 
     payload: bool = False
     repair: bool = False
     as_json: bool = False
     list_file: Path | None = None
+    html_file: Path | None = None
 
 
 class Verification:
@@ -86,6 +89,7 @@ class Verification:
         self._replication_keys = replication_keys
         self._rows, self._copies = Shelves(Row), Shelves(Copy)
         self._digests = Digests()
+        self._files = ExitStack()
         self._numbers = count()
         self._later = self._invalid = 0
         self._lacking: list[Row] = []
@@ -93,7 +97,14 @@ class Verification:
         self.exit_code = 0
 
     def start(self) -> None:
-        """See what the stream has and how far the pipeline is, before the source is read."""
+        """See what the stream has and how far the pipeline is, before the source is read.
+
+        Raises:
+            ConfigurationError: A file cannot be written, or there is no such stream.
+            TargetError: NATS or the ledger cannot be reached or refuses.
+        """
+        self._list = self._opened("--list", self._asked.list_file)
+        self._html = self._opened("--html", self._asked.html_file)
         info = reading.stream_info(self._settings.nats)
         ends, end = reading.completeness(self._settings.ledger)
         self._scope = Scope(info.last_seq, info.max_msgs_per_subject >= 0, ends, end)
@@ -187,12 +198,10 @@ class Verification:
 
     def _outcome(self) -> Outcome:
         tally = Tally()
-        with ExitStack() as stack:
-            write = _list_writer(self._asked.list_file, stack)
-            for found in self._all_found():
-                tally.add(found)
-                if found.kind is not Kind.EQUAL:
-                    write(found)
+        for found in self._all_found():
+            tally.add(found)
+            if self._list and found.kind is not Kind.EQUAL:
+                self._list.write(f"{json.dumps(listed(found))}\n")
         repaired = self._repair() if self._asked.repair else None
         ends = {stream: self._scope.end_of(masked(stream)) for stream in self._replication_keys}
         known = {stream: end for stream, end in ends.items() if end is not None}
@@ -219,6 +228,8 @@ class Verification:
 
     def _print(self, outcome: Outcome | DigestOutcome) -> None:
         self.exit_code = 0 if outcome.is_equal else DataError.exit_code
+        if self._html:
+            self._html.write(page(outcome.summary, outcome.lines, outcome.bars))
         if not self._asked.as_json:
             click.echo("\n".join((*outcome.lines, outcome.summary)))
             return
@@ -242,25 +253,20 @@ class Verification:
             self._print_json(error=str(error))
 
     def close(self) -> None:
-        """Remove the temporary files; idempotent."""
+        """Close all files and remove the temporary ones; idempotent."""
         self._rows.close()
         self._copies.close()
+        self._files.close()
 
-
-def _list_writer(path: Path | None, stack: ExitStack) -> Callable[[Found], object]:
-    """What writes one difference to the list; nothing where there is none.
-
-    Raises:
-        ConfigurationError: The file cannot be written.
-    """
-    if path is None:
-        return lambda _: None
-    try:
-        file: IO[str] = stack.enter_context(path.open("w", encoding="utf-8"))
-    except OSError as error:
-        reason = f"cannot write --list {path}: {error.strerror}"
-        raise ConfigurationError(reason, "Name a file in a folder that exists") from None
-    return lambda found: file.write(f"{json.dumps(listed(found))}\n")
+    def _opened(self, option: str, path: Path | None) -> IO[str] | None:
+        """The file that an option names; None where there is none."""
+        if path is None:
+            return None
+        try:
+            return self._files.enter_context(path.open("w", encoding="utf-8"))
+        except OSError as error:
+            reason = f"cannot write {option} {path}: {error.strerror}"
+            raise ConfigurationError(reason, "Name a file in a folder that exists") from None
 
 
 if TYPE_CHECKING:

@@ -230,7 +230,7 @@ def test_an_input_that_breaks_off_says_nothing(target: Target) -> None:
     assert "nothing was compared" in done.log
 
 
-@pytest.mark.parametrize("option", ["--payload", "--repair", "--list=x"])
+@pytest.mark.parametrize("option", ["--payload", "--repair", "--list=x", "--html=x"])
 def test_options_that_go_with_it_need_it(option: str) -> None:
     arguments = [str(COMMAND), "--config", "ENV", option]
     done = subprocess.run(arguments, env=environment(), capture_output=True, check=False)
@@ -238,11 +238,23 @@ def test_options_that_go_with_it_need_it(option: str) -> None:
     assert f"{option.partition('=')[0]} goes with --verify. Add --verify" in done.stderr.decode()
 
 
-def test_a_list_that_cannot_be_written_is_said(target: Target) -> None:
-    filled(target, 3)
-    done = verify(target, *source(3), options=("--list", "no-such-folder/list"))
+@pytest.mark.parametrize("option", ["--list", "--html"])
+def test_a_file_that_cannot_be_written_is_said_at_once(target: Target, option: str) -> None:
+    done = verify(target, *source(3), options=(option, "no-such-folder/file"))
     assert (done.code, done.out) == (2, "")
-    assert "cannot write --list no-such-folder/list: No such file or directory" in done.log
+    assert f"cannot write {option} no-such-folder/file: No such file or directory" in done.log
+
+
+def test_the_buckets_are_drawn(target: Target) -> None:
+    filled(target, 3)
+    delete(target, 2)
+    path = target.home / "page.html"
+    done = verify(target, *source(3), options=("--html", str(path)))
+    text = path.read_text()
+    assert f"<title>{done.lines[-1]}</title>" in text
+    assert text.count('<rect class="differs"') == 1
+    assert "1 row not in the stream: 2" in text
+    assert "//" not in text, "nothing is loaded"
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
