@@ -98,7 +98,7 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
 
 class JetStreamSink(RecordSink):
-    """Checks the records of one stream and hands their messages to the target's delivery."""
+    """Checks the records of one stream and hands their messages to the target's destination."""
 
     def __init__(
         self,

@@ -57,8 +57,8 @@ class DigestOutcome(NamedTuple):
             messages = counted(bucket.messages, "message")
             yield f"{name}{short(of.since)} to {short(of.before)}: {rows}, {messages}"
         if self._different:
-            first = min(bucket.source.since for bucket in self._different)
-            last = max(bucket.source.before for bucket in self._different)
+            first = short(min(bucket.source.since for bucket in self._different))
+            last = short(max(bucket.source.before for bucket in self._different))
             yield f"To name the rows, compare rows instead of digests, --from {first} --to {last}"
         if left := sum(bucket.source.rows for bucket in self.left_out):
             rows = counted(left, "row")

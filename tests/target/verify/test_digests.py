@@ -122,7 +122,10 @@ def test_a_source_is_compared_by_digests(filled: Target) -> None:
     assert done.code == 5
     assert done.lines == [
         "2026-01-01T00:00:00 to 2026-01-01T00:00:00.1: 99 rows, 98 messages",
-        f"To name the rows, compare rows instead of digests, --from {FIRST} --to {BEFORE}",
+        (
+            "To name the rows, compare rows instead of digests, "
+            "--from 2026-01-01T00:00:00 --to 2026-01-01T00:00:00.1"
+        ),
         "verify: 1 bucket, 99 rows, 98 messages: 1 bucket differs",
     ]
     done = verify(filled, *sent(rows, BEFORE), options=("--json",))
