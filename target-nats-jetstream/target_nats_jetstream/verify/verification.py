@@ -19,6 +19,7 @@ from target_nats_jetstream.delivery import unfinished
 from target_nats_jetstream.diagnosis import document
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.identity import masked
+from target_nats_jetstream.private_files import open_private
 from target_nats_jetstream.verify import reading
 from target_nats_jetstream.verify.comparison import Kind, compare
 from target_nats_jetstream.verify.digest_report import DigestOutcome
@@ -263,7 +264,7 @@ class Verification:
         if path is None:
             return None
         try:
-            return self._files.enter_context(path.open("w", encoding="utf-8"))
+            return self._files.enter_context(open_private(path, "w", encoding="utf-8"))
         except OSError as error:
             reason = f"cannot write {option} {path}: {error.strerror}"
             raise ConfigurationError(reason, "Name a file in a folder that exists") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.modes import mode_of
 from tests.support.target import (
     COMMAND,
     batch,
@@ -251,6 +252,7 @@ def test_the_buckets_are_drawn(target: Target) -> None:
     path = target.home / "page.html"
     done = verify(target, *source(3), options=("--html", str(path)))
     text = path.read_text()
+    assert mode_of(path) == 0o600
     assert f"<title>{done.lines[-1]}</title>" in text
     assert text.count('<rect class="differs"') == 1
     assert "1 row not in the stream: 2" in text
