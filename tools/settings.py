@@ -1,6 +1,7 @@
-"""What is written by hand nowhere: the settings in meltano.yml and in the packages' READMEs.
+"""What is written by hand nowhere: the settings in meltano.yml, in the packages' READMEs and in
+deploy/terraform.
 
-Both come from the plugins' own schema. ``make settings`` writes them, a test compares them.
+They come from the plugins' own schema. ``make settings`` writes them, a test compares them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import json
 import math
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from tap_oracle_txlog.tap import TapOracleTxlog
 from target_nats_jetstream.target import TargetNatsJetstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,9 +103,24 @@ def settings_table(plugin: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-BLOCKS = {
-    (ROOT / "meltano.yml", f"{plugin} settings"): (meltano_settings, plugin) for plugin in PLUGINS
-} | {(ROOT / plugin / "README.md", "settings"): (settings_table, plugin) for plugin in PLUGINS}
+def ssm_types() -> str:
+    """V7's names of servers and logins as the members of a map of Terraform: a type for each."""
+    types = {
+        env: "SecureString" if properties(plugin)[name].get("secret") else "String"
+        for plugin, one in PLUGINS.items()
+        for name, env in one.short_names.items()
+        if env.startswith(("ORACLE_", "MARIADB_", "NATS_"))
+    }
+    width = max(map(len, types))
+    return "".join(f'    {env:{width}} = "{type_}"\n' for env, type_ in sorted(types.items()))
+
+
+BLOCKS: dict[tuple[Path, str], Callable[[], str]] = {
+    (ROOT / "deploy/terraform/main.tf", "parameters"): ssm_types
+}
+for each in PLUGINS:
+    BLOCKS[ROOT / "meltano.yml", f"{each} settings"] = partial(meltano_settings, each)
+    BLOCKS[ROOT / each / "README.md", "settings"] = partial(settings_table, each)
 
 
 def with_block(text: str, name: str, block: str) -> str:
@@ -120,15 +140,15 @@ def stale() -> list[str]:
     """The files whose blocks are not what the plugins say."""
     return [
         f"{path.relative_to(ROOT)} ({name})"
-        for (path, name), (make, plugin) in BLOCKS.items()
-        if with_block(path.read_text(), name, make(plugin)) != path.read_text()
+        for (path, name), make in BLOCKS.items()
+        if with_block(path.read_text(), name, make()) != path.read_text()
     ]
 
 
 def write() -> None:
     """Write all blocks."""
-    for (path, name), (make, plugin) in BLOCKS.items():
-        path.write_text(with_block(path.read_text(), name, make(plugin)))
+    for (path, name), make in BLOCKS.items():
+        path.write_text(with_block(path.read_text(), name, make()))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ OPTIONS_OF_OTHERS = {
     *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
     *("--namespace", "--kustomize", "--from-file"),  # kubectl
     "--now",  # systemctl
+    *("--path", "--with-decryption", "--query", "--output", "--overwrite", "--secret-id"),  # aws
+    *("--vault-name", "--name", "--secret", "--raw-output"),  # az, gcloud, oci
 }
 WORDS_OF_OTHERS = {
     *("allow_atomic", "allow_batched", "duplicate_window", "max_age", "max_bytes", "max_msgs"),
@@ -43,6 +45,7 @@ WORDS_OF_OTHERS = {
     *("ssl_verify_identity", "ssl_server_dn_match"),
     *("complete_before", "replication_key_value"),  # a bookmark
     *("if_missing", "dead_letter"),  # values
+    *("config_time_to_live", "azure_client_secret", "aws_secret_access_key"),  # python-oracledb
     *("trace_id", "parse_float", "pip_url", "exit_code"),
 }
 #: A page shows what is said of it.

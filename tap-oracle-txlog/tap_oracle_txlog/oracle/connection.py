@@ -7,7 +7,6 @@ would hold it for ever. What the connection is used for is not known here.
 from __future__ import annotations
 
 import importlib
-import re
 import threading
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.settings import OracleSettings
 
 CLOSE_SECONDS = 2.0
+STORES = ("aws", "azure", "gcp", "oci")
+"""Where the driver's plugins look up address and login; each is an extra of this package."""
 
 
 def connect(settings: OracleSettings) -> oracledb.Connection:
@@ -90,11 +91,11 @@ def _in_time(attempt: Callable[[], oracledb.Connection], seconds: float) -> orac
 
 def _load_provider(dsn: str) -> None:
     """Import the driver's plugin for a store that ``config-azure://`` and the like name."""
-    store = re.match(r"config-(aws|azure|gcp|oci)", dsn)
+    store = next((name for name in STORES if dsn.startswith(f"config-{name}")), None)
     if store is None:
         return
     try:
-        importlib.import_module(f"oracledb.plugins.{store[1]}_config_provider")
+        importlib.import_module(f"oracledb.plugins.{store}_config_provider")
     except ImportError as cause:
-        reason = f"`dsn` names a store of {store[1]}, whose client is not installed: {cause.name}"
-        raise ConfigurationError(reason, "Install what its plugin of oracledb needs") from cause
+        reason = f"`dsn` names a store of {store}, whose client is not installed: {cause.name}"
+        raise ConfigurationError(reason, f"Install tap-oracle-txlog[{store}]") from cause

@@ -247,9 +247,19 @@ ERROR_TABLE: tuple[ErrorEntry, ...] = (
         "Check the host in `dsn` and `wallet_location`, or its ssl_server_dn_match",
     ),
     misconfigured(
-        "DPY-2056 DPY-2058 DPY-2059",
+        "DPY-2056 DPY-2057",
         "the configuration store in `dsn` cannot be used",
         "Check the URL, and the rights of this job in that store",
+    ),
+    misconfigured(
+        "DPY-2058",
+        "the configuration store in `dsn` has a password in plain text, which the driver refuses",
+        "Give it the type base64, or one that names a vault",
+    ),
+    misconfigured(
+        "DPY-2059",
+        "the configuration store in `dsn` has no connect_descriptor",
+        "Add it, or check the key in the URL",
     ),
     misconfigured(
         "DPI-1047 DPY-2017 DPY-2019",

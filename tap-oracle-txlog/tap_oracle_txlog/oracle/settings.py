@@ -60,8 +60,8 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
         setting(
             "Where the database is: an Easy Connect string, which may hold options "
             "(tcps://db:2484/SERVICE?expire_time=5&https_proxy=proxy&https_proxy_port=3128), a TNS "
-            "alias, a connect descriptor (as a SID needs), or the URL of one of the driver's "
-            "configuration providers (config-azure://...)."
+            "alias, a connect descriptor (as a SID needs), or a file or store from which the "
+            "driver takes address and login (config-file:///etc/oracle.json)."
         ),
     ] = None
     config_dir: Annotated[str | None, setting("Directory of tnsnames.ora.")] = None

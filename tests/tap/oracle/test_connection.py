@@ -8,13 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_oracle_txlog.errors import ConfigurationError, TapError
-from tap_oracle_txlog.oracle.connection import connect
+from tap_oracle_txlog.oracle.connection import STORES, connect
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.oracle.source import OracleSource
 from tap_oracle_txlog.source import SourceLostError
@@ -174,7 +176,28 @@ def test_what_the_driver_says_of_a_dsn_is_not_for_the_log_either(dsn: str) -> No
     assert SECRET not in "".join(traceback.format_exception(told))
 
 
-def test_a_store_whose_client_is_missing_says_what_to_install() -> None:
-    settings = OracleSettings.from_config({"dsn": "config-ociobject://x/y"})
-    with pytest.raises(ConfigurationError, match="whose client is not installed: oci"):
+@pytest.mark.parametrize(
+    ("dsn", "store"),
+    [
+        ("config-awss3://bucket/txlog.json", "aws"),
+        ("config-awssecretsmanager://txlog", "aws"),
+        ("config-azure://store?key=txlog", "azure"),
+        ("config-gcpsecretmanager://projects/p/secrets/s/versions/latest", "gcp"),
+        ("config-gcpstorage://project=p;bucket=b;object=o", "gcp"),
+        ("config-ociobject://x/y", "oci"),
+    ],
+)
+def test_a_store_whose_client_is_missing_says_what_to_install(dsn: str, store: str) -> None:
+    settings = OracleSettings.from_config({"dsn": dsn})
+    with pytest.raises(ConfigurationError, match="whose client is not installed") as caught:
         connect(settings)
+    assert caught.value.remedy == f"Install tap-oracle-txlog[{store}]"
+
+
+def test_each_store_is_an_extra() -> None:
+    project = tomllib.loads(
+        (Path(__file__).parents[3] / "tap-oracle-txlog/pyproject.toml").read_text()
+    )
+    extras = project["project"]["optional-dependencies"]
+    for store in STORES:
+        assert extras[store][0].startswith(f"oracledb[{store}_config]")
