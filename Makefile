@@ -6,10 +6,10 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
-.PHONY: setup demo doctor test test-repeat fuzz check docs format settings lock simulate sbom audit clean \
-	lint-deploy test-dagster test-image bench bench-against bench-components bench-distance bench-doctor \
-	bench-empty bench-follow bench-latency bench-metrics bench-publisher bench-read-back bench-stages \
-	bench-verify
+.PHONY: setup demo doctor test test-repeat fuzz check docs format settings packages packages-matrix \
+	lock simulate sbom audit clean lint-deploy test-dagster test-image \
+	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
+	bench-latency bench-metrics bench-publisher bench-read-back bench-stages bench-verify
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -46,7 +46,7 @@ test-image: setup
 fuzz: .venv/ready
 	@FUZZ=20 $(BIN)/python -m pytest -q -n auto tests/sweep
 
-## check: check format, lint, types, meltano.yml against Meltano's own schema, deploy/, and the links of all pages
+## check: check format, lint, types, meltano.yml and hub/ against Meltano's own schema, deploy/, and all links
 check:
 	@$(MAKE) --no-print-directory --jobs=4 .venv/ready .venv-meltano/ready .venv-docs/ready .venv-lint/ready
 	@$(MAKE) --no-print-directory docs lint-deploy
@@ -72,9 +72,18 @@ format: .venv/ready
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-## settings: update the settings of both packages in meltano.yml and the READMEs
+## settings: update the settings of both packages in meltano.yml, the READMEs and hub/
 settings: .venv/ready
 	@$(BIN)/python -m tools.settings
+	@$(BIN)/python -m tools.hub
+
+## packages: build both packages, check what they say of themselves, and install each by itself
+packages: .venv/ready .venv-packages/ready
+	@$(BIN)/python -m tools.packages
+
+## packages-matrix: install them by pip, pipx and uv, from the folder and from git, on every Python
+packages-matrix: .venv/ready .venv-packages/ready
+	@$(BIN)/python -m tools.packages_matrix
 
 ## bench: compare the pair with alternatives, and check the stream afterwards; about 20 minutes
 ##   ROWS=100000 ROUNDS=3 makes it short, PROFILE=1 shows where the time goes, SAVE=1 publishes to docs/
@@ -186,6 +195,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-dagster/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-packages/ready: tools/packages.lock
+	@echo "setting up .venv-packages"
+	@$(PYTHON) -m venv --clear .venv-packages
+	@.venv-packages/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-docs/ready: requirements-docs.lock
 	@echo "setting up .venv-docs"
 	@$(PYTHON) -m venv --clear .venv-docs
@@ -216,11 +231,12 @@ lock: .venv/ready
 	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
 	@$(UV_LOCK) tools/audit.in -o tools/audit.lock
 	@$(UV_LOCK) tools/lint.in -o tools/lint.lock
+	@$(UV_LOCK) tools/packages.in -o tools/packages.lock
 	@$(UV_LOCK) --constraint requirements.lock */pyproject.toml --extra otel -o deploy/pair/plugins.lock
 	@$(UV_LOCK) --constraint requirements.lock deploy/pair/build.in -o deploy/pair/build.lock
 	@$(UV_LOCK) deploy/orchestrators/dagster.in -o deploy/orchestrators/dagster.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs \
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs .venv-packages \
 		.venv-lint .venv-nats-2.11 .venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

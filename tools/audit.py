@@ -26,6 +26,7 @@ LOCKS = (
     "tests/target/nats-2.11.lock",
     "tools/audit.lock",
     "tools/lint.lock",
+    "tools/packages.lock",
 )
 PIP_AUDIT = ROOT / ".venv-audit/bin/pip-audit"
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")

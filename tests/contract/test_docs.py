@@ -34,6 +34,8 @@ OPTIONS_OF_OTHERS = {
     *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
     *("--namespace", "--kustomize", "--from-file"),  # kubectl
     "--now",  # systemctl
+    *("--no-usage-stats", "--no-install", "--from-ref"),  # meltano
+    "--constraint",  # pip
     *("--path", "--with-decryption", "--query", "--output", "--overwrite", "--secret-id"),  # aws
     *("--vault-name", "--name", "--secret", "--raw-output"),  # az, gcloud, oci
 }
