@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tools.oracle_stand_in.database import Row
     from tools.oracle_stand_in.messages import Bind
 
+    Change = Callable[[tuple[Bind, ...]], None]
+
 
 @dataclass(slots=True)
 class Call:
@@ -64,6 +66,7 @@ class Instance:
     logons: list[dict[str, str]] = field(default_factory=list)
     session_texts: dict[str, str] = field(default_factory=dict)
     canned: dict[str, Canned] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     keeps_images: bool = False
@@ -74,6 +77,13 @@ class Instance:
     def answer(self, sql: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Answer ``sql`` with ``rows``; for texts that are no business of the tap."""
         self.canned[normalised(sql)] = Canned(tuple(map(Column.of, columns)), tuple(rows))
+
+    def accept(self, sql: str, change: Change) -> None:
+        """Take ``sql`` for a change: ``change`` gets the binds of each row, at COMMIT.
+
+        It runs in the session's thread before the client learns that it has committed.
+        """
+        self.changes[normalised(sql)] = change
 
     def executed(self, statement: str) -> list[Call]:
         """The executions of one kind of statement, in order."""

@@ -124,6 +124,19 @@ def read_binds(reader: Reader, kinds: Sequence[BindType], names: Sequence[str]) 
     return tuple(read[place] for place in range(len(kinds)))
 
 
+def read_rows(
+    reader: Reader, kinds: Sequence[BindType], names: Sequence[str]
+) -> list[tuple[Bind, ...]]:
+    """All rows of bind values to the end of the call: one, or those of an array."""
+    rows = [read_binds(reader, kinds, names)]
+    while not reader.exhausted:
+        rows.append(read_binds(reader, kinds, names))
+        if not kinds:
+            msg = f"{len(reader.rest())} bytes behind an execution"
+            raise ProtocolError(msg)
+    return rows
+
+
 def read_pairs(reader: Reader) -> dict[str, str]:
     """The body of an authentication call; the user's name is under ``user``."""
     has_user = reader.u8()

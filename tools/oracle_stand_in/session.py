@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +63,7 @@ class Session:
         self._instance = instance
         self._cursors: dict[int, Cursor] = {}
         self._ids = count(1)
+        self._uncommitted: list[Callable[[], None]] = []
 
     def run(self) -> None:
         """Serve the client to its end; what goes wrong here is kept for the test to see."""
@@ -141,6 +142,7 @@ class Session:
                 return self._rows(cursor, wanted, call)
             case messages.PING | messages.COMMIT | messages.ROLLBACK | messages.LOGOFF:
                 self._strike(call)
+                self._end_transaction(function)
                 return messages.STATUS
         self._instance.trouble.append(f"function {function}")
         raise OracleError(3115, f"stand-in: function {function}")
@@ -171,12 +173,17 @@ class Session:
     def _run(
         self, cursor: Cursor, reader: Reader, call: Call, wanted: int, *, describe: bool = False
     ) -> bytes:
-        binds = messages.read_binds(reader, cursor.kinds, cursor.names)
-        if not reader.exhausted:
-            msg = f"{len(reader.rest())} bytes behind an execution"
+        rows = messages.read_rows(reader, cursor.kinds, cursor.names)
+        change = self._instance.changes.get(cursor.plan.sql)
+        if len(rows) > 1 and change is None:
+            msg = "an array of binds for what changes nothing"
             raise ProtocolError(msg)
+        binds = rows[0]
         call.statement, call.sql, call.binds = cursor.plan.kind, cursor.plan.sql, binds
         self._strike(call)
+        if change is not None:
+            self._uncommitted += [partial(change, row) for row in rows]
+            return end(cursor.number, len(rows))
         with self._instance.database.lock:
             answer = cursor.plan.answer(self._instance, binds)
         if answer is None:
@@ -186,6 +193,16 @@ class Session:
         if cursor.needs_define or not wanted:
             return head + end(cursor.number, 0)
         return head + self._rows(cursor, wanted, call)
+
+    def _end_transaction(self, function: int) -> None:
+        """COMMIT lets the changes happen that came before it, and ROLLBACK forgets them."""
+        if function == messages.PING:
+            return
+        changes, self._uncommitted = self._uncommitted, []
+        if function == messages.COMMIT:
+            with self._instance.database.lock:
+                for change in changes:
+                    change()
 
     def _rows(self, cursor: Cursor, wanted: int, call: Call) -> bytes:
         rows = list(map(self._encoder(cursor.columns), islice(cursor.rows, wanted)))

@@ -145,6 +145,8 @@ def find(sql: str, instance: Instance) -> Plan:
     text = normalised(sql)
     if (canned := instance.canned.get(text)) is not None:
         return Plan("canned", text, lambda _: Answer(canned.columns, iter(canned.rows)), {})
+    if text in instance.changes:
+        return Plan("change", text, lambda _: None, {})
     for known in KNOWN:
         if match := _pattern(known.text).fullmatch(text):
             return Plan(known.kind, text, known.handler, match.groupdict())
