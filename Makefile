@@ -7,7 +7,7 @@ MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings packages packages-matrix \
-	lock simulate sbom audit clean lint-deploy test-dagster test-image \
+	results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-stages bench-verify
 
@@ -84,6 +84,10 @@ packages: .venv/ready .venv-packages/ready
 ## packages-matrix: install them by pip, pipx and uv, from the folder and from git, on every Python
 packages-matrix: .venv/ready .venv-packages/ready
 	@$(BIN)/python -m tools.packages_matrix
+
+## results-back: kill what brings answers back into Oracle 30 times, and compare; about six minutes
+results-back: .venv/ready .venv-results-back/ready
+	@$(BIN)/python -m tools.results_back
 
 ## bench: compare the pair with alternatives, and check the stream afterwards; about 20 minutes
 ##   ROWS=100000 ROUNDS=3 makes it short, PROFILE=1 shows where the time goes, SAVE=1 publishes to docs/
@@ -201,6 +205,12 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-packages/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-results-back/ready: examples/results-back/requirements.lock
+	@echo "setting up .venv-results-back"
+	@$(PYTHON) -m venv --clear .venv-results-back
+	@.venv-results-back/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 .venv-docs/ready: requirements-docs.lock
 	@echo "setting up .venv-docs"
 	@$(PYTHON) -m venv --clear .venv-docs
@@ -235,8 +245,10 @@ lock: .venv/ready
 	@$(UV_LOCK) --constraint requirements.lock */pyproject.toml --extra otel -o deploy/pair/plugins.lock
 	@$(UV_LOCK) --constraint requirements.lock deploy/pair/build.in -o deploy/pair/build.lock
 	@$(UV_LOCK) deploy/orchestrators/dagster.in -o deploy/orchestrators/dagster.lock
+	@$(UV_LOCK) examples/results-back/requirements.in -o examples/results-back/requirements.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs .venv-packages \
-		.venv-lint .venv-nats-2.11 .venv-nats-debian .venv-prometheus-debian dist site .repeat .meltano demo/.run \
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs \
+		.venv-lint .venv-packages .venv-results-back .venv-nats-2.11 .venv-nats-debian \
+		.venv-prometheus-debian dist site .repeat .meltano demo/.run \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis

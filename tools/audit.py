@@ -27,6 +27,7 @@ LOCKS = (
     "tools/audit.lock",
     "tools/lint.lock",
     "tools/packages.lock",
+    "examples/results-back/requirements.lock",
 )
 PIP_AUDIT = ROOT / ".venv-audit/bin/pip-audit"
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
