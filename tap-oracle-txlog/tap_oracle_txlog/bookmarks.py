@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.extraction import Emission
     from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.rules.replay import Replay
     from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
 
@@ -29,26 +30,31 @@ class Bookmarks:
             is made where there is none.
         zone: The time zone of a replication key that has none of its own, as far as it is known
             without the database. Assign the real one as ``zone`` once connected.
+        replay: What the run is, if it is a replay.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that says where a run stands, and what it is
         self,
         state: Mapping[str, object],
         of_context: Callable[[dict[str, Any] | None], dict[str, Any]],
         names: TableNames,
         settings: TapSettings,
         zone: ZoneInfo | None,
+        *,
+        replay: Replay | None,
     ) -> None:
         self._state = cast("dict[str, Any]", state)  # a TypedDict of the SDK, with members of ours
         self._of_context = of_context
         self._names = names
         self._settings = settings
+        self._replay = replay
         self.zone = zone
 
     @property
     def parts(self) -> list[Part]:
         """What the run reads, in this order."""
-        return parts_of(self._settings.start(self.zone), self._settings.backfill(self.zone))
+        start, backfill = self._settings.start(self.zone), self._settings.backfill(self.zone)
+        return parts_of(start, backfill, self._replay)
 
     def first_unread(self, parts: Iterable[Part]) -> Part | None:
         """The first of ``parts`` that is not read to its end."""
@@ -72,9 +78,14 @@ class Bookmarks:
         """Mark what is going to be read, as far as that is known without the database.
 
         Raises:
+            ConfigurationError: The name of the replay was given to another selection.
             DataError: The bookmark of a slice cannot be used.
         """
-        if self.zone is not None and self._settings.end_date:
+        if self._replay is not None:
+            self._replay.check(self._of_context(None).get("partitions", ()))
+            clear_marks_in(self._of_context(None))
+            self._of_context(dict(self._replay.context))[READING] = True
+        elif self.zone is not None and self._settings.end_date:
             clear_marks_in(self._of_context(None))
             self._of_context(None)[READING] = True  # slices begin as the column's type has it
         else:

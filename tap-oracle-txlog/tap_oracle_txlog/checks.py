@@ -12,7 +12,7 @@ from tap_oracle_txlog.rules.timestamps import instant, seconds_between
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.rules.timestamps import Instant
@@ -76,6 +76,21 @@ def clock(key: str, now: Instant, newest: str | None, skew: float) -> Finding:
     return warning(
         text, "Check `table` and `replication_key`: no row has been written for that long"
     )
+
+
+def access(index: str | None, columns: Sequence[str], create: str) -> Finding:
+    """Whether an index finds the rows of the filter.
+
+    Args:
+        index: Its name; None where there is none.
+        columns: Those of the filter.
+        create: The statement that makes one.
+    """
+    named = " or ".join(columns)
+    if index is not None:
+        return passed(f"the index {index} finds the rows of the filter by {named}")
+    text = f"no index begins with {named}: all rows of the time range are read for those wanted"
+    return warning(text, "Create one, or set start_date and end_date close together", create)
 
 
 def _many(count: int) -> str:

@@ -181,6 +181,9 @@ def print_digests(tables: Sequence[Table], interval: str) -> int:
     Raises:
         TapError: A source refuses or is away, or the time cannot be cut so.
     """
+    if any(table.replay for table in tables):
+        reason = "a replay cannot be compared with the stream, but `replay` is set"
+        raise ConfigurationError(reason, "Remove `replay` and `filter`", setting="replay")
     for line in digests.lines(tables, interval):
         click.echo(line)
     return 0

@@ -10,7 +10,7 @@ from tap_oracle_txlog.ledger_settings import LedgerSettings
 from tap_oracle_txlog.mariadb import tls_context
 from tap_oracle_txlog.old_settings import modern
 from tap_oracle_txlog.oracle.settings import OracleSettings
-from tap_oracle_txlog.settings import READ, TapSettings
+from tap_oracle_txlog.settings import READ, TapSettings, check_filter
 from tap_oracle_txlog.source_settings import SourceSettings
 from tap_oracle_txlog.sqlalchemy.engine import engine_for
 from tap_oracle_txlog.sqlalchemy.reflection import url_explained
@@ -51,7 +51,9 @@ def _source(config: Config) -> None:
 
 def _tap(config: Config) -> None:
     config = _modern(config)
-    TapSettings.from_config(config).backfill(SourceSettings.from_config(config).zone)
+    tap, source = TapSettings.from_config(config), SourceSettings.from_config(config)
+    tap.backfill(source.zone)
+    check_filter(tap, source)
 
 
 def _ledger(config: Config) -> None:

@@ -115,6 +115,7 @@ class Extraction:
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
         """
+        self._reports.access(self._read(lambda source: source.access()))
         while True:
             next_pass = self._clock() + self._settings.poll_interval
             ended = True

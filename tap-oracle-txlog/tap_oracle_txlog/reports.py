@@ -12,6 +12,7 @@ from tap_oracle_txlog.rules.long_hold import LongHold
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.rules.late_count import LateCount
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.scan import Scan
@@ -48,6 +49,12 @@ class Reports:
     def late(self) -> int:
         """Rows that an earlier pass could not see although their time was before it."""
         return self._late_before + (self._late.rows if self._late is not None else 0)
+
+    def access(self, found: Finding | None) -> None:
+        """Say how the rows of a filter are found, where there is one."""
+        if found is not None:
+            level = logging.INFO if found.status == "ok" else logging.WARNING
+            self.announce(level, f"{found.text}. {found.remedy}".removesuffix(". "))
 
     def scan(self, scan: Scan) -> None:
         """A pass begins."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
+import msgspec
 from typing_extensions import override
 
 from tap_oracle_txlog.config import Settings, old, refuse, secret, setting
@@ -17,6 +18,7 @@ from tap_oracle_txlog.extraction import ExtractionSettings
 from tap_oracle_txlog.ledger_settings import LedgerSettings
 from tap_oracle_txlog.old_settings import TRANSLATED, schemas
 from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.replay_name import check_name, program_of
 from tap_oracle_txlog.rules.durations import parse_duration
 from tap_oracle_txlog.rules.slices import Slice, cut, plan
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, parse
@@ -37,7 +39,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         list[str | dict[str, Any]] | None,
         setting(
             "Several tables in one run, each a stream of its own: names, or objects with `table` "
-            "and any of `replication_key`, `id_column`, `columns` and `source_timezone`."
+            "and any of `replication_key`, `id_column`, `columns`, `filter` and `source_timezone`."
         ),
     ] = None
     start_date: Annotated[
@@ -50,6 +52,13 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     end_date: Annotated[
         str | None,
         setting("Read only rows before this time (a backfill); the tail's bookmark is kept."),
+    ] = None
+    replay: Annotated[
+        str | None,
+        setting(
+            "Send rows once more, under this name: those of `filter`, `start_date` and "
+            "`end_date`. The target needs the same setting; the tail is not touched."
+        ),
     ] = None
     slice_interval: Annotated[
         str | None,
@@ -120,8 +129,16 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         if isinstance(age := given.get("start_date"), str) and age.startswith("-"):
             if given.get("end_date"):
                 refuse("start_date", "is relative, beside `end_date`", "Set a time for a backfill")
+            if given.get("replay"):
+                refuse("start_date", "is relative, beside `replay`", "Set a time for a replay")
             given["start_date"] = _before_now(age)
         return given
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        check_name(self.replay)
+        if self.replay and self.slice_interval:
+            refuse("slice_interval", "is set beside `replay`", "Remove it")
 
     @property
     def extraction(self) -> ExtractionSettings:
@@ -146,6 +163,11 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             ConfigurationError: The time cannot be read.
         """
         return _time("start_date", self.start_date, zone) or BEGINNING
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """From when to when rows are read, as far as that is known without the database."""
+        return str(self.start(None)), str(_time("end_date", self.end_date, None) or "")
 
     def backfill(self, zone: ZoneInfo | None) -> tuple[Slice, ...]:
         """What to read instead of the tail; empty for the tail.
@@ -218,13 +240,12 @@ class AllSettings(NamedTuple):
             ConfigurationError: A value does not fit, or two settings contradict each other.
         """
         OracleSettings.unchecked(config)
-        found = cls(
-            TapSettings.from_config(config),
-            SourceSettings.from_config(config),
-            LedgerSettings.from_config(config),
-        )
-        found.tap.backfill(found.source.zone)
-        return found
+        tap, source = TapSettings.from_config(config), SourceSettings.from_config(config)
+        tap.backfill(source.zone)
+        check_filter(tap, source)
+        ledger = LedgerSettings.from_config(config)
+        program = program_of(ledger.program_name, tap.replay)
+        return cls(tap, source, msgspec.structs.replace(ledger, program_name=program))
 
 
 OURS, OLD = schemas(OracleSettings, TapSettings, LedgerSettings, *TRANSLATED)
@@ -246,10 +267,26 @@ SHORT: Final = {
     "mariadb_password": "MARIADB_PASSWORD",
     "program_name": "PROGRAM_NAME",
     "log_level": "LOG_LEVEL",
+    "replay": "TXLOG_REPLAY",
 }
 """What settings are also called in the environment of the project's ``meltano.yml``: as in the poll
-loop that came before (V7), so that its users keep theirs.
+loop that came before (V7), so that its users keep theirs; and what both plugins have to agree on.
 """
+
+
+def check_filter(tap: TapSettings, source: SourceSettings) -> None:
+    """Refuse a filter that cannot be one, and one of the tail: its bookmark would say of rows that
+    were left out that they are out.
+
+    Raises:
+        ConfigurationError: It is such a filter.
+    """
+    if source.row_filter and tap.replay is None:
+        remedy = (
+            "Set `replay` to a name for these rows; to follow a part of a table, set `table` to a "
+            "view of it"
+        )
+        refuse("filter", "is set without `replay`", remedy)
 
 
 def _time(name: str, text: str | None, zone: ZoneInfo | None) -> Instant | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.errors import TapError
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.digests import Digest
@@ -104,7 +105,8 @@ class Page(NamedTuple):
 
 
 class Source(Protocol):
-    """A table that can be read page by page in the order of (replication key, id).
+    """A table, or what a filter leaves of it, that can be read page by page in the order of
+    (replication key, id).
 
     All methods raise an error of ``errors.py`` when the source refuses, ``SourceLostError`` when
     the connection is gone and a new one may succeed, ``PageTooLargeError`` when a smaller page may.
@@ -157,6 +159,10 @@ class Source(Protocol):
 
     def rows_at(self, positions: Sequence[Position]) -> Page:
         """The rows that stand at these positions, ``MAX_ROWS_AT`` at most, in source order."""
+        ...
+
+    def access(self) -> Finding | None:
+        """Whether an index finds the rows of the filter; None where all rows are wanted."""
         ...
 
     def digest(self, since: Instant, before: Instant) -> Digest:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta
 
 from tap_oracle_txlog.backoff import Backoff
 from tap_oracle_txlog.config import Settings, refuse, setting
+from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.source import TableNames
 
 
@@ -31,6 +32,13 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
     columns: Annotated[
         list[str] | None,
         setting("Columns to read; all if not set. Replication key and id are always read."),
+    ] = None
+    filter: Annotated[
+        dict[str, Any] | None,
+        setting(
+            "With `replay`: read only the rows that have one of these values in each of these "
+            "columns, such as {CASE_ID: [C0137], EVENT_TYPE: [PAYMENT_POSTED]}; null for NULL."
+        ),
     ] = None
     source_timezone: Annotated[
         str | None,
@@ -67,6 +75,15 @@ class SourceSettings(Settings, frozen=True, kw_only=True, dict=True):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             what = f"is not a time zone: {self.source_timezone!r:.60}"
             refuse("source_timezone", what, "Use a name such as Europe/Vienna")
+
+    @cached_property
+    def row_filter(self) -> Filter:
+        """Which rows are read, by the names of columns exactly as they are configured.
+
+        Raises:
+            ConfigurationError: The filter is not one.
+        """
+        return Filter.of(self.filter)
 
     @property
     def names(self) -> TableNames:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import Part
     from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.replay import Replay
     from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
     from tap_oracle_txlog.stop import Stop
@@ -51,6 +52,7 @@ class EventStream(Stream):
         tap: The plugin, for the SDK.
         names: What to call the table and its columns.
         json_schema: The columns.
+        replay: What the run is, if it is a replay.
         writer: The way to stdout.
         stop: Holds signals back while a page is written.
         open_extraction: Makes the loop that reads these columns, in pages of at most so many rows.
@@ -68,6 +70,7 @@ class EventStream(Stream):
         zone: ZoneInfo | None,
         writer: SingerWriter,
         stop: Stop,
+        replay: Replay | None,
         open_extraction: Callable[[Collection[str], int | None], Extraction],
     ) -> None:
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
@@ -75,7 +78,8 @@ class EventStream(Stream):
         self._stop = stop
         self._open_extraction = open_extraction
         self._names = names
-        self._bookmarks = Bookmarks(self.tap_state, self.get_context_state, names, settings, zone)
+        where = self.tap_state, self.get_context_state
+        self._bookmarks = Bookmarks(*where, names, settings, zone, replay=replay)
         wanted = self.config.get("batch_config")
         self._files = BatchFiles.configured(wanted, super().get_batch_config) if wanted else None
         self._settings = settings

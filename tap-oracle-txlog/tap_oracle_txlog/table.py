@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_oracle_txlog.config import refuse
 from tap_oracle_txlog.extraction import Extraction
 from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.rules.replay import Replay
 from tap_oracle_txlog.settings import AllSettings
 from tap_oracle_txlog.source import TXLOG_COLUMNS
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.source import Column, Source, TableNames
 
 #: What may differ from table to table.
-OWN: Final = ("table", "replication_key", "id_column", "columns", "source_timezone")
+OWN: Final = ("table", "replication_key", "id_column", "columns", "filter", "source_timezone")
 
 
 def tables_of(config: Mapping[str, Any]) -> list[Table]:
@@ -88,6 +89,17 @@ class Table:
         if self.settings.tap.sqlalchemy_url:
             return self.settings.source.names
         return OracleSettings.unchecked(self.config).names
+
+    @cached_property
+    def replay(self) -> Replay | None:
+        """The replay that the run is, and what it selects of the table; None where it is none."""
+        tap = self.settings.tap
+        if tap.replay is None:
+            return None
+        settings = self.settings.source
+        if not tap.sqlalchemy_url:
+            settings = OracleSettings.unchecked(self.config)
+        return Replay(tap.replay, settings.row_filter.digest(*tap.span))
 
     def columns(self) -> Sequence[Column]:
         """Its columns.

@@ -59,6 +59,7 @@ class TapOracleTxlog(ConfiguredTap):
             zone=table.settings.source.zone,
             writer=self.message_writer,
             stop=self.stop,
+            replay=table.replay,
             open_extraction=table.extraction,
         )
 

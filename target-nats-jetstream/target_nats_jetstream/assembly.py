@@ -13,6 +13,7 @@ from target_nats_jetstream.checkpoint import Checkpoints
 from target_nats_jetstream.errors import one_line
 from target_nats_jetstream.identity import new_places, pipeline_text
 from target_nats_jetstream.message import MessageBuilder
+from target_nats_jetstream.replay import ids_of
 from target_nats_jetstream.report import Report
 from target_nats_jetstream.writer import write_state
 
@@ -115,6 +116,7 @@ class Assembly:
             add_trace_id=ours.add_trace_id,
             id_template=ours.id_template,
             headers=ours.header_templates,
+            before=ids_of(ours.replay),
         )
         logger.info("stream %s: %s", one_line(stream), builder.rule)
         return builder

@@ -29,6 +29,8 @@ TEST_STREAM: Final = "meltano_test_stream"
 READING: Final = "reading"
 #: Member of our tap's STATE that lists the bookmarks of what it is no longer set to read.
 RETIRED: Final = "retired"
+#: Member of the context of a partition that is a replay.
+REPLAY: Final = "replay"
 
 #: Far more than any tap needs, and far fewer than Python and its libraries can recurse.
 MOST_LEVELS: Final = 200
@@ -259,11 +261,39 @@ def unfinished(state: State) -> list[str]:
         if bookmark.get(READING) is True:
             found.append(stream)
         found += [
-            f"{stream} slice {'..'.join(map(str, _members(part.get('context')).values()))}"
+            f"{stream} {_part_name(_members(part.get('context')))}"
             for part in _partitions(bookmark)
             if part.get(READING) is True
         ]
     return found
+
+
+def _part_name(context: Mapping[str, object]) -> str:
+    """What the context of a partition of our tap means, for people."""
+    if REPLAY in context:
+        return f"replay {context[REPLAY]}"
+    return f"slice {'..'.join(map(str, context.values()))}"
+
+
+def replays(state: State) -> dict[tuple[str, str], tuple[str, bool]]:
+    """The replays of our tap in a STATE: by stream and name, what is selected, and whether there is
+    more to read.
+    """
+    return {
+        (stream, str(context[REPLAY])): (str(context.get("selection")), part.get(READING) is True)
+        for stream, bookmark in _bookmarks(state).items()
+        for part in _partitions(bookmark)
+        if REPLAY in (context := _members(part.get("context")))
+    }
+
+
+def reads_other_than_replays(state: State) -> bool:
+    """Whether our tap is reading the tail of a stream, or slices."""
+    return any(
+        place.get(READING) is True and REPLAY not in _members(place.get("context"))
+        for bookmark in _bookmarks(state).values()
+        for place in (bookmark, *_partitions(bookmark))
+    )
 
 
 def without_test_stream(state: State) -> dict[str, object]:

@@ -47,8 +47,8 @@ def place_of(message_id: str) -> str:
 
 
 def stream_of(message_id: str) -> str:
-    """The part of an id that names its Singer stream."""
-    return message_id.partition(":")[0]
+    """What the id of a placed message has before content and place: its Singer stream."""
+    return message_id.rsplit(":", 2)[0]
 
 
 def new_places(pipeline: str) -> Iterator[str]:

@@ -93,6 +93,7 @@ class MessageBuilder:
         add_trace_id: Whether a record that has no ``trace_id`` gets one.
         id_template: What the id is made of instead, when the operator knows better.
         headers: Templates of more headers, by name.
+        before: What all ids begin with, those of templates too.
     """
 
     def __init__(  # noqa: PLR0913 - each is one setting
@@ -108,11 +109,13 @@ class MessageBuilder:
         add_trace_id: bool = True,
         id_template: Template | None = None,
         headers: Mapping[str, Template] | None = None,
+        before: str = "",
     ) -> None:
         self._stream = stream
         self._subject = subject
         self._places = new_places("") if places is None else places
-        self._prefix = masked(stream)
+        self._before = before
+        self._prefix = before + masked(stream)
         self._seed = _encode([stream, title])
         self.is_keyed = bool(keys and replication_key)
         """Whether key and replication value tell the records of this stream apart."""
@@ -234,7 +237,7 @@ class MessageBuilder:
         assert template is not None  # noqa: S101 - asked before
         for record, digest in zip(records, digests, strict=True):
             text = template.render(self._stream, record, _part)
-            ids.append(digest if self.lacks(record) else fitting(text))
+            ids.append(self._before + (digest if self.lacks(record) else fitting(text)))
         return ids
 
     # Payload and headers

@@ -15,6 +15,7 @@ from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.publisher.known import Past
 from target_nats_jetstream.publisher.outstanding import Acknowledged
+from target_nats_jetstream.replay import check_selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -93,6 +94,8 @@ class Progress:
             return
         self._has_begun = True
         self._before = before = self._try(self._ledger.begin)
+        if before is not None and state is not None:
+            check_selection(before.state, state)
         self._past = _past(before, self._stream, state)
         if before is not None:
             self.complete_up_to = before.last_successful_time

@@ -11,12 +11,16 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
+import msgspec
+
 from target_nats_jetstream.config import Settings, old, setting
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.metrics.settings import MetricsSettings
 from target_nats_jetstream.old_settings import TRANSLATED, schemas
 from target_nats_jetstream.publisher.settings import NatsSettings
+from target_nats_jetstream.replay import HEADER, subject_of
+from target_nats_jetstream.replay_name import check_name, program_of
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 
@@ -39,6 +43,13 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
             "a field of the record, made safe for subjects."
         ),
     ] = "txlog.events"
+    replay: Annotated[
+        str | None,
+        setting(
+            "Publish a replay of this name: to txlog.replay.<name>.<subject>, with ids and a row "
+            "in the ledger of its own. The tap needs the same setting."
+        ),
+    ] = None
     data_type: Annotated[
         str | None,
         setting("Value of the field data_type that each record gets; null for none."),
@@ -106,8 +117,9 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def subject_template(self) -> SubjectTemplate:
-        """Of ``subject``."""
-        return SubjectTemplate.parse(self.subject)
+        """Of ``subject``; that of a replay where the run is one."""
+        SubjectTemplate.parse(self.subject)
+        return SubjectTemplate.parse(subject_of(self.subject, self.replay))
 
     @cached_property
     def id_template(self) -> Template | None:
@@ -116,16 +128,19 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def header_templates(self) -> Mapping[str, Template]:
-        """Of ``headers``, those that are not empty."""
-        found = {name: _template("headers", text) for name, text in self.headers.items()}
+        """Of ``headers``, those that are not empty, and that of a replay."""
+        given = {**self.headers, HEADER: self.replay}
+        found = {name: _template("headers", text) for name, text in given.items()}
         return {name: template for name, template in found.items() if template is not None}
 
     def __post_init__(self) -> None:
         """Refuse templates that cannot be parsed, and names that no header of ours may have."""
+        check_name(self.replay)
         for name in self.headers:
-            if not _HEADER_NAME.fullmatch(name) or name.lower().startswith("nats-"):
+            is_ours = name.lower().startswith("nats-") or name.lower() == HEADER.lower()
+            if is_ours or not _HEADER_NAME.fullmatch(name):
                 reason = f"setting `headers`: {name!r} cannot be used as a header name"
-                remedy = "Use letters, digits and hyphens, and not Nats-…"
+                remedy = f"Use letters, digits and hyphens, and neither Nats-… nor {HEADER}"
                 raise ConfigurationError(reason, remedy, setting="headers")
         for name, template in self.header_templates.items():
             if any(map(_LINE_BREAK.search, template.literals)):
@@ -188,6 +203,8 @@ class AllSettings(NamedTuple):
         subjects = [target.subject_template.pattern()]
         nats = NatsSettings.from_config(config, subjects, target.checkpoint_seconds)
         ledger, metrics = LedgerSettings.from_config(config), MetricsSettings.from_config(config)
+        program = program_of(ledger.program_name, target.replay)
+        ledger = msgspec.structs.replace(ledger, program_name=program)
         return cls(target, nats, ledger, metrics)
 
 
@@ -207,7 +224,8 @@ SHORT: Final = {
     "program_name": "PROGRAM_NAME",
     "batch_size": "BATCH_SIZE",
     "log_level": "LOG_LEVEL",
+    "replay": "TXLOG_REPLAY",
 }
 """What settings are also called in the environment of the project's ``meltano.yml``: as in the poll
-loop that came before (V7), so that its users keep theirs.
+loop that came before (V7), so that its users keep theirs; and what both plugins have to agree on.
 """

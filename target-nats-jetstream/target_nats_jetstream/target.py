@@ -29,6 +29,7 @@ from target_nats_jetstream.errors import DataError, TargetError, call_stack, une
 from target_nats_jetstream.old_settings import inherited
 from target_nats_jetstream.plugin import ConfiguredTarget, wants_metrics
 from target_nats_jetstream.reader import SingerReader, discard
+from target_nats_jetstream.replay import check_tap
 from target_nats_jetstream.schemas import UnusableSchemaError
 from target_nats_jetstream.sink import JetStreamSink
 from target_nats_jetstream.stop import Stop, Stopped
@@ -254,6 +255,7 @@ class TargetNatsJetstream(ConfiguredTarget):
         state = message_dict["value"]
         if is_too_deep(state):
             raise message_error(self._reader.line, "STATE", None, "it is nested too deeply")
+        check_tap(state, self.settings.target.replay)
         self.destination.note(state)
 
     @override

@@ -37,7 +37,7 @@ def test_meltano_knows_every_setting_and_hides_every_secret(plugin: str) -> None
     assert holders & settings.keys() <= secrets
 
 
-def test_every_name_of_v7_is_in_env_example_and_leads_to_a_setting() -> None:
+def test_every_short_name_is_in_env_example_and_leads_to_a_setting() -> None:
     example = (ROOT / ".env.example").read_text()
     for plugin, kind in PLUGINS.items():
         for setting, variable in kind.short_names.items():

@@ -24,6 +24,7 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
         ("diagnosis.py", "diagnosis.py"),
         ("encryption.py", "encryption.py"),
         ("mariadb.py", "ledger/mariadb.py"),
+        ("replay_name.py", "replay_name.py"),
         ("standard_streams.py", "standard_streams.py"),
     ],
 )

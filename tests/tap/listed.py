@@ -117,6 +117,9 @@ class ListSource:
         rows = self._ask("rows_at").rows
         return self._page([row for row in rows if row in positions])
 
+    def access(self) -> None:
+        """All rows are wanted."""
+
     def null_keys(self, limit: int) -> int:
         return min(limit, len(self._ask("null_keys").without_key))
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from tools.oracle_stand_in.answers import VARCHAR2, Answer, answer
+from tools.oracle_stand_in.answers import Answer, answer
+from tools.oracle_stand_in.conditions import VARCHAR2
 from tools.oracle_stand_in.faults import OracleError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tools.oracle_stand_in.columns import Column
+from tools.oracle_stand_in.conditions import CONVERSIONS, NUMBER, VARCHAR2, wanted
 from tools.oracle_stand_in.database import in_utc
 from tools.oracle_stand_in.expressions import column_in, select_list
 from tools.oracle_stand_in.faults import OracleError
@@ -26,20 +27,6 @@ if TYPE_CHECKING:
     from tools.oracle_stand_in.database import Database, Row, Table
     from tools.oracle_stand_in.instance import Instance
     from tools.oracle_stand_in.messages import Bind
-
-_SECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS'"
-_NANOSECONDS = "'YYYY-MM-DD\"T\"HH24:MI:SS.FF9'"
-_ZONED = f"from_tz(to_timestamp({{}}, {_NANOSECONDS}), '+00:00')"
-CONVERSIONS: Final = {
-    "DATE": (f"to_date({{}}, {_SECONDS})", 19),
-    "TIMESTAMP": (f"to_timestamp({{}}, {_NANOSECONDS})", 29),
-    "TIMESTAMP WITH TIME ZONE": (_ZONED, 29),
-    "TIMESTAMP WITH LOCAL TIME ZONE": (f"cast({_ZONED} as timestamp(9) with local time zone)", 29),
-}
-"""How a bound text becomes a value of the key's own type, and how long it must be. A value of any
-other type would convert the column instead, and lose its index."""
-
-VARCHAR2, NUMBER = 1, 2
 
 
 class Answer(NamedTuple):
@@ -159,7 +146,11 @@ def _behind(query: Query, table: Table) -> Iterable[Row]:
     if query.parts["until"] is not None:
         until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
-    return rows
+    return _filtered(query, table, rows)
+
+
+def _filtered(query: Query, table: Table, rows: Iterable[Row]) -> Iterable[Row]:
+    return rows if query.parts["filter"] is None else filter(wanted(query, table), rows)
 
 
 def digest(query: Query) -> Answer:
@@ -225,7 +216,7 @@ def null_key_page(query: Query) -> Answer:
     if query.parts["id"] is not None:
         after, place = _bound_id(query, table), table.place(id_.name)
         rows = [row for row in rows if row[place] > after]
-    return _selected(query, table, rows)
+    return _selected(query, table, _filtered(query, table, rows))
 
 
 def _selected(query: Query, table: Table, rows: Iterable[Row]) -> Answer:
@@ -261,8 +252,9 @@ def _bound_id(query: Query, table: Table) -> int | str | bytes:
 
 def null_key_count(query: Query) -> Answer:
     table = query.table()
-    key = query.column(table, "key").name
-    count = len(table.without_key(key, key))
+    place = table.place(query.column(table, "key").name)
+    rows = _filtered(query, table, (row for row in table.rows if row[place] is None))
+    count = sum(1 for _ in rows)
     return answer("ROWS NUMBER", (min(count, int(query.part("limit"))),))
 
 

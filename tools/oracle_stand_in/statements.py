@@ -75,7 +75,7 @@ KNOWN: Final = (
         "late page",
         """SELECT * FROM (SELECT {items} FROM {table} t
         WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
-        [[AND {key} < {until} ]] AND NOT {known}
+        [[AND {key} < {until} ]] [[AND {filter} ]] AND NOT {known}
         ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
         answers.late_page,
     ),
@@ -83,7 +83,7 @@ KNOWN: Final = (
         "page",
         """SELECT * FROM (SELECT {items} FROM {table} t
         WHERE {key} >= {after} [[AND ({key} > {after} OR {id} > {after_id}) ]]
-        [[AND {key} < {until} ]]
+        [[AND {key} < {until} ]] [[AND {filter} ]]
         ORDER BY {key}, {order_id}) WHERE ROWNUM <= {limit}""",
         answers.page,
     ),
@@ -103,12 +103,14 @@ KNOWN: Final = (
     Known(
         "null key page",
         """SELECT * FROM (SELECT {items} FROM {table} t WHERE {key} IS NULL
-        [[AND {id} > {after_id} ]] ORDER BY {order_id}) WHERE ROWNUM <= {limit}""",
+        [[AND {id} > {after_id} ]] [[AND {filter} ]]
+        ORDER BY {order_id}) WHERE ROWNUM <= {limit}""",
         answers.null_key_page,
     ),
     Known(
         "null key count",
-        "SELECT COUNT(*) FROM {table} t WHERE {key} IS NULL AND ROWNUM <= {limit}",
+        """SELECT COUNT(*) FROM {table} t WHERE {key} IS NULL [[AND {filter} ]]
+        AND ROWNUM <= {limit}""",
         answers.null_key_count,
     ),
     Known(
@@ -162,7 +164,8 @@ def _pattern(text: str) -> re.Pattern[str]:
         name = match[1]
         again = name in seen
         seen.add(name)
-        return f"(?P={name})" if again else f"(?P<{name}>.+?)"
+        beginning = "(?!not )" if name == "filter" else ""  # that is how known ids are left out
+        return f"(?P={name})" if again else f"(?P<{name}>{beginning}.+?)"
 
     pattern = re.sub(r"\\{(\w+)\\}", group, re.escape(normalised(text)))
     return re.compile(pattern.replace(r"\[\[", "(?:").replace(r"\]\]\ ", ")?"))

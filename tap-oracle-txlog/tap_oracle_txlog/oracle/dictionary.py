@@ -127,8 +127,10 @@ def text_literal(text: str) -> str:
 
 
 def null_key_count(selection: Selection, limit: int) -> Statement:
-    """How many rows have no replication key; counting stops at ``limit``."""
-    return _count(selection, f"{column(selection.key)} IS NULL", limit)
+    """How many rows that are wanted have no replication key; counting stops at ``limit``."""
+    where = selection.where
+    condition = " AND ".join((f"{column(selection.key)} IS NULL", *where.conditions))
+    return _count(selection, condition, limit, where.binds)
 
 
 def early_key_count(selection: Selection, limit: int) -> Statement:
@@ -139,10 +141,12 @@ def early_key_count(selection: Selection, limit: int) -> Statement:
     return _count(selection, f"{column(selection.key)} < {bound}", limit)
 
 
-def _count(selection: Selection, condition: str, limit: int) -> Statement:
-    return Statement(
-        f"SELECT COUNT(*) FROM {selection.table.quoted} t WHERE {condition} AND ROWNUM <= {limit:d}"
-    )
+def _count(
+    selection: Selection, condition: str, limit: int, binds: Binds | None = None
+) -> Statement:
+    table = selection.table.quoted
+    text = f"SELECT COUNT(*) FROM {table} t WHERE {condition} AND ROWNUM <= {limit:d}"
+    return Statement(text, binds or {})
 
 
 def newest_key(selection: Selection) -> Statement:

@@ -89,6 +89,8 @@ def _checks(
     yield "Table", "columns", lambda: findings.columns(read, source.table.unsupported)
     yield "Table", "id", lambda: findings.unique_id(selection, ask(dictionary.table_keys(table)))
     yield "Table", "index", lambda: _index(source, selection)
+    if selection.where.columns:
+        yield "Table", "filter", lambda: _access(source)
     yield "Table", "plan", lambda: _plan(source, selection, how)
     yield "Table", "NULL keys", lambda: _null_keys(source, selection, how)
     yield "Time", "zone", lambda: _zone(source, selection)
@@ -100,6 +102,12 @@ def _index(source: OracleSource, selection: Selection) -> Finding:
     ((product,),) = source.link.ask(dictionary.PRODUCT)
     found = source.link.ask(dictionary.table_indexes(selection.table))
     return findings.index(selection, found, product)
+
+
+def _access(source: OracleSource) -> Finding:
+    found = source.access()
+    assert found is not None  # noqa: S101 - there is a filter
+    return found
 
 
 def _plan(source: OracleSource, selection: Selection, how: ExtractionSettings) -> Finding:

@@ -10,10 +10,12 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tap_oracle_txlog import checks
 from tap_oracle_txlog.diagnosis import Finding, failed, passed, warning
 from tap_oracle_txlog.errors import AccessDeniedError, ConfigurationError, DataError
 from tap_oracle_txlog.oracle.identifiers import quoted
 from tap_oracle_txlog.rules.durations import format_duration
+from tap_oracle_txlog.rules.filter import serving
 from tap_oracle_txlog.rules.time_check import between_zones
 from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 
@@ -104,6 +106,16 @@ class IndexedColumn(NamedTuple):
         """What is indexed: a descending column is an expression, which is the column."""
         return (self.expression or self.column).strip('"')
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the index, or a part of it, has to be rebuilt."""
+        return self.status == "UNUSABLE" or bool(self.unusable)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the database may use it at all."""
+        return not self.is_broken and self.visibility != "INVISIBLE"
+
 
 def index(
     selection: Selection, indexes: Iterable[Sequence[str | int | None]], product: str | None
@@ -121,16 +133,21 @@ def index(
             return passed(f"{name} is on ({key}, {id_})")
         flaws.append(f"{name} on ({key}, {id_}) is {flaw}")
     name = dataclasses.replace(table, name=f"IX_{table.name[:100]}_TAIL").quoted
-    online = " ONLINE" if "Enterprise" in (product or "") else ""
     what = "; ".join(flaws) or f"no index on ({key}, {id_})"
-    create = f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){online}"
+    create = (
+        f"CREATE INDEX {name} ON {table.quoted} ({quoted(key)}, {quoted(id_)}){_online(product)}"
+    )
     return warning(f"{what}: each page reads and sorts the whole table", create, create)
+
+
+def _online(product: str | None) -> str:
+    return " ONLINE" if "Enterprise" in (product or "") else ""
 
 
 def _flaw(on: Sequence[IndexedColumn]) -> str:
     """What keeps an index on key and id from giving pages in order; empty for nothing."""
     first, second = on[:2]
-    if first.status == "UNUSABLE" or first.unusable:
+    if first.is_broken:
         return "UNUSABLE: rebuild it"
     if first.visibility == "INVISIBLE":
         return "INVISIBLE"
@@ -139,6 +156,20 @@ def _flaw(on: Sequence[IndexedColumn]) -> str:
     if first.partitioned and (first.partitioned, first.alignment) != ("RANGE", "PREFIXED"):
         return f"partitioned other than by ranges of {first.name}, so its rows are in no order"
     return ""
+
+
+def access(
+    selection: Selection, indexes: Iterable[Sequence[str | int | None]], product: str | None
+) -> Finding:
+    """Whether an index finds the rows of the filter."""
+    key, id_, table, columns = selection.key, selection.id, selection.table, selection.where.columns
+    described = [IndexedColumn(*row) for row in indexes]  # type: ignore[arg-type]  # as they come
+    firsts = [next(group) for _, group in groupby(described, key=lambda each: each.of)]
+    usable = ((on.of, on.name) for on in firsts if on.is_usable)
+    name = dataclasses.replace(table, name=f"IX_{table.name[:100]}_{columns[0][:20]}").quoted
+    listed = ", ".join(map(quoted, dict.fromkeys((columns[0], key, id_))))
+    create = f"CREATE INDEX {name} ON {table.quoted} ({listed}){_online(product)}"
+    return checks.access(serving(usable, columns), columns, create)
 
 
 def plan(selection: Selection, steps: Sequence[tuple[str, str, str, int]], rows: int) -> Finding:

@@ -90,7 +90,7 @@ def _behind(
     if until is not None:
         conditions.append(f"{key} < {form.into.format(':until_key')}")
         binds["until_key"] = form.text(until)
-    return conditions, binds
+    return [*conditions, *selection.where.conditions], binds | dict(selection.where.binds)
 
 
 def _id_expression(selection: Selection) -> str:

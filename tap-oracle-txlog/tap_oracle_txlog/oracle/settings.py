@@ -7,7 +7,7 @@ themselves, never the names of files. A DSN that contains a password is refused.
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from typing_extensions import override
@@ -15,6 +15,7 @@ from typing_extensions import override
 from tap_oracle_txlog.config import from_file, old, secret, setting
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.oracle.identifiers import TableName, identifier
+from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.source import TableNames
 from tap_oracle_txlog.source_settings import SourceSettings
 
@@ -119,7 +120,7 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
         """Raise a ConfigurationError where settings contradict each other, or name nothing."""
         for name, reason, remedy in self._contradictions():
             raise ConfigurationError(reason, remedy, setting=name)
-        _ = self.names, self.zone
+        _ = self.names, self.zone, self.row_filter
 
     def connect_arguments(self) -> dict[str, Any]:
         """The arguments of ``oracledb.connect``, which hold the passwords. What ``dsn`` says about
@@ -168,6 +169,16 @@ class OracleSettings(SourceSettings, frozen=True, kw_only=True, dict=True):
             identifier(self.id_column, setting="id_column"),
             tuple(identifier(name, setting="columns") for name in self.columns or ()),
         )
+
+    @cached_property
+    @override
+    def row_filter(self) -> Filter:
+        """Which rows are read, by names as the dictionary has them.
+
+        Raises:
+            ConfigurationError: The filter is not one, or one of its columns is no name.
+        """
+        return Filter.of(self.filter, partial(identifier, setting="filter"))
 
     @property
     def _logs_in(self) -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
+from tap_oracle_txlog.oracle import dictionary, findings, late_statements, session, statements
 from tap_oracle_txlog.oracle.errors import RightMissingError
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Statement
@@ -164,6 +165,14 @@ class OracleSource:
     def null_keys(self, limit: int) -> int:
         """How many rows have no replication key; counting stops at ``limit``."""
         return int(self.link.ask(dictionary.null_key_count(self.table.selection, limit))[0][0])
+
+    def access(self) -> Finding | None:
+        """Whether an index finds the rows of the filter; None where all rows are wanted."""
+        if not (selection := self.table.selection).where.columns:
+            return None
+        ((product,),) = self.link.ask(dictionary.PRODUCT)
+        found = self.link.ask(dictionary.table_indexes(selection.table))
+        return findings.access(selection, found, product)
 
     def close(self) -> None:
         """Log off; never raises."""

@@ -103,6 +103,15 @@ KEY_FORMS: Mapping[str, KeyForm] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """Which rows are read (`filter.py`): ready SQL over the alias ``t`` for each of ``columns``."""
+
+    conditions: tuple[str, ...] = ()
+    binds: Binds = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What is read: ``expressions`` are ready SQL over the alias ``t`` (`types.py`)."""
 
@@ -112,6 +121,7 @@ class Selection:
     key_type: str
     id: str
     id_type: str = "NUMBER"
+    where: Where = field(default_factory=Where)
 
     @property
     def id_into(self) -> str:
@@ -154,6 +164,8 @@ def page(
     if until is not None:
         conditions.append(f"{key} < {form.into.format(':until_key')}")
         binds["until_key"] = form.text(until)
+    conditions += selection.where.conditions
+    binds |= selection.where.binds
     return Statement(_select(selection, conditions, f"{key}, {id_}", limit), binds)
 
 
@@ -164,6 +176,8 @@ def null_key_page(selection: Selection, after_id: int | str | None, limit: int) 
     if after_id is not None:
         conditions.append(f"{column(selection.id)} > {selection.id_into.format(':after_id')}")
         binds["after_id"] = after_id
+    conditions += selection.where.conditions
+    binds |= selection.where.binds
     return Statement(_select(selection, conditions, column(selection.id), limit), binds)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import oracledb
 
 from tap_oracle_txlog.errors import ConfigurationError, DataError
-from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection
+from tap_oracle_txlog.oracle.filter import where
+from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Where
 from tap_oracle_txlog.oracle.types import (
     INTEGER,
     Conversion,
@@ -68,6 +69,7 @@ class Table:
         names, wanted = settings.names, _wanted(settings, described)
         key = _one_of(KEY_FORMS, wanted[names.replication_key], "replication_key", settings)
         id_ = _one_of(ID_TYPES, wanted[names.id_column], "id_column", settings)
+        rows = _rows(settings, described)
         if selected is not None:
             kept = {*selected, key.name, id_.name}
             wanted = {name: column for name, column in wanted.items() if name in kept}
@@ -85,7 +87,7 @@ class Table:
             Column(column.name, json_schema(column, conversions[column.name])) for column in read
         ]
         return cls(
-            Selection(name, expressions, key.name, key.kind, id_.name, id_.kind),
+            Selection(name, expressions, key.name, key.kind, id_.name, id_.kind, rows),
             columns,
             [column for column in wanted.values() if column.name not in conversions],
             conversions,
@@ -145,6 +147,15 @@ def _wanted(settings: OracleSettings, described: Sequence[OracleColumn]) -> dict
         if name not in there:
             raise _missing(name, setting, settings, there)
     return {name: column for name, column in there.items() if name in wanted}
+
+
+def _rows(settings: OracleSettings, described: Sequence[OracleColumn]) -> Where:
+    """Which rows to read."""
+    there = {column.name: column for column in described}
+    for name in settings.row_filter.wanted:
+        if name not in there:
+            raise _missing(name, "filter", settings, there)
+    return where(settings.row_filter, there, settings.zone)
 
 
 def _missing(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tap_oracle_txlog.errors import DataError, NotCompleteError
+from tap_oracle_txlog.rules.replay import is_of
 from tap_oracle_txlog.rules.timestamps import parse, plus
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.replay import Replay
     from tap_oracle_txlog.rules.slices import Slice
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import Watermark
@@ -46,8 +48,12 @@ class Part(NamedTuple):
         return at_end if self.end is None else progress.covers(self.end)
 
 
-def parts_of(start: Instant, backfill: Sequence[Slice]) -> list[Part]:
-    """The slices of a backfill, or the tail from ``start`` on where there are none."""
+def parts_of(start: Instant, backfill: Sequence[Slice], replay: Replay | None = None) -> list[Part]:
+    """The slices of a backfill, or the tail from ``start`` on where there are none; of a replay,
+    all of it.
+    """
+    if replay is not None:
+        return [Part(dict(replay.context), start, backfill[-1].end if backfill else None)]
     if not backfill:
         return [Part(None, start, None)]
     return [Part({"start": begin, "end": end}, begin, end) for begin, end in backfill]
@@ -61,17 +67,19 @@ def retire_streams(state: dict[str, Any], read: Collection[str]) -> list[str]:
 
 
 def retire_slices(state: dict[str, Any], stream: str, parts: Iterable[Part]) -> None:
-    """List those partitions of a stream, of which slices are read, that are no slice any more."""
-    slices = {tuple(part.context.items()) for part in parts if part.context is not None}
+    """List those partitions of a stream, of which slices or a replay are read, that are none of
+    these.
+    """
+    read = {_place(part.context) for part in parts if part.context is not None}
     found = state.get("bookmarks", {}).get(stream, {}).get("partitions", ())
-    gone = [one["context"] for one in found if slices and _edges(one["context"]) not in slices]
+    gone = [one["context"] for one in found if read and _place(one["context"]) not in read]
     others = [one for one in state.get(RETIRED, ()) if one["stream"] != stream]
     own = [{"stream": stream, "context": context} for context in gone]
     _list_retired(state, sorted([*others, *own], key=lambda one: str(one["stream"])))
 
 
-def _edges(context: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((name, str(context.get(name))) for name in ("start", "end"))
+def _place(context: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(value)) for name, value in context.items()))
 
 
 def _list_retired(state: dict[str, Any], retired: list[dict[str, Any]]) -> None:
@@ -96,10 +104,17 @@ def clear_marks_in(bookmark: dict[str, Any]) -> None:
             del place[READING]
 
 
-def has_time(state: Mapping[str, Any], stream: str, *, in_slices: bool = False) -> bool:
-    """Whether the state says up to when the stream, or one of its slices, is complete."""
+def has_time(
+    state: Mapping[str, Any], stream: str, *, in_slices: bool = False, replay: str | None = None
+) -> bool:
+    """Whether the state says up to when the stream, or one of its slices, is complete; with
+    ``replay``, whether it says so of that one.
+    """
     bookmark = state.get("bookmarks", {}).get(stream, {})
-    places = [bookmark, *bookmark.get("partitions", ())] if in_slices else [bookmark]
+    partitions = bookmark.get("partitions", ())
+    places = [bookmark, *partitions] if in_slices else [bookmark]
+    if replay is not None:
+        places = [one for one in partitions if is_of(replay, one.get("context"))]
     return any(place.get("replication_key_value") is not None for place in places)
 
 

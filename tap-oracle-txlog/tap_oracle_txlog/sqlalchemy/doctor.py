@@ -20,6 +20,7 @@ from tap_oracle_txlog.diagnosis import Finding, Line, failed, passed, warning
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, earliest_local, from_datetime, parse
+from tap_oracle_txlog.sqlalchemy.filter import indexes
 from tap_oracle_txlog.sqlalchemy.reflection import column, connect, reflect
 from tap_oracle_txlog.sqlalchemy.source import SqlAlchemySource
 from tap_oracle_txlog.sqlalchemy.statements import Statements
@@ -117,6 +118,8 @@ class _Table:
         yield "Table", "columns", self._columns
         yield "Table", "id", self._unique_id
         yield "Table", "index", self._index
+        if (access := source.access()) is not None:
+            yield "Table", "filter", lambda: access
         yield "Table", "NULL keys", partial(self._null_keys, source, how)
         form = made(self._form)
         if self._is_sqlite:
@@ -138,16 +141,7 @@ class _Table:
     @property
     def _keys(self) -> Iterator[list[str]]:
         """The columns of each key of the table."""
-        yield [one.name for one in self._table.primary_key.columns]
-        for constraint in self._table.constraints:
-            if isinstance(constraint, sa.UniqueConstraint):
-                yield [one.name for one in constraint.columns]
-        yield from (columns for columns, is_unique in self._indexes if is_unique)
-
-    @property
-    def _indexes(self) -> Iterator[tuple[list[str], bool]]:
-        for index in self._table.indexes:
-            yield [one.name for one in index.columns], bool(index.unique)
+        yield from (columns for _, columns, is_unique in indexes(self._table) if is_unique)
 
     def _unique_id(self) -> Finding:
         """Whether a key promises that no two rows have the same id."""
@@ -162,7 +156,7 @@ class _Table:
     def _index(self) -> Finding:
         """Whether a page is a range of an index."""
         key, id_ = self._key.name, self._id.name
-        found = [columns for columns, _ in self._indexes] + list(self._keys)
+        found = [columns for _, columns, _ in indexes(self._table)]
         has_row_id = self._connection.engine.dialect.name in CLUSTERED and [id_] in self._keys
         if any(columns[:2] == [key, id_] or (has_row_id and columns == [key]) for columns in found):
             return passed(f"an index is on ({key}, {id_})")

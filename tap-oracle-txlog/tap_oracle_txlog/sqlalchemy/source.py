@@ -16,29 +16,27 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from tap_oracle_txlog.answers import summed
+from tap_oracle_txlog.checks import NULL_KEYS
 from tap_oracle_txlog.errors import ConfigurationError, DataError
 from tap_oracle_txlog.row import row_type
+from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.rules.page_size import PageSize
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime, parse
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import Column, Page
 from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.filter import access, where
 from tap_oracle_txlog.sqlalchemy.reflection import column, connect, readable, reflect
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
-from tap_oracle_txlog.sqlalchemy.types import (
-    NO_IDS,
-    converter,
-    json_schema,
-    python_type,
-    whole,
-)
+from tap_oracle_txlog.sqlalchemy.types import NO_IDS, converter, json_schema, python_type, whole
 from tap_oracle_txlog.sqlalchemy.wrong_value import refuse_unsorted, wrong_value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.source_settings import SourceSettings
@@ -55,6 +53,7 @@ class SqlAlchemySource:
         columns: Names to read, None for all.
         selected: Those of them that are wanted, None for all; the others need not be there.
         zone: Zone of times that are stored without one, None for UTC.
+        rows: Which rows are read, None for all.
 
     Raises:
         SourceUnreachableError: The database cannot be opened.
@@ -71,13 +70,15 @@ class SqlAlchemySource:
         columns: Sequence[str] | None = None,
         selected: Collection[str] | None = None,
         zone: ZoneInfo | None = None,
+        rows: Filter | None = None,
     ) -> None:
         self._connection = connect(url)
         self._engine = self._connection.engine
         self._page_size = PageSize()
+        self._filter = rows or Filter()
         self._by_storage = self._engine.dialect.name == "sqlite"
         try:
-            self._look_at(table, replication_key, id_column)
+            self._look_at(table, replication_key, id_column, zone)
             self._choose(columns, selected, zone)
         except BaseException:
             self.close()
@@ -85,7 +86,9 @@ class SqlAlchemySource:
         self.key_zone = None if self._statements.key_is_aware else zone
         self.is_remote = not self._by_storage  # SQLite reads in this process
 
-    def _look_at(self, table: str, replication_key: str, id_column: str) -> None:
+    def _look_at(
+        self, table: str, replication_key: str, id_column: str, zone: ZoneInfo | None
+    ) -> None:
         self._table = reflect(self._engine, table)
         self._key = column(self._table, replication_key)
         if python_type(self._key.type) is not dt.datetime:
@@ -95,7 +98,9 @@ class SqlAlchemySource:
         if python_type(self._id.type) in NO_IDS:
             reason = f"column {self._id} cannot be the `id_column`: it is {self._id.type}"
             raise ConfigurationError(reason, "Choose a column of numbers or text")
-        self._statements = Statements(self._table, self._key, self._id, by_storage=self._by_storage)
+        wanted = where(self._filter, self._table, zone, by_storage=self._by_storage)
+        of = self._table, self._key, self._id
+        self._statements = Statements(*of, by_storage=self._by_storage, where=wanted)
         if self._by_storage:
             self._refuse_numbers()
 
@@ -132,6 +137,7 @@ class SqlAlchemySource:
             columns=settings.columns,
             selected=selected,
             zone=settings.zone,
+            rows=settings.row_filter,
         )
 
     def columns(self) -> Sequence[Column]:
@@ -195,6 +201,10 @@ class SqlAlchemySource:
     def null_keys(self, limit: int) -> int:
         """See ``source.Source``."""
         return self._count(self._statements.null_key_count(limit))
+
+    def access(self) -> Finding | None:
+        """See ``source.Source``."""
+        return access(self._filter, self._key, self._id, self._engine.dialect)
 
     def close(self) -> None:
         """See ``source.Source``."""
@@ -263,7 +273,7 @@ class SqlAlchemySource:
 
     def _instants(self, keys: Sequence[Any], ids: Sequence[Any]) -> Sequence[Instant]:
         if keys[0] is None:  # then it is a page of such rows
-            return [NO_KEY] * len(keys)
+            return [Instant("")] * len(keys)
         if not self._by_storage:
             return list(map(from_datetime, keys))
         refuse_unsorted(self._key, self._id, keys, ids)
@@ -277,16 +287,11 @@ class SqlAlchemySource:
 
     def _warn_of_early_keys(self) -> None:
         """Keys before year 1, and texts that sort before all times, are before the first page."""
-        if count := self._count(self._statements.early_key_count(EARLY_KEYS_COUNTED)):
+        if count := self._count(self._statements.early_key_count(NULL_KEYS)):
             logger.warning(
                 "%d%s rows have a %s that is before year 1 or not a time, and are not read. "
                 "Correct it",
                 count,
-                " or more" if count == EARLY_KEYS_COUNTED else "",
+                " or more" if count == NULL_KEYS else "",
                 self._key,
             )
-
-
-NO_KEY = Instant("")
-#: Rows that are before every position are counted up to here.
-EARLY_KEYS_COUNTED = 1_000

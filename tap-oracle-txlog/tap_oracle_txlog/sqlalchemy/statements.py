@@ -42,15 +42,23 @@ class Statements:
         key: Its replication key.
         id_: The column that orders rows of one time.
         by_storage: Whether columns are read as they are stored, as in SQLite.
+        where: What rows have to fulfil; None for all rows.
     """
 
     def __init__(
-        self, table: sa.Table, key: sa.Column[Any], id_: sa.Column[Any], *, by_storage: bool
+        self,
+        table: sa.Table,
+        key: sa.Column[Any],
+        id_: sa.Column[Any],
+        *,
+        by_storage: bool,
+        where: sa.ColumnElement[bool] | None = None,
     ) -> None:
         self._table = table
         self._key = key
         self._id = id_
         self._by_storage = by_storage
+        self._where = sa.true() if where is None else where
         self.key_is_aware = bool(getattr(key.type, "timezone", False))
 
     def page(
@@ -83,14 +91,14 @@ class Statements:
         self, columns: Sequence[sa.Column[Any]], after_id: int | str | None, limit: int
     ) -> sa.Select[Any]:
         """Rows without a replication key."""
-        behind: sa.ColumnElement[bool] = self._key.is_(None)
+        behind = self._where & self._key.is_(None)
         if after_id is not None:
             behind &= self._as_stored(self._id) > after_id
         return self._select(columns, behind, limit)
 
     def null_key_count(self, limit: int) -> sa.Select[Any]:
-        """How many rows have no replication key, up to ``limit``."""
-        return self._count(self._key.is_(None), limit)
+        """How many rows that are wanted have no replication key, up to ``limit``."""
+        return self._count(self._where & self._key.is_(None), limit)
 
     def early_key_count(self, limit: int) -> sa.Select[Any]:
         """How many rows are before the first position, up to ``limit``."""
@@ -121,7 +129,7 @@ class Statements:
 
     def _behind(self, after: Position, until: Instant | None) -> sa.ColumnElement[bool]:
         at = self._key_value(after.at)
-        behind: sa.ColumnElement[bool] = self._key >= at
+        behind = self._where & (self._key >= at)
         if after.id is not None and _is_whole(after.at):
             behind &= (self._key > at) | (self._as_stored(self._id) > after.id)
         if until is not None:

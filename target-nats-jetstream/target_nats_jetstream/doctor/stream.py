@@ -9,7 +9,7 @@ from target_nats_jetstream.doctor.commands import create_stream, edit_stream
 from target_nats_jetstream.errors import ConfigurationError, TargetError
 from target_nats_jetstream.publisher.jetstream.definition import wanted_config
 from target_nats_jetstream.publisher.jetstream.stream_info import ATOMIC_SINCE, StreamInfo
-from target_nats_jetstream.publisher.jetstream.subjects import captures
+from target_nats_jetstream.publisher.jetstream.subjects import captures, taken_by
 from target_nats_jetstream.publisher.limits import size_limit
 from target_nats_jetstream.publisher.log import format_duration, restart_seconds, unrecognised
 from target_nats_jetstream.publisher.modes.choice import choose_mode
@@ -83,7 +83,7 @@ def subjects(
         text = f"subject {sample} is captured by stream {captors[0]}, not by {info.stream}"
         remedy = f"Set `stream: {captors[0]}`, or change its subjects"
         return failed(text, remedy, ConfigurationError)
-    every = ",".join((*info.subjects, *settings.stream_subjects))
+    every = ",".join((*info.subjects, *map(taken_by, settings.stream_subjects)))
     return failed(
         f"no stream captures subject {sample}; stream {info.stream} captures {listed}",
         "Add the subject to the stream, or set `subject`",

@@ -10,21 +10,25 @@ import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
+from tap_oracle_txlog.oracle.filter import where
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
 from tap_oracle_txlog.oracle.types import OracleColumn, conversion, select_expression
+from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.rules.id_ranges import Run
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_oracle_txlog.rules.timestamps import Instant
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,6 +48,24 @@ def selection(key_type: str = "TIMESTAMP(6)", table: TableName = EVENTS) -> Sele
         select_expression(column, how) for column in described if (how := conversion(column))
     )
     return Selection(table, expressions, "EVENT_TIMESTAMP", described[3].kind, "ID")
+
+
+CASES = Filter.of({"CASE_ID": ["C0137", "C0138"], "ID": 7})
+COLUMNS = {
+    "ID": OracleColumn("ID", "NUMBER", 19, 0),
+    "CASE_ID": OracleColumn("CASE_ID", "VARCHAR2", length=64),
+}
+
+
+def filtered(rows: Filter = CASES, columns: Mapping[str, OracleColumn] | None = None) -> Selection:
+    return dataclasses.replace(selection(), where=where(rows, columns or COLUMNS, None))
+
+
+def of_type(kind: str, *values: object, **facts: Any) -> Statement:  # noqa: ANN401 - of a column
+    """A page of the rows that have these values in a column of a type."""
+    rows = Filter.of({"X": list(values)})
+    columns = {"X": OracleColumn("X", kind, **facts)}
+    return statements.page(filtered(rows, columns), Position.before(AT), 500)
 
 
 ALL = {
@@ -91,6 +113,19 @@ ALL = {
     "page_by_raw_id": statements.page(
         dataclasses.replace(selection(), id_type="RAW"), Position(AT, "0A1B"), 500
     ),
+    "page_filtered": statements.page(filtered(), Position(AT, 7), 500, UNTIL),
+    "page_filtered_by_number": of_type("NUMBER", 1, "2.50", None),
+    "page_filtered_by_null": of_type("VARCHAR2", None),
+    "page_filtered_by_char": of_type("CHAR", "PAID", "", length=10),
+    "page_filtered_by_date": of_type("DATE", "2026-01-31T18:30:00"),
+    "page_filtered_by_zoned_time": of_type("TIMESTAMP(6) WITH TIME ZONE", "2026-01-31T18:30+01:00"),
+    "page_filtered_by_raw": of_type("RAW", "0a1b"),
+    "late_page_filtered": late_statements.late_page(
+        filtered(), Position(AT, 7), 10_001, UNTIL, [Run(1, 20)]
+    ),
+    "late_keys_filtered": late_statements.keys(filtered(), Position(AT, 7), 50_001, UNTIL),
+    "null_key_page_filtered": statements.null_key_page(filtered(), 7, 20_000),
+    "null_key_count_filtered": dictionary.null_key_count(filtered(), 10_001),
     "table_columns": dictionary.table_columns(EVENTS),
     "json_columns": dictionary.json_columns(EVENTS),
     "synonym": dictionary.synonym(EVENTS),

@@ -14,6 +14,7 @@ from target_nats_jetstream.publisher.jetstream.stream_info import (
 from target_nats_jetstream.publisher.jetstream.subjects import (
     dead_letter_stream,
     dead_letter_subjects,
+    taken_by,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def default_config(
 
 def wanted_config(settings: NatsSettings, version: tuple[int, int, int]) -> dict[str, Any]:
     """The configuration of the stream, with the operator's wishes."""
-    subjects = settings.stream_config.get("subjects") or settings.stream_subjects
+    ours = [taken_by(subject) for subject in settings.stream_subjects]
+    subjects = settings.stream_config.get("subjects") or ours
     return {**default_config(settings.stream, subjects, version), **settings.stream_config}
 
 

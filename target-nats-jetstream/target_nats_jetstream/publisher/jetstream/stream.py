@@ -15,7 +15,7 @@ from target_nats_jetstream.publisher.failures import Refused
 from target_nats_jetstream.publisher.jetstream.definition import wanted_config
 from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
-from target_nats_jetstream.publisher.jetstream.subjects import captures
+from target_nats_jetstream.publisher.jetstream.subjects import captures, taken_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,9 +135,8 @@ async def check_subjects(epoch: Epoch, info: StreamInfo, subjects: Sequence[str]
     await _refuse_other_streams(epoch, info.stream, lost)
     listed = ", ".join(info.subjects) or "nothing"
     reason = f"no stream captures subject {lost[0]}; stream {info.stream} captures {listed}"
-    raise ConfigurationError(
-        reason, f"Add the subject to the stream (`nats stream edit {info.stream}`) or set `stream`"
-    )
+    add = f"Add {taken_by(lost[0])} to its subjects (`nats stream edit {info.stream}`)"
+    raise ConfigurationError(reason, f"{add} or set `stream`")
 
 
 async def _refuse_other_streams(epoch: Epoch, stream: str, subjects: Sequence[str]) -> None:

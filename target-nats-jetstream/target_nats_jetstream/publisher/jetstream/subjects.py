@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+
+
+REPLAYS: Final = "txlog.replay"
+"""What the subjects of all replays begin with."""
+
+
+def taken_by(subject: str) -> str:
+    """The filter by which a stream is to take ``subject``: of a replay, that of all of them."""
+    every = f"{REPLAYS}.>"
+    return every if captures(every, subject) else subject
 
 
 def captures(pattern: str, subject: str) -> bool:

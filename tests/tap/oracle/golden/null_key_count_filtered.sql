@@ -1,0 +1,4 @@
+SELECT COUNT(*) FROM "SPC"."TXLOG_EVENTS" t WHERE t."EVENT_TIMESTAMP" IS NULL AND t."CASE_ID" IN (:f0_0, :f0_1) AND t."ID" IN (:f1_0) AND ROWNUM <= 10001
+-- :f0_0 str 'C0137'
+-- :f0_1 str 'C0138'
+-- :f1_0 int 7
