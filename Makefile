@@ -9,7 +9,7 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 .PHONY: setup demo doctor test test-repeat fuzz check docs format settings packages packages-matrix \
 	results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
-	bench-latency bench-metrics bench-publisher bench-read-back bench-stages bench-verify
+	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-stages bench-verify
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -144,6 +144,10 @@ bench-read-back: .venv/ready
 ## bench-verify: measure how fast the messages of a stream are compared with a source
 bench-verify: .venv/ready
 	@$(BIN)/python -m bench.verify
+
+## bench-replay: measure what it costs to replay one case out of a million rows
+bench-replay: .venv/ready
+	@$(BIN)/python -m bench.replay
 
 ## simulate: show what polling strategies lose, repeat and delay
 ##   HISTORIES=20000 plays that many random histories of a table against the tap's rules instead
