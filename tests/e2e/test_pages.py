@@ -107,6 +107,7 @@ def test_the_quick_start_leads_to_the_first_messages_and_operators_go_on(
         (tmp_path / "txlog" / "tap.json").write_text(json.dumps(slices))
         (planned,) = follow(shell, page_commands("backfill.md", "## Several jobs at once"))
         assert len(json.loads(planned)) == 4
+        follow(shell, page_commands("replay.md", "## Run it"))
         follow(shell, [stop])
 
 

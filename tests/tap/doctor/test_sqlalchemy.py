@@ -63,6 +63,17 @@ def test_where_all_is_well_nothing_is_named(table: EventTable) -> None:
     assert wrong(report(table.url, columns="ID,CASE_ID")) == {}
 
 
+def test_the_filter_of_a_replay_needs_an_index_of_its_own(table: EventTable) -> None:
+    replay = {"replay": "R1", "filter": {"CASE_ID": ["C1"]}}
+    found = report(table.url, **replay)
+    finding = only(found, "Table", "filter", "warning", "no index begins with CASE_ID")
+    table.execute(finding.fix)
+    found = report(table.url, **replay)
+    assert wrong(found) == {}
+    (line,) = (line for line in found.lines if line.check == "filter")
+    assert "the index IX_TXLOG_EVENTS_CASE_ID finds the rows" in line.finding.text
+
+
 def test_a_file_that_is_missing_is_named_and_is_not_created(tmp_path: Path) -> None:
     found = report(f"sqlite:///{tmp_path}/none.db")
     only(found, "Connection", "login", "failed", "none.db does not exist")

@@ -227,6 +227,15 @@ def test_a_subject_that_no_stream_has_is_named_with_the_command_that_adds_it(
     assert finding.fix == f"nats stream edit {name} '--subjects={name}.>,other.{name}'"
 
 
+def test_a_stream_without_replays_is_named_with_the_command_that_adds_all_of_them(
+    shared_nats: NatsServer, name: str
+) -> None:
+    config = stream_for(shared_nats, name)
+    found = report(**config, replay="R1")
+    finding = only(found, "Stream", "subjects", "failed", "captures subject txlog.replay.R1.")
+    assert finding.fix == f"nats stream edit {name} '--subjects={name}.>,txlog.replay.>'"
+
+
 @pytest.mark.parametrize(
     ("special", "check", "status", "text", "fix"),
     [
