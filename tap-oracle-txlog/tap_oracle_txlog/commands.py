@@ -9,7 +9,7 @@ import json
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
@@ -19,6 +19,8 @@ from tap_oracle_txlog.diagnosis import Report, document
 from tap_oracle_txlog.doctor import examine
 from tap_oracle_txlog.errors import ConfigurationError, TapError
 from tap_oracle_txlog.grants import grants
+from tap_oracle_txlog.planning import plan_slices
+from tap_oracle_txlog.slice_plan import By
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
 if TYPE_CHECKING:
@@ -31,7 +33,14 @@ OPTIONS: Final = (
     click.Option(
         ["--plan-slices"],
         type=click.IntRange(min=1),
-        help="Print start_date and end_date for N parallel backfill jobs, as JSON.",
+        help="Print a plan of N slices for parallel jobs (txlog-slice), as JSON.",
+    ),
+    click.Option(
+        ["--by"],
+        type=click.Choice(get_args(By)),
+        help="With --plan-slices: what the slices have equal, or whose bounds they use.",
+        default="rows",
+        show_default=True,
     ),
     click.Option(
         ["--doctor"],
@@ -87,6 +96,7 @@ class Command:
     """The options on the command line that are not the SDK's own."""
 
     plan_slices: int | None = None
+    by: By = "rows"
     doctor: bool = False
     strict: bool = False
     check_config: bool = False
@@ -140,23 +150,47 @@ def answer_mistakes(command: Command, found: Sequence[ConfigurationError]) -> in
     return code
 
 
+def carry_out(command: Command, tables: Sequence[Table]) -> int:
+    """Do what is asked for instead of a sync, and return the exit code.
+
+    Raises:
+        TapError: It cannot be done.
+    """
+    if command.digest:
+        return print_digests(tables, command.digest)
+    if command.doctor:
+        return diagnose(command, tables)
+    if command.plan_slices:
+        return plan(tables, command.plan_slices, command.by)
+    codes = [run(command, one.config, one.settings) for one in tables]
+    return next(filter(None, codes), 0)
+
+
 def run(command: Command, config: Mapping[str, Any], settings: AllSettings) -> int:
     """Print the output and return the exit code.
 
     Raises:
         TapError: The command cannot be carried out.
     """
-    if command.plan_slices:
-        click.echo(
-            json.dumps(settings.tap.parallel_jobs(settings.source.zone, command.plan_slices))
-        )
-        return 0
     if command.print_grants:
         click.echo("\n".join(grants(config, settings)))
         return 0
     found = _output(command, config, settings)
     _answer(command, found)
     return found.exit_code
+
+
+def plan(tables: Sequence[Table], count: int, by: By) -> int:
+    """Print the plan of the one table, and return the exit code.
+
+    Raises:
+        TapError: It cannot be planned.
+    """
+    if len(tables) > 1:
+        reason = "--plan-slices is for one table, but `tables` names several"
+        raise ConfigurationError(reason, "Plan each of them with settings of its own")
+    click.echo(plan_slices(tables[0], count, by).to_json())
+    return 0
 
 
 def diagnose(command: Command, tables: Sequence[Table]) -> int:

@@ -76,6 +76,35 @@ class Pause(NamedTuple):
     seconds: float
 
 
+def read_watermark(
+    source: Source,
+    settings: ExtractionSettings,
+    last: LastPass | None = None,
+    timer: Callable[[], float] = time.monotonic,
+) -> Watermark:
+    """The watermark of a pass that starts now; raises as ``Source`` and ``choose_watermark``.
+
+    Args:
+        source: What is going to be read.
+        settings: How.
+        last: What the pass before went by.
+        timer: Seconds, from any moment on.
+    """
+    begun = timer()
+    clock, other = source.clock(), from_datetime(datetime.now(UTC))
+    took = timer() - begun
+    return choose_watermark(
+        clock,
+        source.open_transactions(),
+        strategy=settings.strategy,
+        lookback=settings.lookback,
+        skew=settings.skew,
+        zone=source.key_zone,
+        last=last,
+        other_clock=other if took <= MEASURED_WITHIN_SECONDS else None,
+    )
+
+
 class Extraction:
     """Reads one table from ``progress`` on.
 
@@ -168,7 +197,9 @@ class Extraction:
             yield from self._look(progress)
             return
         self._late_spent = 0.0
-        watermark = self._timed(lambda source: self._watermark(source, progress.clocks))
+        watermark = self._timed(
+            lambda source: read_watermark(source, self._settings, progress.clocks, self._clock)
+        )
         self.watermark = watermark
         self._reports.watermark(watermark)
         scan = Scan(progress, watermark, until)
@@ -270,21 +301,6 @@ class Extraction:
         if self._settings.null_key == "fail":
             raise DataError(reason, "Fill it in, or set null_key: emit or warn")
         self._reports.announce(logging.WARNING, f"{reason}. Set null_key: emit to send them")
-
-    def _watermark(self, source: Source, last: LastPass | None) -> Watermark:
-        begun = self._clock()
-        clock, other = source.clock(), from_datetime(datetime.now(UTC))
-        took = self._clock() - begun
-        return choose_watermark(
-            clock,
-            source.open_transactions(),
-            strategy=self._settings.strategy,
-            lookback=self._settings.lookback,
-            skew=self._settings.skew,
-            zone=source.key_zone,
-            last=last,
-            other_clock=other if took <= MEASURED_WITHIN_SECONDS else None,
-        )
 
     # --- asking
 

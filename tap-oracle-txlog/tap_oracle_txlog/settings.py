@@ -164,10 +164,14 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         """
         return _time("start_date", self.start_date, zone) or BEGINNING
 
+    def end(self, zone: ZoneInfo | None) -> Instant | None:
+        """Where a backfill ends; None for the tail. Arguments and errors are those of ``start``."""
+        return _time("end_date", self.end_date, zone)
+
     @property
     def span(self) -> tuple[str, str]:
         """From when to when rows are read, as far as that is known without the database."""
-        return str(self.start(None)), str(_time("end_date", self.end_date, None) or "")
+        return str(self.start(None)), str(self.end(None) or "")
 
     def backfill(self, zone: ZoneInfo | None) -> tuple[Slice, ...]:
         """What to read instead of the tail; empty for the tail.
@@ -178,7 +182,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: A time cannot be read, or end_date is before start_date.
         """
-        start, end = self.start(zone), _time("end_date", self.end_date, zone)
+        start, end = self.start(zone), self.end(zone)
         if end is None:
             if self.slice_interval:
                 reason = "setting `slice_interval` is set without `end_date`"
@@ -208,21 +212,6 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         except ValueError as error:
             reason = f"--digest {interval}: {error}"
             raise ConfigurationError(reason, "Set other times, or another length") from error
-
-    def parallel_jobs(self, zone: ZoneInfo | None, count: int) -> list[dict[str, str]]:
-        """The ``start_date`` and ``end_date`` of ``count`` jobs that share a backfill.
-
-        Raises:
-            ConfigurationError: There is no end_date, or the span cannot be cut so often.
-        """
-        if not (backfill := self.backfill(zone)):
-            reason = "there is nothing to plan without end_date"
-            raise ConfigurationError(reason, "Set start_date and end_date")
-        try:
-            slices = plan(backfill[0].start, backfill[-1].end, count)
-        except ValueError as error:
-            raise ConfigurationError(str(error), "Ask for fewer slices") from error
-        return [{"start_date": start, "end_date": end} for start, end in slices]
 
 
 class AllSettings(NamedTuple):

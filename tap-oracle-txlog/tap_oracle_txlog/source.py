@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.shares import Partition
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import OpenTransactions
 
@@ -179,4 +180,22 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the connection; never raises."""
+        ...
+
+
+class Divisible(Source, Protocol):
+    """A source that can also say how its rows are spread over time; raises as ``Source``."""
+
+    def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
+        """The keys at which ``count`` equal shares of the rows from ``start`` on and before ``end``
+        begin, in their order, as far as a sample tells. Keys that many rows share come again.
+        """
+        ...
+
+    def partitions(self) -> Sequence[Partition]:
+        """The partitions of a table that is partitioned by the replication key, in its order.
+
+        Raises:
+            ConfigurationError: The table is not.
+        """
         ...

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from tap_oracle_txlog.oracle.transactions import TransactionViews
-    from tap_oracle_txlog.source import Column, Source, TableNames
+    from tap_oracle_txlog.source import Column, Divisible, Source, TableNames
 
 #: What may differ from table to table.
 OWN: Final = ("table", "replication_key", "id_column", "columns", "filter", "source_timezone")
@@ -134,7 +134,7 @@ class Table:
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
 
-    def open_source(self, selected: Collection[str] | None = None) -> Source:
+    def open_source(self, selected: Collection[str] | None = None) -> Divisible:
         """Connect to the database that the settings name.
 
         Args:

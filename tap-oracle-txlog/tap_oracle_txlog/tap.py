@@ -177,13 +177,7 @@ class TapOracleTxlog(ConfiguredTap):
         )
         if command.name:
             with commands.errors_as_json(command):
-                tap = make_tap(setup_mapper=False)
-                if command.digest:
-                    return commands.print_digests(tap.tables, command.digest)
-                if command.doctor:
-                    return commands.diagnose(command, tap.tables)
-                codes = [commands.run(command, one.config, one.settings) for one in tap.tables]
-                return next(filter(None, codes), 0)
+                return commands.carry_out(command, make_tap(setup_mapper=False).tables)
         make_tap().run()
         return 0
 

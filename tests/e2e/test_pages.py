@@ -105,8 +105,9 @@ def test_the_quick_start_leads_to_the_first_messages_and_operators_go_on(
         assert "read=20 published=0 duplicates=20" in shown[-1]
         slices = {"end_date": "2026-02-01", "start_date": "2026-01-01", **oracle.login}
         (tmp_path / "txlog" / "tap.json").write_text(json.dumps(slices))
-        (planned,) = follow(shell, page_commands("backfill.md", "## Several jobs at once"))
-        assert len(json.loads(planned)) == 4
+        follow(shell, page_commands("backfill.md", "## Several jobs at once"))
+        plan = json.loads((tmp_path / "txlog" / "plan.json").read_text())
+        assert len(plan["slices"]) == 4
         follow(shell, page_commands("replay.md", "## Run it"))
         follow(shell, [stop])
 

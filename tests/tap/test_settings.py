@@ -186,19 +186,6 @@ def test_an_interval_that_cuts_nothing_is_refused(config: dict[str, str]) -> Non
         backfill(**config)
 
 
-def test_parallel_jobs_share_a_backfill_and_their_dates_are_settings() -> None:
-    whole = made(start_date="2026-01-01", end_date="2026-01-02")
-    slices = [backfill(**job)[0] for job in whole.parallel_jobs(None, 5)]
-    assert (slices[0].start, slices[-1].end) == whole.backfill(None)[0]
-    assert all(one.end == other.start for one, other in pairwise(slices))
-    assert len(slices) == 5
-
-
-def test_there_are_no_parallel_jobs_of_a_tail() -> None:
-    with pytest.raises(ConfigurationError, match="end_date"):
-        made().parallel_jobs(None, 5)
-
-
 @pytest.mark.parametrize(("given", "seconds"), [(0, 0), ("0.5", 0.5), (7, 7)])
 def test_a_poll_interval_may_come_as_text_as_meltano_gives_it(
     given: float | str, seconds: float

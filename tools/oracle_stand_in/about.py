@@ -179,6 +179,18 @@ def indexes(query: Query) -> Answer:
     )
 
 
+def row_count(query: Query) -> Answer:
+    return answer("NUM_ROWS NUMBER", *((table.counted,) for table in _described(query)))
+
+
+def partitions(query: Query) -> Answer:
+    """None unless it is the one column by whose ranges the table is partitioned."""
+    key = query.bind("key_column", VARCHAR2)
+    tables = [table for table in _described(query) if table.partitioned_by == key]
+    rows = (row for table in tables for row in table.partitions)
+    return answer("HIGH_VALUE LONG, NUM_ROWS NUMBER", *rows)
+
+
 def product(query: Query) -> Answer:
     return answer("PRODUCT VARCHAR2(128)", (query.database.product,))
 

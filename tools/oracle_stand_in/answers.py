@@ -137,14 +137,14 @@ def rows_at(query: Query) -> Answer:
 
 def _behind(query: Query, table: Table) -> Iterable[Row]:
     key, id_ = query.column(table, "key"), query.column(table, "order_id")
-    at = _bound_time(query, key, "after")
+    at = bound_time(query, key, "after")
     if query.parts["id"] is None:
         rows = table.scan(key.name, id_.name, lambda position: position[0] >= at)
     else:
         after = (at, _bound_id(query, table))
         rows = table.scan(key.name, id_.name, lambda position: position > after)
     if query.parts["until"] is not None:
-        until, order = _bound_time(query, key, "until"), table.order(key.name, id_.name)
+        until, order = bound_time(query, key, "until"), table.order(key.name, id_.name)
         rows = takewhile(lambda row: order(row)[0] < until, rows)
     return _filtered(query, table, rows)
 
@@ -161,7 +161,7 @@ def digest(query: Query) -> Answer:
     if query.part("id_text") != f'{function}(t."{id_.name}")':
         raise OracleError(932, f"stand-in: {query.part('id_text')}")
     select_list(f'{query.part("key_text")} "KEY"', table)  # raises where that is no text of it
-    since, until = (_bound_time(query, key, part) for part in ("after", "until"))
+    since, until = (bound_time(query, key, part) for part in ("after", "until"))
     rows = table.scan(key.name, id_.name, lambda position: position[0] >= since)
     order = table.order(key.name, id_.name)
     found = list(takewhile(lambda at: at[0] < until, map(order, rows)))
@@ -224,7 +224,7 @@ def _selected(query: Query, table: Table, rows: Iterable[Row]) -> Answer:
     return Answer(columns, map(row, islice(rows, int(query.part("limit")))))
 
 
-def _bound_time(query: Query, key: Column, part: str) -> str:
+def bound_time(query: Query, key: Column, part: str) -> str:
     """The text bound as ``:after_key`` or ``:until_key``, made a value of the key's type."""
     conversion, length = CONVERSIONS[key.type]
     if query.part(part) != conversion.format(f":{part}_key"):

@@ -16,7 +16,7 @@ from tools.oracle_stand_in.wire import lv, text, ub
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CLOB, BLOB = 112, 113
+LONG, CLOB, BLOB = 8, 112, 113
 NO_NULL_INDICATOR: Final = b"\0\0"
 """What follows each value of a LONG: null indicator and return code."""
 
@@ -48,6 +48,7 @@ TYPES: Final = {
     "DATE": WireType(12, 7, 0, values.date),
     "TIMESTAMP": WireType(180, 11, 0, values.timestamp),
     "TIMESTAMP WITH LOCAL TIME ZONE": WireType(231, 11, 0, values.timestamp),
+    "LONG": WireType(LONG, 0x7FFFFFFF, 1, str.encode),
     "CLOB": WireType(CLOB, 4000, 1, str.encode),
     "NCLOB": WireType(CLOB, 4000, 2, _utf16),
     "BLOB": WireType(BLOB, 4000, 0, bytes),
@@ -141,5 +142,6 @@ class Column:
 
         LOBs go out inline, as LONG. All else goes out as described, whatever the client defines.
         """
-        image, tail = self.wire.image, NO_NULL_INDICATOR if self.is_lob else b""
+        is_long = self.is_lob or self.type == "LONG"
+        image, tail = self.wire.image, NO_NULL_INDICATOR if is_long else b""
         return lambda value: (b"\0" if value is None else lv(image(value))) + tail

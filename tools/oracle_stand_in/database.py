@@ -36,6 +36,9 @@ class Table:
         columns: As in CREATE TABLE.
         keys: Constraint name to its columns; a name that starts with ``PK`` is the primary key.
         indexes: Index name to its columns.
+
+    ``counted`` is how many rows its statistics know of, ``partitioned_by`` a column, and
+    ``partitions`` the bounds of its ranges, as SQL writes them, each with its rows by statistics.
     """
 
     def __init__(
@@ -50,6 +53,9 @@ class Table:
         self.columns = tuple(map(Column.of, columns))
         self.keys = keys or {}
         self.indexes = indexes or {}
+        self.counted: int | None = None
+        self.partitioned_by = ""
+        self.partitions: list[tuple[str, int | None]] = []
         self._rows: list[Row] = []
         self._generated: tuple[int, Callable[[int], Row]] = (0, lambda _: ())
         self._sorted: dict[tuple[int, int], tuple[int, list[Row]]] = {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tap_oracle_txlog.oracle import dictionary, session
 from tap_oracle_txlog.oracle.identifiers import TableName
-from tools.oracle_stand_in import about, answers
+from tools.oracle_stand_in import about, answers, sharing
 from tools.oracle_stand_in.answers import Answer, Query
 from tools.oracle_stand_in.faults import OracleError
 from tools.oracle_stand_in.messages import normalised
@@ -63,6 +63,8 @@ KNOWN: Final = (
     Known("synonym", dictionary.synonym(_ANY).text, about.synonym),
     Known("keys", dictionary.table_keys(_ANY).text, about.keys),
     Known("indexes", dictionary.table_indexes(_ANY).text, about.indexes),
+    Known("row count", dictionary.row_count(_ANY).text, about.row_count),
+    Known("partitions", dictionary.partitions(_ANY, "KEY").text, about.partitions),
     Known("product", dictionary.PRODUCT.text, about.product),
     Known(
         "explain",
@@ -117,6 +119,15 @@ KNOWN: Final = (
         "early key count",
         "SELECT COUNT(*) FROM {table} t WHERE {key} < {first} AND ROWNUM <= {limit}",
         answers.early_key_count,
+    ),
+    Known(
+        "shares",
+        """SELECT {least}, COUNT(*) FROM (
+        SELECT s.K, NTILE({count}) OVER (ORDER BY s.K) SHARE_NUMBER FROM (
+        SELECT {key} K, ROWNUM R FROM {table} [[SAMPLE BLOCK ({percent}) ]] t
+        WHERE {key} >= {after} AND {key} < {until}) s
+        WHERE MOD(s.R, {step}) = 0) x GROUP BY x.SHARE_NUMBER ORDER BY x.SHARE_NUMBER""",
+        sharing.shares,
     ),
     Known("newest key", "SELECT {newest} FROM {table} t", answers.newest_key),
     Known(

@@ -99,6 +99,34 @@ def table_indexes(table: TableName) -> Statement:
     return Statement(text, of_table(table))
 
 
+def row_count(table: TableName) -> Statement:
+    """How many rows a table had when its statistics were gathered; none of a view."""
+    text = (
+        "SELECT a.NUM_ROWS FROM ALL_TABLES a\n"
+        f"WHERE a.OWNER = {_OWNER} AND a.TABLE_NAME = :table_name"
+    )
+    return Statement(text, of_table(table))
+
+
+def partitions(table: TableName, key: str) -> Statement:
+    """Upper bound, as SQL writes it, and rows by statistics of each partition, in their order; none
+    unless the table is partitioned by ranges of ``key`` alone.
+
+    The bound is a LONG, of which nothing can be made in SQL.
+    """
+    text = (
+        "SELECT p.HIGH_VALUE, p.NUM_ROWS\n"
+        "FROM ALL_TAB_PARTITIONS p\n"
+        "JOIN ALL_PART_TABLES r ON r.OWNER = p.TABLE_OWNER AND r.TABLE_NAME = p.TABLE_NAME\n"
+        "JOIN ALL_PART_KEY_COLUMNS k ON k.OWNER = p.TABLE_OWNER AND k.NAME = p.TABLE_NAME\n"
+        f"WHERE p.TABLE_OWNER = {_OWNER} AND p.TABLE_NAME = :table_name\n"
+        "  AND r.PARTITIONING_TYPE = 'RANGE' AND r.PARTITIONING_KEY_COUNT = 1\n"
+        "  AND k.OBJECT_TYPE = 'TABLE' AND k.COLUMN_NAME = :key_column\n"
+        "ORDER BY p.PARTITION_POSITION"
+    )
+    return Statement(text, {**of_table(table), "key_column": key})
+
+
 def readable_tables(owner: str | None) -> Statement:
     """Tables and views of a schema that the session may read: owner, name, kind, estimated rows."""
     text = (

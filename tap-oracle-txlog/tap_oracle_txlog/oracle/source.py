@@ -11,7 +11,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.oracle import dictionary, findings, late_statements, session, statements
+from tap_oracle_txlog.oracle import (
+    dictionary,
+    findings,
+    late_statements,
+    session,
+    shares,
+    statements,
+)
 from tap_oracle_txlog.oracle.errors import RightMissingError
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import Position
+    from tap_oracle_txlog.rules.shares import Partition
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Column, Page
 
@@ -173,6 +181,14 @@ class OracleSource:
         ((product,),) = self.link.ask(dictionary.PRODUCT)
         found = self.link.ask(dictionary.table_indexes(selection.table))
         return findings.access(selection, found, product)
+
+    def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
+        """The keys at which equal shares of the rows begin."""
+        return shares.shares(self.link, self.table.selection, start, end, count)
+
+    def partitions(self) -> Sequence[Partition]:
+        """The partitions of a table that is partitioned by the replication key."""
+        return shares.partitions(self.link, self.table.selection, self.key_zone)
 
     def close(self) -> None:
         """Log off; never raises."""

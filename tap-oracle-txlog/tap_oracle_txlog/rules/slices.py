@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tap_oracle_txlog.rules.timestamps import from_nanoseconds, nanoseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tap_oracle_txlog.rules.timestamps import Instant
 
 MAX_SLICES: Final = 10_000
@@ -40,6 +42,18 @@ def plan(start: Instant, end: Instant, n: int) -> list[Slice]:
     grain = _SECOND if span >= (n + 1) * _SECOND else 1
     cuts = [(first + span * i // n) // grain * grain for i in range(1, n)]
     return _slices([first, *cuts, first + span])
+
+
+def between(start: Instant, end: Instant, cuts: Iterable[Instant]) -> list[Slice]:
+    """The slices that begin at ``start`` and at each of ``cuts``; those outside the span, and those
+    that come again, cut nothing.
+
+    Raises:
+        ValueError: ``start`` is not before ``end``.
+    """
+    _extent(start, end)
+    inside = sorted({cut for cut in cuts if start < cut < end})
+    return [Slice(*edges) for edges in pairwise([start, *inside, end])]
 
 
 def cut(start: Instant, end: Instant, interval_seconds: int) -> list[Slice]:

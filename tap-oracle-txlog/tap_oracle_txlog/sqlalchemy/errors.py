@@ -56,3 +56,9 @@ def raise_if_lost(error: Exception, reason: str) -> None:
     if is_locked or getattr(error, "connection_invalidated", False):
         unreachable = SourceUnreachableError(reason, "Check the server, and who holds its locks")
         raise SourceLostError(unreachable) from error
+
+
+def no_partitions(table: sa.Table) -> ConfigurationError:
+    """Partitions can be asked of Oracle only."""
+    reason = f"the partitions of {table.fullname} are not known: that is for Oracle only"
+    return ConfigurationError(reason, "Plan --by rows or --by time")

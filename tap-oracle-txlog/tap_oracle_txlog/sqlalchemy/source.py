@@ -25,11 +25,18 @@ from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, Instant, from_datetime, parse
 from tap_oracle_txlog.rules.watermark import NotReadable, OpenTransactions
 from tap_oracle_txlog.source import Column, Page
-from tap_oracle_txlog.sqlalchemy.errors import error_text, raise_if_lost
+from tap_oracle_txlog.sqlalchemy.errors import error_text, no_partitions, raise_if_lost
 from tap_oracle_txlog.sqlalchemy.filter import access, where
 from tap_oracle_txlog.sqlalchemy.reflection import column, connect, readable, reflect
 from tap_oracle_txlog.sqlalchemy.statements import Statements, clock
-from tap_oracle_txlog.sqlalchemy.types import NO_IDS, converter, json_schema, python_type, whole
+from tap_oracle_txlog.sqlalchemy.types import (
+    NO_IDS,
+    converter,
+    from_stored,
+    json_schema,
+    python_type,
+    whole,
+)
 from tap_oracle_txlog.sqlalchemy.wrong_value import refuse_unsorted, wrong_value
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.rules.digests import Digest
     from tap_oracle_txlog.rules.id_ranges import Run
+    from tap_oracle_txlog.rules.shares import Partition
     from tap_oracle_txlog.source_settings import SourceSettings
 
 logger = logging.getLogger(__name__)
@@ -205,6 +213,16 @@ class SqlAlchemySource:
     def access(self) -> Finding | None:
         """See ``source.Source``."""
         return access(self._filter, self._key, self._id, self._engine.dialect)
+
+    def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
+        """See ``source.Divisible``; all rows are looked at."""
+        fetched, _ = self._read(self._statements.shares(start, end, count), count, is_bounded=False)
+        with self._explained():
+            return [from_stored(key) for (key,) in fetched]
+
+    def partitions(self) -> Sequence[Partition]:
+        """See ``source.Divisible``."""
+        raise no_partitions(self._table)
 
     def close(self) -> None:
         """See ``source.Source``."""

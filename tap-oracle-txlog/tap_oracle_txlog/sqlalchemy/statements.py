@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, Instant, to_datetime
 from tap_oracle_txlog.sqlalchemy.types import python_type
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_oracle_txlog.rules.id_ranges import Run
-    from tap_oracle_txlog.rules.position import Position
 
 _CLOCKS = {
     "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
@@ -103,6 +103,16 @@ class Statements:
     def early_key_count(self, limit: int) -> sa.Select[Any]:
         """How many rows are before the first position, up to ``limit``."""
         return self._count(self._key < self._key_value(BEGINNING), limit)
+
+    def shares(self, start: Instant, end: Instant, count: int) -> sa.Select[Any]:
+        """The least key of each of ``count`` equal shares of the rows in the span."""
+        number = sa.func.ntile(count).over(order_by=self._key).label("number")
+        key = self._as_stored(self._key).label("key")
+        where = self._behind(Position.before(start), end)
+        shared = sa.select(key, number).where(where).subquery()
+        return (
+            sa.select(sa.func.min(shared.c.key)).group_by(shared.c.number).order_by(shared.c.number)
+        )
 
     def smallest_keys(self, limit: int) -> sa.Select[Any]:
         """The smallest replication keys, with the ids of their rows."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
-from tap_oracle_txlog.rules.timestamps import offsets
+from tap_oracle_txlog.rules.timestamps import Instant, from_datetime, instant, offsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +68,13 @@ def _as_they_are(values: Sequence[Any]) -> Sequence[object]:
 
 def _each(convert: Callable[[Any], object], values: Sequence[Any]) -> Sequence[object]:
     return [None if value is None else convert(value) for value in values]
+
+
+def from_stored(time: str | dt.datetime) -> Instant:
+    """The instant of one replication key as it is fetched; a ValueError where that is none."""
+    if isinstance(time, dt.datetime):
+        return from_datetime(time)
+    return instant(f"{time.replace(' ', 'T')}000")
 
 
 def sort_as_text(times: Sequence[Any]) -> bool:

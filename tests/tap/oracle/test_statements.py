@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.oracle import dictionary, late_statements, session, statements
+from tap_oracle_txlog.oracle import dictionary, late_statements, session, shares, statements
 from tap_oracle_txlog.oracle.filter import where
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Selection, Statement
@@ -24,6 +24,7 @@ from tap_oracle_txlog.oracle.types import OracleColumn, conversion, select_expre
 from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.rules.id_ranges import Run
 from tap_oracle_txlog.rules.position import Position
+from tap_oracle_txlog.rules.shares import Sample
 from tap_oracle_txlog.rules.timestamps import BEGINNING, END, instant
 
 if TYPE_CHECKING:
@@ -138,6 +139,13 @@ ALL = {
     "early_key_count": dictionary.early_key_count(selection(), 1_000),
     "early_key_count_by_date": dictionary.early_key_count(selection("DATE"), 1_000),
     "newest_key": dictionary.newest_key(selection()),
+    "row_count": dictionary.row_count(EVENTS),
+    "partitions": dictionary.partitions(EVENTS, "EVENT_TIMESTAMP"),
+    "shares": shares.shares_statement(selection(), AT, UNTIL, 400, Sample(None, 1)),
+    "shares_of_a_sample": shares.shares_statement(selection(), AT, UNTIL, 400, Sample(1.2, 300)),
+    "shares_by_zoned_time": shares.shares_statement(
+        selection("TIMESTAMP(6) WITH TIME ZONE"), AT, UNTIL, 4, Sample(None, 25)
+    ),
     "lateness": dictionary.lateness(selection(), "CREATED_AT", "DATE", 100_000),
 }
 
