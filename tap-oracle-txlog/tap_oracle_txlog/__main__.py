@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -19,6 +20,9 @@ from tap_oracle_txlog.standard_streams import (
 )
 from tap_oracle_txlog.stop import Stop, Stopped
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 logger = logging.getLogger("tap_oracle_txlog")
 
 #: Objects made before Python looks for cycles. A page is tens of thousands that live a moment and
@@ -27,7 +31,12 @@ UNCOLLECTED = 100_000
 
 
 def main() -> None:
-    """Run the command line.
+    """Run the command line; raises as ``run``."""
+    run(lambda: logged_command().main(standalone_mode=False) or 0)
+
+
+def run(command: Callable[[], int]) -> NoReturn:
+    """Run a command of this package to its end, which is that of the process.
 
     Raises:
         SystemExit: 0 done, 1 other, 2 configuration or usage, 3 login or rights, 4 unreachable,
@@ -38,7 +47,7 @@ def main() -> None:
     code = 1
     try:
         with Stop().installed():
-            code = _run()
+            code = command()
     except Stopped as stopped:
         code = 128 + stopped.signum
     except click.ClickException as error:
@@ -65,7 +74,12 @@ def _explained(error: Exception) -> TapError:
     return unexpected(error)
 
 
-def _run() -> int:
+def logged_command() -> click.Command:
+    """The command line of the tap; the log is set up by the SDK as soon as this is there.
+
+    Raises:
+        ConfigurationError: It cannot be set up.
+    """
     from tap_oracle_txlog.tap import TapOracleTxlog  # noqa: PLC0415
 
     try:
@@ -75,7 +89,7 @@ def _run() -> int:
         raise _no_log(error) from error
     if not logger.isEnabledFor(logging.DEBUG):
         logging.getLogger(TapOracleTxlog.name).setLevel(logging.WARNING)  # the SDK's own chatter
-    return command.main(standalone_mode=False) or 0
+    return command
 
 
 def _no_log(error: Exception) -> TapError:

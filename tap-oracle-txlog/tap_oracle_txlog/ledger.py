@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -160,6 +161,29 @@ def asked(settings: LedgerSettings, question: Callable[[sa.Connection], T]) -> T
         raise ConfigurationError(reason, FIX_ROW) from error
     finally:
         engine.dispose()
+
+
+def columns_of(settings: LedgerSettings) -> set[str] | None:
+    """The columns of the table, which may be read; None where there is no table. Raises as
+    ``asked``.
+    """
+    return asked(settings, partial(_columns, settings.ledger_table))
+
+
+def _columns(name: str, connection: sa.Connection) -> set[str] | None:
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(name):
+        return None
+    columns = {str(column["name"]).upper() for column in inspector.get_columns(name)}
+    nothing = sa.select(sa.literal(1)).select_from(sa.table(name)).where(sa.false())
+    connection.execute(nothing)
+    return columns
+
+
+def add_state_column(settings: LedgerSettings) -> str:
+    """How to add the column that holds the state to a table of V7."""
+    kind = "TEXT" if ledger_url(settings).get_backend_name() == "sqlite" else "LONGTEXT"
+    return f"ALTER TABLE {settings.ledger_table} ADD COLUMN SINGER_STATE {kind};"
 
 
 def _select(

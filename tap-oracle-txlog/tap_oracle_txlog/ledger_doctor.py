@@ -12,7 +12,14 @@ from tap_oracle_txlog import encryption
 from tap_oracle_txlog.checks import made
 from tap_oracle_txlog.diagnosis import Finding, Line, failed, passed, warning
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.ledger import asked, grant_for_ledger, ledger_url, previous_state
+from tap_oracle_txlog.ledger import (
+    add_state_column,
+    asked,
+    columns_of,
+    grant_for_ledger,
+    ledger_url,
+    previous_state,
+)
 from tap_oracle_txlog.rules.parts import written_time
 
 if TYPE_CHECKING:
@@ -62,31 +69,19 @@ def _encryption(ledger: LedgerSettings) -> Finding:
 def _table(ledger: LedgerSettings) -> Finding:
     """Whether a run can read what it looks for."""
     name = ledger.ledger_table
-    columns = asked(ledger, partial(_columns, name))
+    columns = columns_of(ledger)
     if columns is None:
         return passed(f"{name} does not exist yet; the target creates it")
     if "PROGRAM_NAME" not in columns:
         text = f"{name} has no column PROGRAM_NAME: it is another table"
         return failed(text, "Set `ledger_table` to another name", ConfigurationError)
     if "SINGER_STATE" not in columns:
-        kind = "TEXT" if ledger_url(ledger).get_backend_name() == "sqlite" else "LONGTEXT"
         return warning(
             f"{name} has no column SINGER_STATE: runs start from LAST_SUCCESSFUL_TIME",
             "Add the column",
-            f"ALTER TABLE {name} ADD COLUMN SINGER_STATE {kind};",
+            add_state_column(ledger),
         )
     return passed(f"SELECT on {name}")
-
-
-def _columns(name: str, connection: sa.Connection) -> set[str] | None:
-    """The columns of the table, which may be read; None where there is no table."""
-    inspector = sa.inspect(connection)
-    if not inspector.has_table(name):
-        return None
-    columns = {str(column["name"]).upper() for column in inspector.get_columns(name)}
-    nothing = sa.select(sa.literal(1)).select_from(sa.table(name)).where(sa.false())
-    connection.execute(nothing)
-    return columns
 
 
 def _row(settings: AllSettings, names: TableNames) -> Finding:

@@ -13,6 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import click
-    from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.table import Table
 
@@ -110,16 +110,20 @@ class ConfiguredTap(Tap):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the config files.
+        return config_of(value, "--config")
 
-        Raises:
-            ConfigurationError: One is not there, or holds no JSON object.
-        """
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            reason = f"cannot read --config {', '.join(value)}: {unreadable(error)}"
-            raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
+
+def config_of(files: Sequence[str], option: str) -> _ConfigInput:
+    """What config files hold together.
+
+    Raises:
+        ConfigurationError: One is not there, or holds no JSON object.
+    """
+    try:
+        return _ConfigInput.from_cli_args(*files)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        reason = f"cannot read {option} {', '.join(files)}: {unreadable(error)}"
+        raise ConfigurationError(reason, "Name a file with the settings, or ENV") from None
 
 
 def wants_metrics() -> bool:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -58,7 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     replication_key: str
     by: By
     tail_start_date: str
-    slices: list[PlannedSlice]
+    slices: Annotated[list[PlannedSlice], msgspec.Meta(min_length=1)]
 
     def to_json(self) -> str:
         """The file, to be read by people as well."""

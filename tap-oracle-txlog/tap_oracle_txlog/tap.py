@@ -136,6 +136,8 @@ class TapOracleTxlog(ConfiguredTap):
         check_form(state)
         kept = cast("dict[str, Any]", self._state)
         kept.update((name, value) for name, value in state.items() if name != "bookmarks")
+        if state:
+            kept.setdefault("bookmarks", {})  # without any, it would be none that can be given
         super().load_state(state)
 
     @override

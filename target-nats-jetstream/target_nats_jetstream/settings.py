@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
+from typing_extensions import override
 
 from target_nats_jetstream.config import Settings, old, setting
 from target_nats_jetstream.errors import ConfigurationError
@@ -21,6 +22,7 @@ from target_nats_jetstream.old_settings import TRANSLATED, schemas
 from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.replay import HEADER, subject_of
 from target_nats_jetstream.replay_name import check_name, program_of
+from target_nats_jetstream.slices import SLICE, TAIL, number_of
 from target_nats_jetstream.subject import SubjectTemplate
 from target_nats_jetstream.template import Template
 
@@ -39,8 +41,9 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
     subject: Annotated[
         str,
         setting(
-            "Subject of the messages, a template: {stream} is the Singer stream, any other {FIELD} "
-            "a field of the record, made safe for subjects."
+            "Subject of the messages, a template: {stream} is the Singer stream, {slice} the "
+            "number of a slice of a backfill (tail for all else), any other {FIELD} a field of the "
+            "record, made safe for subjects."
         ),
     ] = "txlog.events"
     replay: Annotated[
@@ -115,10 +118,29 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
         setting("Level of the log on stderr; TARGET_NATS_JETSTREAM_LOGLEVEL does the same."),
     ] = None
 
+    slice: str = TAIL
+
+    @classmethod
+    @override
+    def _given(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What is set, and which slice it is for: ``program_name`` tells."""
+        program = config.get("program_name")
+        number = number_of(program) if isinstance(program, str) else None
+        return super()._given(config) | ({"slice": number} if number else {})
+
     @cached_property
     def subject_template(self) -> SubjectTemplate:
         """Of ``subject``; that of a replay where the run is one."""
         SubjectTemplate.parse(self.subject)
+        return self._whole_subject.filled(SLICE, self.slice)
+
+    @property
+    def stream_subject(self) -> str:
+        """The pattern of the subjects of all slices and of the tail."""
+        return self._whole_subject.pattern()
+
+    @property
+    def _whole_subject(self) -> SubjectTemplate:
         return SubjectTemplate.parse(subject_of(self.subject, self.replay))
 
     @cached_property
@@ -200,7 +222,7 @@ class AllSettings(NamedTuple):
             ConfigurationError: A value does not fit, or two settings contradict each other.
         """
         target = TargetSettings.from_config(config)
-        subjects = [target.subject_template.pattern()]
+        subjects = [target.stream_subject]
         nats = NatsSettings.from_config(config, subjects, target.checkpoint_seconds)
         ledger, metrics = LedgerSettings.from_config(config), MetricsSettings.from_config(config)
         program = program_of(ledger.program_name, target.replay)

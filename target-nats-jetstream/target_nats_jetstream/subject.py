@@ -58,6 +58,10 @@ class SubjectTemplate:
             raise ConfigurationError(reason, _REMEDY, setting="subject")
         return subject
 
+    def filled(self, field: str, value: str) -> SubjectTemplate:
+        """The template with ``value`` in the place of a field."""
+        return SubjectTemplate(self.template.filled(field, value))
+
     def pattern(self) -> str:
         """The subject filter that covers every subject of this template: ``txlog.*``."""
         joined = "\0".join(self.template.literals)

@@ -54,6 +54,17 @@ class Template:
             raise ValueError(msg)
         return cls(literals, fields)
 
+    def filled(self, field: str, value: str) -> Template:
+        """The template with ``value`` in the place of a field."""
+        literals, fields = [self.literals[0]], list[str]()
+        for name, literal in zip(self.fields, self.literals[1:], strict=True):
+            if name == field:
+                literals[-1] += value + literal
+            else:
+                literals.append(literal)
+                fields.append(name)
+        return Template(literals, fields)
+
     def render(
         self, stream: str, record: Mapping[str, object], form: Callable[[object], str]
     ) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.settings import AllSettings
 from target_nats_jetstream.subject import MAX_TOKEN_CHARACTERS, SubjectTemplate, token
 from tests.target.records import RECORDS, VALUES
 
@@ -89,3 +90,33 @@ def test_a_subject_is_the_template_with_its_fields_filled_in(
 def test_a_template_that_can_make_no_subject_is_refused_with_an_example(template: str) -> None:
     with pytest.raises(ConfigurationError, match=r"`subject`.*txlog\.\{EVENT_TYPE\}"):
         SubjectTemplate.parse(template)
+
+
+@given(TEMPLATES, st.from_regex(r"[0-9]{4}", fullmatch=True), RECORDS)
+def test_a_field_that_is_filled_in_makes_the_subject_that_its_value_would(
+    template: str, number: str, record: dict[str, object]
+) -> None:
+    parsed = SubjectTemplate.parse(f"{template}.{{slice}}")
+    (there,) = parsed.subjects("S", [{**record, "slice": number}])
+    filled = parsed.filled("slice", number)
+    assert filled.subjects("S", [record]) == [there]
+    assert covers(parsed.pattern(), there)
+    assert covers(filled.pattern(), there)
+
+
+@pytest.mark.parametrize(
+    ("config", "subject"),
+    [
+        ({"program_name": "M_AGENT#0003"}, "in.0003.S"),
+        ({"program_name": "M_AGENT"}, "in.tail.S"),
+        ({"program_name": "M#AGENT"}, "in.tail.S"),
+        ({"program_name": "M_AGENT#"}, "in.tail.S"),
+        ({}, "in.tail.S"),
+    ],
+)
+def test_the_subject_of_a_slice_is_one_of_those_that_the_stream_takes(
+    config: dict[str, str], subject: str
+) -> None:
+    found = AllSettings.from_config({"subject": "in.{slice}.{stream}", **config})
+    assert found.target.subject_template.subjects("S", [{}]) == [subject]
+    assert list(found.nats.stream_subjects) == ["in.*.*"]
