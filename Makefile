@@ -6,8 +6,8 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
-.PHONY: setup demo doctor test test-repeat fuzz check docs format settings packages packages-matrix \
-	results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
+.PHONY: setup demo doctor test test-repeat soak-slices fuzz check docs format settings \
+	packages packages-matrix results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-stages bench-verify
 
@@ -24,14 +24,19 @@ doctor: setup
 	$(DOCTOR) target-nats-jetstream --doctor $(ARGS) && exit $$tap
 
 ## test: run all tests against real servers
-test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-docs/ready
+test: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-docs/ready .venv-dask/ready
 	@$(BIN)/python -m tests.run $(ARGS)
 
 ## test-repeat: run the tests N times next to two busy loops, and list those that failed
 ##   N=10 ARGS="tests/target/publisher -k kill"
 N ?= 10
-test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready
+test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-dask/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
+
+## soak-slices: kill parts of a sliced backfill 30 times, with the tail beside it; about 15 minutes
+##   ARGS="--slices 4 --rows 40000 --kills 10" makes it short, --seed changes the moments
+soak-slices: .venv/ready .venv-dask/ready
+	@$(BIN)/python -m tests.soak_slices $(ARGS)
 
 ## test-dagster: run the job for Dagster by Dagster, which takes 156 MB; make test leaves it out
 test-dagster: setup .venv-dagster/ready
@@ -185,6 +190,17 @@ setup: .venv/ready .venv-meltano/ready
 	@.venv-target-jsonl/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+PURELIB := 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+# Dask alone; everything else is that of .venv.
+.venv-dask/ready: tests/e2e/dask.lock .venv/ready
+	@echo "setting up .venv-dask"
+	@$(PYTHON) -m venv --clear .venv-dask
+	@.venv-dask/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@echo "import site; site.addsitedir('$$($(BIN)/python -c $(PURELIB))')" \
+		> $$(.venv-dask/bin/python -c $(PURELIB))/venv.pth
+	@touch $@
+
 .venv-audit/ready: tools/audit.lock
 	@echo "setting up .venv-audit"
 	@$(PYTHON) -m venv --clear .venv-audit
@@ -241,6 +257,7 @@ lock: .venv/ready
 	@$(UV_LOCK) requirements-meltano.in -o requirements-meltano.lock
 	@$(UV_LOCK) requirements-docs.in -o requirements-docs.lock
 	@$(UV_LOCK) tests/e2e/target-jsonl.in -o tests/e2e/target-jsonl.lock
+	@$(UV_LOCK) tests/e2e/dask.in -o tests/e2e/dask.lock
 	@$(UV_LOCK) bench/requirements.in -o bench/requirements.lock
 	@$(UV_LOCK) tests/target/nats-2.11.in -o tests/target/nats-2.11.lock
 	@$(UV_LOCK) tools/audit.in -o tools/audit.lock
@@ -252,7 +269,7 @@ lock: .venv/ready
 	@$(UV_LOCK) examples/results-back/requirements.in -o examples/results-back/requirements.lock
 
 clean:
-	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-bench .venv-audit .venv-dagster .venv-docs \
-		.venv-lint .venv-packages .venv-results-back .venv-nats-2.11 .venv-nats-debian \
+	rm -rf .venv .venv-meltano .venv-target-jsonl .venv-dask .venv-bench .venv-audit .venv-dagster \
+		.venv-docs .venv-lint .venv-packages .venv-results-back .venv-nats-2.11 .venv-nats-debian \
 		.venv-prometheus-debian dist site .repeat .meltano demo/.run \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis
