@@ -197,3 +197,54 @@ def test_counts_are_written_as_people_write_them(number: int, text: str) -> None
 )
 def test_lengths_of_time_are_written_as_people_write_them(seconds: int, text: str) -> None:
     assert format_length(timedelta(seconds=seconds)) == text
+
+
+def slice_row(number: int, status: str = "SUCCESS", **columns: object) -> LedgerRow:
+    """One of 400; each began an hour after the one before, and took two."""
+    began = at("2026-01-01") + timedelta(hours=number)
+    known: dict[str, object] = {"LAST_RUN_TIME": began, "UPDATED_AT": began + timedelta(hours=2)}
+    known |= {"RECORDS_PROCESSED": 25_000_000, "SINGER_STATE": '{"bookmarks":{},"slices":400}'}
+    return row(f"M#{number:04d}", status, **{**known, **columns})
+
+
+def test_slices_of_a_backfill_are_one_line() -> None:
+    done, others = map(slice_row, range(112)), (slice_row(n, "RUNNING") for n in (112, 113))
+    status = status_of([*done, *others])
+    line = "slices 112/400 · rows 2.8e9 · slowest #0112 · left 12 d"
+    assert line in as_text(status).splitlines()
+    assert "M#0111" not in as_text(status)  # nothing is to come there
+    assert as_text(status).count("M#0112") == 2  # in the table, and it was killed
+    found = json.loads(as_json(status))["slices"]
+    assert (found["done"], found["total"], found["slowest"]) == (112, 400, "0112")
+    assert found["records_processed"] == 114 * 25_000_000
+
+
+def test_where_all_slices_are_complete_nothing_is_left() -> None:
+    status = replace(status_of([slice_row(n, SINGER_STATE=None) for n in range(3)]), max_age=NEVER)
+    assert "slices 3/3 · rows 7.5e7 · slowest - · left 0 s" in as_text(status)
+    assert (status.problems, status.exit_code) == ([], 0)
+    line, code = as_plugin_line(status)
+    assert code == 0
+    assert line.startswith("OK - slices 3/3")
+
+
+NEVER = timedelta(seconds=1)
+
+
+def test_a_slice_that_is_not_complete_may_be_too_old() -> None:
+    status = replace(status_of([slice_row(0), slice_row(1, "FAILED")]), max_age=NEVER)
+    told = [problem.text for problem in status.problems]
+    assert len(told) == 2
+    assert all("M#0001" in text for text in told)
+    assert "slices 1/400 · rows 5.0e7 · slowest #0001 · left 50 d" in as_text(status)
+
+
+def test_before_the_first_slice_is_complete_nobody_knows_how_long_the_rest_takes() -> None:
+    status = status_of([slice_row(7, "RUNNING", RECORDS_PROCESSED=1_234)])
+    assert "slices 0/400 · rows 1,234 · slowest #0007 · left -" in as_text(status)
+
+
+def test_slices_beside_other_pipelines_are_added_up_as_any() -> None:
+    status = status_of([slice_row(0), row("M", "SUCCESS")])
+    assert "2 pipelines (2 SUCCESS)" in as_text(status)
+    assert json.loads(as_json(status))["slices"] is None

@@ -19,6 +19,7 @@ from target_nats_jetstream.errors import (
     one_line,
 )
 from target_nats_jetstream.ledger.row import DEAD, RUNNING
+from target_nats_jetstream.status.slices import SliceProgress, is_over
 from target_nats_jetstream.status.words import format_time
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class Status:
         return Sum(sum(row.records_processed for row in rows), slowest)
 
     @property
+    def slices(self) -> SliceProgress | None:
+        """Slices of a backfill as one; None where anything else is asked for, too."""
+        return SliceProgress.of([standing.rows[0] for standing in self.standings])
+
+    @property
     def dead_letters(self) -> int:
         """As many as are known of."""
         in_stream = 0 if isinstance(self.stream, TargetError) else self.stream.dead_letters
@@ -189,7 +195,8 @@ class Status:
             yield _critical(f"the last run of {row.program_name} failed: {row.error_message}")
         age = self.age(row)
         is_old = self.max_age is not None and (age is None or age > self.max_age)
-        if is_old and row == own:  # that of a stream which is not read any more stays as it is
+        # That of a stream which is not read any more stays as it is, and that of a finished slice.
+        if is_old and row == own and not is_over(own):
             since = format_time(row.updated_at)
             yield _critical(f"{row.program_name} has made no progress since {since}")
 

@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.errors import TargetError, one_line
+from target_nats_jetstream.status.slices import is_over
 from target_nats_jetstream.status.verdict import Problem, Severity, error_of, result_of
 from target_nats_jetstream.status.words import counted, format_length, format_time
 
@@ -28,11 +29,12 @@ RANKS = (Severity.CRITICAL, Severity.UNKNOWN, Severity.WARNING, Severity.OK)
 
 
 def as_text(status: Status) -> str:
-    """A table of the pipelines, their sum, a table of their runs, a line on the stream, a line for
-    each problem.
+    """A table of the pipelines (without slices that are complete), their sum, a table of their
+    runs, a line on the stream, a line for each problem.
     """
-    lines = [_table([HEADINGS, *_cells(status)])] if status.standings else []
-    lines += [_sum_line(status)] if status.sum else []
+    cells = list(_cells(status))
+    lines = [_table([HEADINGS, *cells])] if cells else []
+    lines += [_sum_line(status)] if status.sum or status.slices else []
     if status.history:
         lines += ["", _table([RUN_HEADINGS, *_run_cells(status)])]
     lines += [""] if lines else []
@@ -50,7 +52,8 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _cells(status: Status) -> Iterator[tuple[str, ...]]:
-    for standing in status.standings:
+    shown = (one for one in status.standings if not (status.slices and is_over(one.rows[0])))
+    for standing in shown:
         for row in standing.rows:
             cells = (
                 row.program_name,
@@ -83,7 +86,11 @@ def _results(standings: Sequence[Standing]) -> Counter[str]:
 
 
 def _sum_line(status: Status) -> str:
-    """``3 pipelines (2 SUCCESS, 1 RUNNING): 300 rows; slowest M_B, complete up to …, lag 2 h``."""
+    """``3 pipelines (2 SUCCESS, 1 RUNNING): 300 rows; slowest M_B, complete up to …, lag 2 h``; of
+    slices see ``SliceProgress``.
+    """
+    if status.slices is not None:
+        return str(status.slices)
     if (total := status.sum) is None:
         return ""
     results = ", ".join(f"{n:,} {name}" for name, n in _results(status.standings).most_common())
@@ -111,7 +118,8 @@ def _stream_line(status: Status) -> str:
 
 
 def as_json(status: Status) -> str:
-    """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``sum``, ``runs``, ``stream``.
+    """One object: ``command``, ``ok``, ``problems``, ``pipelines``, ``sum``, ``slices``, ``runs``,
+    ``stream``.
 
     What is not known is null.
     """
@@ -126,6 +134,7 @@ def as_json(status: Status) -> str:
         "problems": problems,
         "pipelines": None if isinstance(status.ledger, TargetError) else rows,
         "sum": _sum_as_object(status),
+        "slices": _slices_as_object(status),
         "runs": None if isinstance(status.runs, TargetError) else runs,
         "stream": _stream_as_object(status),
     }
@@ -141,6 +150,18 @@ def _as_object(status: Status, row: LedgerRow, standing: Standing) -> dict[str, 
     shown = {name: value for name, value in asdict(row).items() if name not in INTERNAL}
     seen = {"status": result_of(row, standing), "error_message": error_of(row)}
     return {**shown, **seen, "lag_seconds": _seconds(status.lag(row))}
+
+
+def _slices_as_object(status: Status) -> dict[str, Any] | None:
+    if (found := status.slices) is None:
+        return None
+    return {
+        "done": found.done,
+        "total": found.total,
+        "records_processed": found.rows,
+        "slowest": found.slowest,
+        "left_seconds": _seconds(found.left),
+    }
 
 
 def _sum_as_object(status: Status) -> dict[str, Any] | None:
@@ -195,7 +216,7 @@ def _plugin_line(severity: Severity, text: str, measures: str) -> tuple[str, int
 
 
 def _all_well(status: Status) -> str:
-    if status.sum is not None:
+    if status.sum is not None or status.slices is not None:
         return _sum_line(status)
     row = status.standings[0].rows[0]
     return (

@@ -13,6 +13,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def short(number: int) -> str:
+    """``999,999``, and ``2.8e9`` where that is shorter to read."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    digits, _, power = f"{number:.1e}".partition("e+")
+    return f"{digits}e{int(power)}"
+
+
 def format_time(at: datetime | None) -> str:
     """A time to the second, without its zone; ``-`` where there is none."""
     return "-" if at is None else at.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
