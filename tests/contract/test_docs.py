@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_oracle_txlog import dask, slice_pipe
 from tools.settings import PLUGINS, ROOT, properties
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ OPTIONS_OF_OTHERS = {
     "--timeout",
     "--require-hashes",  # pip
     "--rows",  # tools.oracle_stand_in
+    *("--nthreads", "--resources"),  # dask
     "--dupe-window",  # nats
     *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
     *("--namespace", "--kustomize", "--from-file"),  # kubectl
@@ -47,6 +49,7 @@ WORDS_OF_OTHERS = {
     *("ssl_verify_identity", "ssl_server_dn_match"),
     *("complete_before", "replication_key_value"),  # a bookmark
     *("if_missing", "dead_letter"),  # values
+    "tail_start_date",  # a plan
     *("config_time_to_live", "azure_client_secret", "aws_secret_access_key"),  # python-oracledb
     *("trace_id", "parse_float", "pip_url", "exit_code"),
 }
@@ -64,13 +67,18 @@ def options(plugin: str) -> set[str]:
     return {option for one in PLUGINS[plugin].cli.params for option in one.opts}
 
 
+def options_of_slices() -> set[str]:
+    commands = (slice_pipe.command, dask.command)
+    return {option for command in commands for one in command.params for option in one.opts}
+
+
 def settings() -> set[str]:
     return {name for plugin in PLUGINS for name in properties(plugin)}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_exists(page: str) -> None:
-    known = set(OPTIONS_OF_OTHERS)
+    known = OPTIONS_OF_OTHERS | options_of_slices()
     for plugin in PLUGINS:
         known |= options(plugin)
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*\w(?![\w-])", PAGES[page]))
