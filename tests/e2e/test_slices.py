@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.slices import PROGRAM, Backfill, check_exact
+from tools.oracle_stand_in.events import numbered
 from tools.servers.stopping import until_stopped
 from tools.servers.waiting import wait_until
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.mariadb import MariaDbDatabase
+    from tools.oracle_stand_in.server import StandIn
     from tools.servers.nats import NatsServer
 
 ROWS, SLICES, KILLS = 6_000, 4, 4
@@ -131,6 +133,22 @@ def test_a_signal_reaches_both_and_the_exit_code_is_theirs(backfill: Backfill, h
     with backfill.start(0) as unit:
         assert unit.end() == 0, unit.log
     check_exact(backfill.stored(), expected)
+
+
+def test_slices_of_an_oracle_table_are_all_of_it(
+    tmp_path: Path, nats_server: NatsServer, mariadb: MariaDbDatabase, oracle: StandIn
+) -> None:
+    oracle.database.tables["SPC.TXLOG_EVENTS"].generate(2_000, numbered)
+    source = {"sqlalchemy_url": None, "table": None, **oracle.login}
+    backfill = Backfill(tmp_path, nats_server, mariadb.settings, tap=source)
+    slices = backfill.plan(3)
+    assert len(slices) == 3
+    for index in range(3):
+        with backfill.start(index) as unit:
+            assert unit.end() == 0, unit.log
+    stored = backfill.stored()
+    assert [id_ for subject in sorted(stored) for id_ in stored[subject]] == list(range(2_000))
+    assert max(abs(len(ids) * 3 / 2_000 - 1) for ids in stored.values()) <= 0.1
 
 
 def test_slices_may_share_a_subject(

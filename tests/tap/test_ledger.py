@@ -274,3 +274,9 @@ def test_what_mariadb_refuses_is_told_with_the_setting_that_is_wrong(
     (said,) = run.logged("ERROR")
     assert re.search(line, said), said
     assert (run.code, run.messages) == (code, [])
+
+
+def test_what_a_given_state_says_beside_bookmarks_is_passed_on(ahead: Tap) -> None:
+    run = ahead.run_from({"bookmarks": {}, "slices": 400})
+    assert run.ids == [9, 10, 11]
+    assert [state["slices"] for state in run.states] == [400] * len(run.states)
