@@ -22,6 +22,7 @@ LOCKS = (
     "deploy/orchestrators/dagster.lock",
     "deploy/pair/build.lock",
     "deploy/pair/plugins.lock",
+    "tests/e2e/dask.lock",
     "tests/e2e/target-jsonl.lock",
     "tests/target/nats-2.11.lock",
     "tools/audit.lock",
