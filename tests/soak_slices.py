@@ -1,10 +1,10 @@
 """``make soak-slices``: a sliced backfill under random kills, with the tail running beside it.
 
-    python -m tests.soak_slices [--slices 8] [--rows 400000] [--kills 30] [--seed 1]
+    python -m tests.soak_slices [--slices 8] [--rows 400000] [--kills 30] [--seed 1] [--replicas 1]
 
 Two workers of Dask run the slices, MariaDB is the ledger. At random moments something is killed: a
 worker, a unit alone, a tap or a target alone, a worker's machine (all of its processes), the
-scheduler (the command is given once more), nats-server, or MariaDB. At the end the stream is read
+scheduler (the command is given once more), a nats-server, or MariaDB. At the end the stream is read
 back and compared with the table. Exit code 1 unless each row is there once, in the order of its
 slice, and the tail has all rows that were written meanwhile.
 """
@@ -22,21 +22,24 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nats.errors
+
 from bench.truth import read_ids
 from tests.support.engine import Engine
 from tests.support.mariadb import new_database, new_mariadb
 from tests.support.pair import BIN, Pair
-from tests.support.slices import PROGRAM, STREAM, Backfill
-from tools.servers.nats import NatsServer
+from tests.support.slices import FAST, PROGRAM, STREAM, Backfill
+from tools.servers.nats import NatsServer, cluster
+from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.support.mariadb import MariaDb
     from tests.support.pair import RunningPair
@@ -46,6 +49,7 @@ SLICES, ROWS, KILLS = 8, 400_000, 30
 TAIL_EVERY = 0.05
 #: Defaults, but for what tells a killed worker from a slow one sooner.
 TARGET = {"subject": "txlog.events.{slice}", "batch_size": 1000, "dedupe_tail": 50_000}
+REPLICATED = {"allow_direct": True, "allow_atomic": True, "num_replicas": 3}
 EVENT = "INSERT INTO TXLOG_EVENTS VALUES (?, 'C', 'PAID', 'tail', ?, ?)"
 
 
@@ -110,12 +114,16 @@ class Soak:
 
     Args:
         backfill: A plan that is made.
+        nats: The servers of the stream.
         mariadb: The server of the ledger.
         seed: Of the moments and the victims.
     """
 
-    def __init__(self, backfill: Backfill, mariadb: MariaDb, seed: int) -> None:
+    def __init__(
+        self, backfill: Backfill, nats: Sequence[NatsServer], mariadb: MariaDb, seed: int
+    ) -> None:
         self._backfill = backfill
+        self._nats = nats
         self._mariadb = mariadb
         self._chance = random.Random(seed)
         self.kills: Counter[str] = Counter()
@@ -144,15 +152,22 @@ class Soak:
     def _slices_have(self) -> int:
         return self._backfill.messages() - self._backfill.messages("tail")
 
+    def _answers(self) -> bool:
+        try:
+            return self._backfill.messages() >= 0
+        except (nats.errors.Error, OSError, KeyError):
+            return False
+
     def _kill(self, engine: Engine) -> Engine:
         victim = self._chance.choice(VICTIMS)
         self.kills[victim] += 1
         servers: dict[str, Callable[[], None]] = {
-            "nats-server": lambda: again(self._backfill.server),
+            "nats-server": lambda: again(self._chance.choice(self._nats)),
             "mariadb": lambda: again(self._mariadb),
         }
         if victim in servers:
             servers[victim]()
+            wait_until(self._answers, what="the stream answers")
         elif victim == "scheduler":
             engine.process.kill()
             engine.__exit__()
@@ -213,21 +228,28 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--replicas", type=int, choices=(1, 3), default=1)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder) / "nats") as nats:
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if asked.replicas == 1:
+            servers = [stack.enter_context(NatsServer(home / "nats"))]
+        else:
+            servers = stack.enter_context(cluster(home / "nats"))
         mariadb = new_mariadb()
-        try:
-            mariadb.start()
-            with new_database(mariadb) as database:
-                backfill = Backfill(
-                    Path(folder), nats, database.settings, TARGET, {"page_size": 10_000}
-                )
-                return soak(backfill, mariadb, asked)
-        finally:
-            mariadb.remove()
+        stack.callback(mariadb.remove)
+        mariadb.start()
+        database = stack.enter_context(new_database(mariadb))
+        target = {**TARGET, "servers": ",".join(server.url for server in servers)}
+        stream = FAST if asked.replicas == 1 else REPLICATED
+        page = {"page_size": 10_000}
+        backfill = Backfill(home, servers[0], database.settings, target, page, stream)
+        return soak(backfill, servers, mariadb, asked)
 
 
-def soak(backfill: Backfill, mariadb: MariaDb, asked: argparse.Namespace) -> int:
+def soak(
+    backfill: Backfill, servers: Sequence[NatsServer], mariadb: MariaDb, asked: argparse.Namespace
+) -> int:
     backfill.fill(asked.rows)
     backfill.table.execute("CREATE INDEX IX ON TXLOG_EVENTS (EVENT_TIMESTAMP, ID)")
     backfill.table.execute("PRAGMA journal_mode = WAL")
@@ -236,7 +258,7 @@ def soak(backfill: Backfill, mariadb: MariaDb, asked: argparse.Namespace) -> int
     assert sum(map(len, expected)) == asked.rows
     tail = Tail(backfill, slices[-1]["end_date"], asked.rows + 1)
     tail.start()
-    kills = Soak(backfill, mariadb, asked.seed)
+    kills = Soak(backfill, servers, mariadb, asked.seed)
     try:
         seconds = kills.run(asked.rows, asked.kills)
     finally:
@@ -251,9 +273,9 @@ def soak(backfill: Backfill, mariadb: MariaDb, asked: argparse.Namespace) -> int
     )
     print(next((line for line in shown.stdout.decode().splitlines() if "slices " in line), ""))
     print(
-        f"soak: slices={asked.slices} rows={asked.rows} tail={len(tail.ids)} "
-        f"kills={sum(kills.kills.values())} {dict(kills.kills)} in {seconds:.0f} s: "
-        f"missing={missing} twice={twice} inversions={inversions}"
+        f"soak: replicas={asked.replicas} slices={asked.slices} rows={asked.rows} "
+        f"tail={len(tail.ids)} kills={sum(kills.kills.values())} {dict(kills.kills)} "
+        f"in {seconds:.0f} s: missing={missing} twice={twice} inversions={inversions}"
     )
     return 1 if missing or twice or inversions else 0
 

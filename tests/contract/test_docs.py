@@ -32,6 +32,7 @@ OPTIONS_OF_OTHERS = {
     "--require-hashes",  # pip
     "--rows",  # tools.oracle_stand_in
     *("--nthreads", "--resources"),  # dask
+    *("--kills", "--replicas", "--slices"),  # tests.soak_slices
     "--dupe-window",  # nats
     *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
     *("--namespace", "--kustomize", "--from-file"),  # kubectl

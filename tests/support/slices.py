@@ -43,6 +43,7 @@ class Backfill:
         ledger: Settings of the ledger, the same for both plugins.
         target: Other settings of the target.
         tap: Other settings of the tap.
+        stream: What else the stream is, in JetStream's words.
     """
 
     home: Path
@@ -50,6 +51,7 @@ class Backfill:
     ledger: Mapping[str, Any]
     target: Mapping[str, Any] = field(default_factory=dict)
     tap: Mapping[str, Any] = field(default_factory=dict)
+    stream: Mapping[str, Any] = field(default_factory=lambda: FAST)
 
     def __post_init__(self) -> None:
         self.table = EventTable(self.home / "events.db")
@@ -62,7 +64,7 @@ class Backfill:
             "checkpoint_seconds": 1,
             "dedupe_tail": 50,
         }
-        self.server.add_stream(STREAM, ["txlog.>"], duplicate_window=SHORTEST_WINDOW, **FAST)
+        self.server.add_stream(STREAM, ["txlog.>"], duplicate_window=SHORTEST_WINDOW, **self.stream)
         self.configs = {**tap, **common, **self.tap}, {**target, **common, **self.target}
         self._file("tap.json", self.configs[0])
         self._file("target.json", self.configs[1])
