@@ -6,11 +6,31 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
+
+from tap_oracle_txlog.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType, TracebackType
+
+BROKEN_PIPE: Final = frozenset((1, 128 + signal.SIGPIPE))
+"""How a tap ends whose target is gone."""
+UNFINISHED: Final = DataError.exit_code
+"""How a target ends whose tap has not come to its end."""
+
+
+def exit_code(tap: int, target: int, *, tap_was_first: bool) -> int:
+    """That of the one that failed first, as the other one fails because of it; 0 where none did.
+
+    Both may have ended before anybody looks. Then the codes tell: a tap fails in that one way when
+    its target is gone, and a target in that other way when its tap is.
+    """
+    if not (tap and target):
+        return tap or target
+    if tap_was_first and not (tap in BROKEN_PIPE and target != UNFINISHED):
+        return tap
+    return target
 
 
 class Pair:
@@ -45,8 +65,8 @@ class Pair:
     def run(self, tap: Sequence[str], target: Sequence[str], *, state: bytes) -> int:
         """Run both to their end.
 
-        The exit code is that of the one that failed first, 128 + signal after a signal: the other
-        one fails because of it. STATE that the target prints is dropped, the ledger has it.
+        The exit code is that of ``exit_code``, with 128 + signal for a signal. STATE that the
+        target prints is dropped, the ledger has it.
 
         Args:
             tap: Its command.
@@ -59,7 +79,7 @@ class Pair:
         tap_process = self._start([*tap, "--state", f"/dev/fd/{reading}"], pass_fds=(reading,))
         os.close(reading)
         self._start(target, stdin=tap_process)
-        return self._first_failure()
+        return self._wait()
 
     def _start(
         self,
@@ -81,16 +101,18 @@ class Pair:
             self._pass_on()
         return started
 
-    def _first_failure(self) -> int:
-        """Wait for both, in the order in which they end."""
-        codes: list[int] = []
+    def _wait(self) -> int:
+        """Wait for both; their exit code."""
+        tap, target = self._running
+        order: list[int] = []
         while self._running:
             pid, status = os.wait()
             (ended,) = (process for process in self._running if process.pid == pid)
             self._running.remove(ended)
-            ended.returncode = code = os.waitstatus_to_exitcode(status)
-            codes.append(code if code >= 0 else 128 - code)
-        return next(filter(None, codes), 0)
+            ended.returncode = os.waitstatus_to_exitcode(status)
+            order.append(pid)
+        codes = (code if code >= 0 else 128 - code for code in (tap.returncode, target.returncode))
+        return exit_code(*codes, tap_was_first=order[0] == tap.pid)
 
     def _stop(self, _signum: int, _frame: FrameType | None) -> None:
         self._stopped = True

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_oracle_txlog.pair import exit_code
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,6 +52,22 @@ def test_the_exit_code_is_that_of_the_one_that_failed_first(
     tmp_path: Path, tap: str, target: str, code: int
 ) -> None:
     assert run(tmp_path, tap, target) == code
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("tap", "target", "code"),
+    [(0, 0, 0), (3, 0, 3), (0, 3, 3), (1, 3, 3), (141, 4, 4), (1, 137, 137)],
+)
+def test_a_tap_that_has_lost_its_target_tells_nothing(
+    tap: int, target: int, code: int, first: bool
+) -> None:
+    assert exit_code(tap, target, tap_was_first=first) == code
+
+
+@pytest.mark.parametrize("tap", [1, 2, 3, 4, 5, 6, 137, 143])
+def test_a_target_that_has_lost_its_tap_tells_nothing(tap: int) -> None:
+    assert exit_code(tap, 5, tap_was_first=True) == tap
 
 
 def test_a_tap_whose_target_has_ended_hears_of_it(tmp_path: Path) -> None:
