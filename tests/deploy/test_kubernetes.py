@@ -233,8 +233,6 @@ def test_the_pod_of_the_deployment_answers_its_probes_until_it_is_asked_to_end(
 
 
 def test_the_pods_of_the_job_move_all_slices_of_a_plan(cluster: Cluster) -> None:
-    if not (cluster.image / "txlog/bin/txlog-slice").exists():
-        pytest.skip("the tap has no txlog-slice")
     env = os.environ | {f"TAP_ORACLE_TXLOG_{k.upper()}": v for k, v in cluster.oracle.login.items()}
     command = [str(BIN / "tap-oracle-txlog"), "--config=ENV", "--plan-slices", "2"]
     planned = subprocess.run(command, env=env, capture_output=True, check=True).stdout
