@@ -2,7 +2,7 @@
 
 Slices need no coordinator. Each has a row of its own in the ledger, and its state only there: so it
 may be run anywhere, again, and after any kill; a second run of it at the same time is refused by
-the ledger's lock. What the target's own package is like is not known here; it is found on the PATH.
+the ledger's lock.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ import msgspec
 from tap_oracle_txlog.__main__ import logged_command, run
 from tap_oracle_txlog.errors import ConfigurationError
 from tap_oracle_txlog.ledger import add_state_column, columns_of, previous_state
-from tap_oracle_txlog.pair import Pair
+from tap_oracle_txlog.pair import TAP, TARGET, Pair, found
 from tap_oracle_txlog.rules.parts import has_time
 from tap_oracle_txlog.slice_plan import read_plan
 
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap_oracle_txlog.slice")
 
-TARGET: Final = "target-nats-jetstream"
-TAP: Final = (sys.executable, "-m", "tap_oracle_txlog")
 PREFIXES: Final = ("TAP_ORACLE_TXLOG_", "TARGET_NATS_JETSTREAM_")
 
 
@@ -175,10 +171,10 @@ def run_slice(slice_run: SliceRun, configs: Configs, target: str) -> int:
 
 def _found(target: str) -> str:
     """The target's command, with its whole path."""
-    if (found := shutil.which(target)) is None:
+    if (command := found(target)) is None:
         reason = f"there is no command {target} on the PATH"
         raise ConfigurationError(reason, "Install it, or name it with --target")
-    return found
+    return command
 
 
 def _table(files: Sequence[str]) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -26,20 +25,10 @@ pytestmark = [
 ]
 
 
-def installed(folder: Path) -> Path:
-    """The command that the job calls, beside those of this environment."""
-    folder.mkdir()
-    for name in ("tap-oracle-txlog", "target-nats-jetstream"):
-        (folder / name).symlink_to(BIN / name)
-    shutil.copy2(ROOT / "deploy/pair/txlog_pipe.py", folder / "txlog-pipe")
-    return folder / "txlog-pipe"
-
-
 def dagster(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command of Dagster on the job, which does not wait before it tries again."""
-    pipe = home / "bin/txlog-pipe"
     file = home / JOB.name
-    text = JOB.read_text().replace("/opt/txlog/bin/txlog-pipe", str(pipe))
+    text = JOB.read_text().replace("/opt/txlog/bin", str(BIN))
     file.write_text(text.replace("delay=60", "delay=0"))
     return subprocess.run(
         [DAGSTER, *arguments, "-f", file],
@@ -66,7 +55,6 @@ def settings(home: Path, server: NatsServer) -> dict[str, str]:
 
 
 def test_the_job_moves_the_rows(tmp_path: Path, nats_server: NatsServer) -> None:
-    installed(tmp_path / "bin")
     engine = create_table(tmp_path / "events.db")
     add_events(engine, first_id=1, count=100)
     done = dagster(tmp_path, "job", "execute", "-j", "txlog", **settings(tmp_path, nats_server))
@@ -89,7 +77,6 @@ def test_only_what_may_pass_is_tried_again(
     tmp_path: Path,
     nats_server: NatsServer,
 ) -> None:
-    installed(tmp_path / "bin")
     login = {"TAP_ORACLE_TXLOG_USER": "U", "TAP_ORACLE_TXLOG_PASSWORD": "P"}
     env = settings(tmp_path, nats_server) | login | settings_of_its_own
     env["TAP_ORACLE_TXLOG_MAX_RETRIES"] = "0"
