@@ -22,8 +22,9 @@ EVENTS.add(*(Event(number, stamp(number // 2, number), "data") for number in ran
 CONFIG = {"sqlalchemy_url": EVENTS.url, "table": "TXLOG_EVENTS", "page_size": 3}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def folder() -> Iterator[None]:
+    """Remove it at the end: tests that another worker leaves over may come back to this module."""
     yield
     FOLDER.cleanup()
 
