@@ -9,7 +9,8 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 .PHONY: setup demo doctor test test-repeat soak-slices fuzz check docs format settings \
 	packages packages-matrix results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
-	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-stages bench-verify
+	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-slices bench-stages \
+	bench-verify
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -133,6 +134,10 @@ bench-empty: setup
 ## bench-metrics: measure what metrics_file costs the target at full speed
 bench-metrics: .venv/ready
 	@$(BIN)/python -m bench.metrics
+
+## bench-slices: measure what Dask costs beside the same slices started by hand
+bench-slices: .venv/ready .venv-dask/ready
+	@$(BIN)/python -m bench.slices
 
 ## bench-stages: measure what each stage costs per row, by itself
 bench-stages: .venv/ready
