@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tap-oracle-txlog", "target-nats-jetstream")
 DIST = ROOT / "dist"
-UV = ROOT / ".venv/bin/uv"
-TWINE = ROOT / ".venv-packages/bin/twine"
+PINNED = re.compile(r"^(\S+==[^\\\n]+)", re.MULTILINE)
+PYTHON = ROOT / ".venv-packages/bin/python"
 
 
 def run(*command: str | Path, folder: Path = ROOT, more: Mapping[str, str] | None = None) -> str:
@@ -56,7 +57,8 @@ def build(package: str, folder: Path) -> tuple[Path, Path]:
     base = f"{package.replace('-', '_')}-"
     for old in DIST.glob(f"{base}*"):
         old.unlink()
-    run(UV, "build", "--quiet", "--out-dir", DIST, copy(package, folder))
+    copied = copy(package, folder)
+    run(PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST, copied)
     (sdist,), (wheel,) = (sorted(DIST.glob(f"{base}*{end}")) for end in (".tar.gz", ".whl"))
     return sdist, wheel
 
@@ -70,10 +72,13 @@ def about(command: Path, folder: Path) -> str:
 
 def installed(wheel: Path, package: str, folder: Path) -> str:
     """What the command says of itself in an environment that has the wheel and what it needs."""
-    environment = folder / f"env-{package}"
-    run(UV, "venv", "--quiet", environment)
-    pins = ("--constraint", ROOT / "requirements.lock")
-    run(UV, "pip", "install", "--quiet", "--python", environment, *pins, wheel)
+    environment, pins = folder / f"env-{package}", folder / "pins.txt"
+    # With their hashes pip would want one of the wheel as well, which has just been built.
+    pinned = PINNED.findall((ROOT / "requirements.lock").read_text())
+    pins.write_text("".join(f"{pin}\n" for pin in pinned))
+    run(PYTHON, "-m", "venv", environment)
+    pip = (environment / "bin/pip", "--quiet", "--disable-pip-version-check")
+    run(*pip, "install", "--constraint", pins, wheel)
     return about(environment / "bin" / package, folder)
 
 
@@ -82,7 +87,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             sdist, wheel = build(package, folder)
-            run(TWINE, "check", "--strict", sdist, wheel)
+            run(PYTHON, "-m", "twine", "check", "--strict", sdist, wheel)
             said = installed(wheel, package, folder)
         print(f"packages: {sdist.name} and {wheel.name} are in dist/; installed: {said}")
     return 0

@@ -17,13 +17,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.packages import PACKAGES, ROOT, UV, about, copy, run
+from tools.packages import PACKAGES, ROOT, about, copy, run
 from tools.servers.nats import NatsServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+UV = ROOT / ".venv/bin/uv"
 PIPX = ROOT / ".venv-packages/bin/pipx"
 ROWS = 100
 
