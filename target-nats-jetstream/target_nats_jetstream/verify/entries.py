@@ -16,7 +16,6 @@ from target_nats_jetstream.identity import (
     DIGEST_CHARACTERS,
     content_of,
     masked,
-    stream_of,
 )
 from target_nats_jetstream.message import Message  # noqa: TC001 - msgspec reads the annotation
 from target_nats_jetstream.verify.values import normal, plain, readings, value_of
@@ -81,7 +80,7 @@ def identity_of(message_id: str, digest: str) -> Identity:
     """
     if digest:
         return Identity(message_id, digest, "", None, placed=False)
-    stream, name, content = stream_of(message_id), message_id[:-_TAIL], message_id[-_TAIL:]
+    stream, name, content = _stream_in(message_id), message_id[:-_TAIL], message_id[-_TAIL:]
     if content.startswith(":"):  # no placed id has a colon there
         return Identity(name, content, stream, value_of(name[len(stream) + 1 :]), placed=False)
     return Identity(content_of(message_id), "", stream, None, placed=True)
@@ -109,6 +108,11 @@ def row_of(
     return Row(name, content, stream, utc, local, number, placed, kept)
 
 
+def _stream_in(message_id: str) -> str:
+    """The Singer stream of an id of any kind; keys may have colons, and it has none."""
+    return message_id.partition(":")[0]
+
+
 def _value_in(payload: bytes, column: str) -> str | None:
     record = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     value = record.get(column)
@@ -119,7 +123,7 @@ def copy_of(stored: Stored, streams: Collection[str]) -> Copy | None:
     """The copy that a stored message is; None where it is of none of ``streams``."""
     if not (stored.id + stored.digest).isascii():
         return None
-    if not stored.digest and stream_of(stored.id) not in streams:
+    if not stored.digest and _stream_in(stored.id) not in streams:
         return None
     name, content, stream, value, placed = identity_of(stored.id, stored.digest)
     content += stored.payload

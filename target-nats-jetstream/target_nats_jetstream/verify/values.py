@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 Order: TypeAlias = "tuple[bool, Decimal | str]"
 
 _TIME: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(\.\d+)?)?(?:Z|[+-]00:?00|([+-]\d\d:?\d\d))?\Z"
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(\.\d+)?)?(?:Z|[+-]00:?00|([+-]\d\d:?\d\d))?\Z",
+    re.ASCII,
 )
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+#: With an exponent that a Decimal can have, however many digits stand before it.
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,9})?\Z", re.ASCII)
 _HOUR: Final = len("2026-11-01T07")
 
 _decode = msgspec.json.Decoder(list[msgspec.Raw]).decode

@@ -101,9 +101,13 @@ class Verification:
         """See what the stream has and how far the pipeline is, before the source is read.
 
         Raises:
-            ConfigurationError: A file cannot be written, or there is no such stream.
+            ConfigurationError: A file cannot be written, there is no such stream, or a replay is
+                set: what it sends is no part of the comparison.
             TargetError: NATS or the ledger cannot be reached or refuses.
         """
+        if self._settings.target.replay is not None:
+            reason = "--verify compares the regular job with its stream, but `replay` is set"
+            raise ConfigurationError(reason, "Run it without `replay`", setting="replay")
         self._list = self._opened("--list", self._asked.list_file)
         self._html = self._opened("--html", self._asked.html_file)
         info = reading.stream_info(self._settings.nats)

@@ -55,6 +55,12 @@ def test_a_time_is_read_by_both_clocks(text: str, hours: list[str]) -> None:
     assert [reading[11:13] for reading in readings(text)] == hours
 
 
+@pytest.mark.parametrize("odd", ["1e99999999999999999999", "-1E+1000000000", "\u0661", "1e", ""])
+def test_what_no_number_can_be_is_a_text(odd: str) -> None:
+    assert sorted([odd, "2", "1e999999999"], key=order) == ["2", "1e999999999", odd]
+    assert bucket("\u0662026-01-01T00:00:00") == ""
+
+
 def test_values_are_in_the_order_of_their_column() -> None:
     times = [f"2026-01-01T00:00:00{fraction}" for fraction in ("", ".1", ".123456789", ".13", ".2")]
     assert sorted({*times}, key=order) == times

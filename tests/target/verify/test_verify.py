@@ -221,6 +221,13 @@ def test_nothing_is_created_or_written(target: Target) -> None:
     assert not (target.home / "ledger.db").exists() or target.ledger() == {}
 
 
+def test_a_replay_is_not_compared_with_what_the_job_sends(target: Target) -> None:
+    filled(target, 3)
+    done = verify(target, *source(3), options=("--repair",), replay="AGAIN")
+    assert (done.code, done.out, len(target.stored())) == (2, "", 4)
+    assert "Run it without `replay`" in done.log
+
+
 def test_an_input_that_breaks_off_says_nothing(target: Target) -> None:
     filled(target, 10)
     assert verify(target).code == 5
