@@ -51,8 +51,9 @@ def run(command: Callable[[], int]) -> NoReturn:
     except Stopped as stopped:
         code = 128 + stopped.signum
     except click.ClickException as error:
-        logger.error("%s. See --help", error.format_message().rstrip("."))  # noqa: TRY400 - one line
-        code = 2
+        known = ConfigurationError(error.format_message(), "See --help")
+        logger.error("%s", known)  # noqa: TRY400 - one line
+        code = known.exit_code
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - one line
         code = error.exit_code

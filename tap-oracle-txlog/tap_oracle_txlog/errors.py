@@ -39,7 +39,8 @@ class TapError(Exception):
     def __init__(self, reason: str, remedy: str) -> None:
         self.reason = one_line(reason).rstrip(". ")
         self.remedy = one_line(remedy).rstrip(".")
-        super().__init__(f"{self.reason}. {self.remedy}")
+        stop = "" if self.reason.endswith("?") else "."  # click asks what was meant
+        super().__init__(f"{self.reason}{stop} {self.remedy}")
 
 
 class ConfigurationError(TapError):

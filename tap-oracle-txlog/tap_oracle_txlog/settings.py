@@ -194,8 +194,10 @@ class TapSettings(Settings, frozen=True, kw_only=True):
                 return tuple(cut(start, end, parse_duration(self.slice_interval)))
             return tuple(plan(start, end, 1))
         except ValueError as error:
-            reason = f"settings `start_date`, `end_date`, `slice_interval`: {error}"
-            remedy = "end_date is exclusive"
+            reason = f"settings `start_date` (--from) and `end_date` (--to): {error}"
+            remedy = "Set an end_date after start_date; it is exclusive"
+            if self.slice_interval and start < end:
+                remedy = "Set another `slice_interval`"
             raise ConfigurationError(reason, remedy, setting="end_date") from error
 
     def buckets(self, interval: str, until: Instant) -> list[Slice]:

@@ -68,7 +68,7 @@ def test_dates_on_the_command_line_go_before_settings(tap: Tap, table: EventTabl
         ((), {}, "start_date` is missing: --digest has to begin somewhere. Set it, or --from"),
         (DAY, {"source_timezone": "Europe/Vienna"}, "--digest works with times in UTC only"),
         (("--from", "2999-01-01"), {}, "--digest 1h: 2999-01-01T00:00:00.000000000 is not before"),
-        (("--from", "0001-01-01"), {}, "that is not between 1 and 10000 slices"),
+        (("--from", "0001-01-01"), {}, "there may be 1 to 10,000 parts"),
     ],
 )
 def test_what_cannot_be_cut_is_one_line(
@@ -85,3 +85,13 @@ def test_a_length_that_is_none_is_one_line(tap: Tap) -> None:
     run = tap.run("--digest", "often", *DAY)
     assert run.code == 2
     assert "--digest often: 'often' is not a duration" in run.logged("ERROR")[0]
+
+
+def test_dates_in_the_wrong_order_are_told_as_they_are_written_on_the_command_line(
+    tap: Tap,
+) -> None:
+    run = tap.run("--from", "2026-02-01", "--to", "2026-01-01")
+    assert run.code == 2
+    (line,) = run.logged("ERROR")
+    assert "settings `start_date` (--from) and `end_date` (--to)" in line
+    assert line.endswith("Set an end_date after start_date; it is exclusive")

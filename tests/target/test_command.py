@@ -77,6 +77,7 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
         (["--config", "broken.json"], "config"),
         (["--config", "list.json"], "config"),
         (["--no-such-option"], "No such option"),
+        (["--repare"], "Did you mean '--repair'? See --help"),
         (["--input", "none.singer"], "none.singer"),
     ],
 )

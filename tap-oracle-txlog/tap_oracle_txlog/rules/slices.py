@@ -67,8 +67,8 @@ def cut(start: Instant, end: Instant, interval_seconds: int) -> list[Slice]:
     step = interval_seconds * _SECOND
     if step <= 0 or span > step * MAX_SLICES:
         msg = (
-            f"cannot cut {start} to {end} by {interval_seconds} s:"
-            f" that is not between 1 and {MAX_SLICES} slices"
+            f"cannot cut {start} to {end} every {interval_seconds} s:"
+            f" there may be 1 to {MAX_SLICES:,} parts"
         )
         raise ValueError(msg)
     return _slices([*range(first, first + span, step), first + span])

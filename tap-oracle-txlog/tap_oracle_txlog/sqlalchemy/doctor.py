@@ -105,9 +105,9 @@ class _Table:
     def __init__(self, connection: sa.Connection, settings: SourceSettings) -> None:
         self._connection = connection
         self._table = reflect(connection.engine, settings.table)
-        self._key = column(self._table, settings.replication_key)
-        self._id = column(self._table, settings.id_column)
-        self._wanted = [column(self._table, name) for name in settings.columns or ()]
+        self._key = column(self._table, settings.replication_key, "replication_key")
+        self._id = column(self._table, settings.id_column, "id_column")
+        self._wanted = [column(self._table, name, "columns") for name in settings.columns or ()]
         self._is_sqlite = connection.engine.dialect.name == "sqlite"
         self._statements = Statements(self._table, self._key, self._id, by_storage=self._is_sqlite)
 

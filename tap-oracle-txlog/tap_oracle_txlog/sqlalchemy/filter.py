@@ -44,7 +44,8 @@ def where(
     Raises:
         ConfigurationError: A column is not there or cannot be compared, or a value is none of its.
     """
-    conditions = (_condition(rows, column(table, name), zone, by_storage) for name in rows.wanted)
+    found = (column(table, name, "filter") for name in rows.wanted)
+    conditions = (_condition(rows, one, zone, by_storage) for one in found)
     return sa.and_(sa.true(), *conditions)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,8 @@ def reflect(engine: sa.Engine, name: str) -> sa.Table:
         raise ConfigurationError(reason, "Set table (with its schema, if it has one)") from error
 
 
-def column(table: sa.Table, name: str) -> sa.Column[Any]:
-    """The column of this name.
+def column(table: sa.Table, name: str, setting: str) -> sa.Column[Any]:
+    """The column of this name, which ``setting`` names.
 
     Raises:
         ConfigurationError: It is not there.
@@ -73,9 +74,12 @@ def column(table: sa.Table, name: str) -> sa.Column[Any]:
     try:
         return table.columns[name]
     except KeyError as error:
-        reason = f"table {table.fullname} has no column {name}"
-        known = ", ".join(table.columns.keys())
-        raise ConfigurationError(reason, f"It has {known}") from error
+        there = table.columns.keys()
+        by_lower = {one.lower(): one for one in there}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+        hint = f"Did you mean {by_lower[near[0]]}? " if near else ""
+        reason = f"table {table.fullname} has no column {name} (`{setting}`)"
+        raise ConfigurationError(reason, f"{hint}It has {', '.join(there):.500}") from error
 
 
 def readable(columns: Sequence[sa.Column[Any]]) -> list[sa.Column[Any]]:

@@ -98,11 +98,11 @@ class SqlAlchemySource:
         self, table: str, replication_key: str, id_column: str, zone: ZoneInfo | None
     ) -> None:
         self._table = reflect(self._engine, table)
-        self._key = column(self._table, replication_key)
+        self._key = column(self._table, replication_key, "replication_key")
         if python_type(self._key.type) is not dt.datetime:
             reason = f"column {self._key} cannot be the `replication_key`: it is {self._key.type}"
             raise ConfigurationError(reason, "Choose a column of type DATETIME or TIMESTAMP")
-        self._id = column(self._table, id_column)
+        self._id = column(self._table, id_column, "id_column")
         if python_type(self._id.type) in NO_IDS:
             reason = f"column {self._id} cannot be the `id_column`: it is {self._id.type}"
             raise ConfigurationError(reason, "Choose a column of numbers or text")
@@ -119,7 +119,10 @@ class SqlAlchemySource:
         zone: ZoneInfo | None,
     ) -> None:
         """Settle which columns are read, and how; those of the position are always among them."""
-        names = {column(self._table, name).name for name in columns or self._table.columns.keys()}
+        names = {
+            column(self._table, name, "columns").name
+            for name in columns or self._table.columns.keys()
+        }
         if selected is not None:
             names &= set(selected)
         names |= {self._key.name, self._id.name}

@@ -100,7 +100,7 @@ def test_a_table_that_is_missing_is_named(table: EventTable) -> None:
 
 def test_a_column_that_is_missing_is_named(table: EventTable) -> None:
     found = report(table.url, replication_key="NOSUCH")
-    only(found, "Privileges", "table", "failed", "has no column NOSUCH")
+    only(found, "Privileges", "table", "failed", "has no column NOSUCH (`replication_key`)")
 
 
 def test_a_strategy_that_the_source_does_not_have_is_named(table: EventTable) -> None:

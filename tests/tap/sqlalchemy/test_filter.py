@@ -197,3 +197,9 @@ def test_the_primary_key_serves_as_well_and_without_a_filter_nothing_is_said(
     assert finding.status == "ok"
     with closing(source(table, None)) as opened:
         assert opened.access() is None
+
+
+def test_a_name_in_the_wrong_case_is_told_with_the_right_one(table: EventTable) -> None:
+    with pytest.raises(ConfigurationError, match=r"`filter`") as caught:
+        source(table, {"when_": ["C1"]})
+    assert "Did you mean WHEN_? It has" in str(caught.value)
