@@ -218,7 +218,7 @@ def _from_text(name: str, text: str, *, is_list: bool) -> object:
         return [part.strip() for part in text.split(",")]
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         what = "list" if is_list else "object"
         refuse(name, f"is not a JSON {what}", f"Set a JSON {what}, or one in the config file")
 

@@ -203,6 +203,7 @@ def test_a_replay_starts_from_its_own_row_of_the_ledger(tap: Tap, tmp_path: Path
         ({"filter": {"A": [1]}, "replay": ""}, "`filter` is set without `replay`"),
         ({"replay": "R1", "filter": {}}, "`filter` names no column"),
         ({"replay": "R1", "filter": "CASE_ID=C1"}, "`filter` is not a JSON object"),
+        ({"replay": "R1", "filter": "[" * 9000}, "`filter` is not a JSON object"),
         ({"replay": "R1", "start_date": "-10m"}, "is relative, beside `replay`"),
         (
             {"replay": "R1", "end_date": "2026-01-02", "slice_interval": "1h"},

@@ -60,11 +60,17 @@ def _condition(
     if kind == "time":
         values = [_time(of, Instant(str(value)), is_aware) for value in found.values]
     elif by_storage:
-        values = [float(one) if isinstance(one, decimal.Decimal) else one for one in found.values]
+        values = [_stored(one) for one in found.values]
     one_of = of.in_(values)
     if not found.or_null:
         return one_of
     return one_of | of.is_(None) if values else of.is_(None)
+
+
+def _stored(value: object) -> object:
+    """A value as SQLite keeps it: of whole numbers, those of 64 bits, and a float for others."""
+    is_whole = isinstance(value, int) and -(2**63) <= value < 2**63
+    return float(value) if isinstance(value, int | decimal.Decimal) and not is_whole else value
 
 
 def _time(of: sa.Column[Any], at: Instant, is_aware: bool) -> dt.datetime:

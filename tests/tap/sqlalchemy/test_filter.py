@@ -119,6 +119,13 @@ def test_a_filter_in_sql_gives_what_it_gives_in_python(
     assert read(table, None) == list(range(len(rows)))  # nothing else has happened
 
 
+def test_numbers_of_more_than_64_bits_are_asked_for_and_not_found(table: EventTable) -> None:
+    fill(table, [("C1", 1, "1", None, None)])
+    for column in ("N", "D"):
+        assert read(table, {column: [10**20, -(2**63) - 1, 10**37]}) == []
+        assert read(table, {column: [10**20, 1]}) == [0]
+
+
 @pytest.mark.parametrize(
     "name", ["NOPE", 'ID" = "ID" OR 1=1 --', "ID; DROP TABLE T", "1=1 OR N", "n\0", ""]
 )
