@@ -16,4 +16,9 @@ def shown(url: str) -> str:
     if "?" in login:  # it belongs to a password, or the @ to a query
         place = ""
     text = f"{scheme}{mark}{place}".partition("?")[0][:SHOWN_CHARACTERS]
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """``text`` on a line of its own, of any length: without what breaks it or moves a cursor."""
     return "".join(one if one.isprintable() else "?" for one in text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,8 +86,10 @@ def read_messages(
     async def read(epoch: Epoch) -> None:
         begin(info := await read_stream_info(epoch, settings.stream))
         subjects, made_by = settings.stream_subjects, digest_of if payloads else None
-        async for chunk in read_after(epoch, info, subjects, 0, digest_of=made_by):
-            take(chunk)
+        found = read_after(epoch, info, subjects, 0, digest_of=made_by)
+        async with aclosing(found) as chunks:  # a signal leaves it early
+            async for chunk in chunks:
+                take(chunk)
 
     ask(settings, read)
 

@@ -53,7 +53,7 @@ def key_of(key: str) -> str:
 def _parts(key: str) -> list[msgspec.Raw]:
     try:
         return _decode(key)
-    except msgspec.DecodeError:  # hashed, or of somebody else
+    except (msgspec.DecodeError, RecursionError):  # hashed, or of somebody else
         return []
 
 

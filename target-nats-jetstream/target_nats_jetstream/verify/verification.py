@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import compress, count
 from operator import attrgetter
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -19,12 +19,13 @@ from target_nats_jetstream.delivery import unfinished
 from target_nats_jetstream.diagnosis import document
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.identity import masked
-from target_nats_jetstream.private_files import open_private
+from target_nats_jetstream.shown import printable
 from target_nats_jetstream.verify import reading
 from target_nats_jetstream.verify.comparison import Kind, compare
 from target_nats_jetstream.verify.digest_report import DigestOutcome
 from target_nats_jetstream.verify.digests import Bucket, Digests, digest_in
 from target_nats_jetstream.verify.entries import Copy, Row, copy_of, row_of
+from target_nats_jetstream.verify.named_file import NamedFile
 from target_nats_jetstream.verify.picture import page
 from target_nats_jetstream.verify.repair import send
 from target_nats_jetstream.verify.report import Outcome, listed
@@ -202,15 +203,22 @@ class Verification:
         return DigestOutcome(compared, left_out)
 
     def _outcome(self) -> Outcome:
+        tally = self._tallied()
+        repaired = self._repair() if self._asked.repair else None
+        ends = {stream: self._scope.end_of(masked(stream)) for stream in self._replication_keys}
+        known = {stream: end for stream, end in ends.items() if end is not None}
+        return Outcome(tally, known, self._later, self._invalid, repaired)
+
+    def _tallied(self) -> Tally:
+        """All that was found, added up; the list is written."""
         tally = Tally()
         for found in self._all_found():
             tally.add(found)
             if self._list and found.kind is not Kind.EQUAL:
                 self._list.write(f"{json.dumps(listed(found))}\n")
-        repaired = self._repair() if self._asked.repair else None
-        ends = {stream: self._scope.end_of(masked(stream)) for stream in self._replication_keys}
-        known = {stream: end for stream, end in ends.items() if end is not None}
-        return Outcome(tally, known, self._later, self._invalid, repaired)
+        if self._list:
+            self._list.write("", is_last=True)
+        return tally
 
     def _all_found(self) -> Iterator[Found]:
         for number in range(SHELVES):
@@ -234,9 +242,9 @@ class Verification:
     def _print(self, outcome: Outcome | DigestOutcome) -> None:
         self.exit_code = 0 if outcome.is_equal else DataError.exit_code
         if self._html:
-            self._html.write(page(outcome.summary, outcome.lines, outcome.bars))
+            self._html.write(page(outcome.summary, outcome.lines, outcome.bars), is_last=True)
         if not self._asked.as_json:
-            click.echo("\n".join((*outcome.lines, outcome.summary)))
+            click.echo("\n".join(map(printable, (*outcome.lines, outcome.summary))))
             return
         self._print_json(summary=outcome.summary, result=outcome.result)
 
@@ -263,15 +271,11 @@ class Verification:
         self._copies.close()
         self._files.close()
 
-    def _opened(self, option: str, path: Path | None) -> IO[str] | None:
+    def _opened(self, option: str, path: Path | None) -> NamedFile | None:
         """The file that an option names; None where there is none."""
         if path is None:
             return None
-        try:
-            return self._files.enter_context(open_private(path, "w", encoding="utf-8"))
-        except OSError as error:
-            reason = f"cannot write {option} {path}: {error.strerror}"
-            raise ConfigurationError(reason, "Name a file in a folder that exists") from None
+        return self._files.enter_context(closing(NamedFile(option, path)))
 
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import signal
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from target_nats_jetstream.publisher.settings import NatsSettings
+from target_nats_jetstream.stop import Stopped
+from target_nats_jetstream.verify.reading import read_messages
 from tests.support.modes import mode_of
 from tests.support.target import (
     COMMAND,
@@ -253,6 +257,30 @@ def test_a_file_that_cannot_be_written_is_said_at_once(target: Target, option: s
     assert f"cannot write {option} no-such-folder/file: No such file or directory" in done.log
 
 
+@pytest.mark.parametrize("option", ["--list", "--html"])
+def test_a_disk_that_is_full_is_said_of_the_file(target: Target, option: str) -> None:
+    filled(target, 3)
+    delete(target, 2)
+    done = verify(target, *source(3), options=(option, "/dev/full"))
+    assert (done.code, done.out) == (1, "")
+    assert f"cannot write {option} /dev/full: No space left on device. Name a file" in done.log
+
+
+def test_ids_of_somebody_else_break_no_line_and_no_run(target: Target) -> None:
+    stored = filled(target, 3)[0]
+    content = stored.headers["Nats-Msg-Id"][-33:]
+    for key in (
+        r'["\u001b[31m\nx\u202e","2026-01-01T00:00:00.002Z"]',
+        "[" * 3000,
+        "[1,1e9999999999]",
+    ):
+        again(target, stored, Nats_Msg_Id=f"EVENTS:{key}{content}")
+    done = verify(target, *source(3))
+    assert done.code == 5
+    assert done.lines[0] == "2026-01-01T00: 1 not in the source: ?[31m?x?"
+    assert len(done.lines) == 2
+
+
 def test_the_buckets_are_drawn(target: Target) -> None:
     filled(target, 3)
     delete(target, 2)
@@ -272,6 +300,20 @@ def test_a_signal_ends_it(target: Target, signum: int) -> None:
     done = interrupted(target, signum)
     assert (done.code, done.out) == (128 + signum, "")
     assert "Traceback" not in done.log
+
+
+def test_what_ends_the_reading_of_the_stream_leaves_nothing_behind(
+    target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    filled(target, 3)
+
+    def stop(_: object) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        read_messages(NatsSettings.from_config(target.config), lambda _: None, stop, payloads=False)
+    gc.collect()
+    assert not caplog.records
 
 
 def test_writers_at_work_make_no_finding(target: Target) -> None:
