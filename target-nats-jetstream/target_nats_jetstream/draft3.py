@@ -26,9 +26,13 @@ def _compiled(keyword: str, value: Any) -> jsonschema_rs.Draft4Validator:  # noq
     return jsonschema_rs.Draft4Validator({keyword: value})
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether an expression of a schema matches somewhere in ``text``; always soon."""
+def _matches(pattern: str, text: str) -> bool:
     return _compiled("pattern", pattern).is_valid(text)
+
+
+def matcher(pattern: str) -> Callable[[object], bool]:
+    """What tells whether an expression of a schema matches somewhere in a text; always soon."""
+    return jsonschema_rs.Draft4Validator({"pattern": pattern}).is_valid
 
 
 # Each takes the validator, the value of the keyword, the instance and the schema, as jsonschema
@@ -55,7 +59,7 @@ def _pattern_properties(
         return
     for pattern, schema in patterns.items():
         for name, value in instance.items():
-            if matches(pattern, name):
+            if _matches(pattern, name):
                 yield from validator.descend(value, schema, path=name, schema_path=pattern)
 
 
@@ -69,7 +73,7 @@ def _additional_properties(
         return
     patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
     for name, value in instance.items():
-        if name in known or any(matches(pattern, name) for pattern in patterns):
+        if name in known or any(_matches(pattern, name) for pattern in patterns):
             continue
         if isinstance(allowed, dict):
             yield from validator.descend(value, allowed, path=name)

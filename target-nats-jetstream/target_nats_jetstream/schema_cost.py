@@ -20,7 +20,7 @@ from jsonschema_specifications import REGISTRY
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import lookup_recursive_ref
 
-from target_nats_jetstream.draft3 import matches
+from target_nats_jetstream.draft3 import matcher
 from target_nats_jetstream.references import schemas_in
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ FREE_LOOKS: Final = 100
 write."""
 MOST_LOOKS: Final = 10_000_000
 """How many looks beyond those a record may take: a few seconds."""
+CHECKED_EVERY: Final = 1_000
+"""Values between two looks at the signals."""
 _ROOT: Final = "http://schema.invalid/"
 _APPLIED_KEPT, _PARTS_KEPT = 1_000, 100_000
 #: Keywords whose schemas look at the same value as the schema that they are in.
@@ -115,13 +117,13 @@ class _Part:
         }
 
     @cached_property
-    def patterns(self) -> dict[str, _Part]:
+    def patterns(self) -> list[tuple[Callable[[object], bool], _Part]]:
         """Those that are applied to the members whose name matches."""
-        return {
-            str(path[1]): self._part_of(one, self._resolver)
+        return [
+            (matcher(str(path[1])), self._part_of(one, self._resolver))
             for path, one in schemas_in(self._schema)
             if path[0] == "patternProperties"
-        }
+        ]
 
     @cached_property
     def rest(self) -> list[tuple[type, _Part]]:
@@ -145,7 +147,7 @@ class _Part:
         yield from (part for kind, part in self.every if kind is type(member))
         found = [self.named[member]] if member in self.named else []
         if isinstance(member, str):
-            found += (part for pattern, part in self.patterns.items() if matches(pattern, member))
+            found += (part for is_match, part in self.patterns if is_match(member))
         if not found and not self._has(member):
             found = [part for kind, part in self.rest if kind is type(member)]
         yield from found
@@ -240,10 +242,17 @@ class Looks:
         except RecursionError:
             return True
 
-    def are_too_many(self, record: object) -> bool:
-        """Whether this one does."""
+    def are_too_many(self, record: object, check: Callable[[], None] = lambda: None) -> bool:
+        """Whether this one does.
+
+        Args:
+            record: It may be as large as a line.
+            check: Called now and then; what it raises ends the counting.
+        """
         more = 0
-        for looks in self.at_each_value(record):
+        for number, looks in enumerate(self.at_each_value(record)):
+            if number % CHECKED_EVERY == 0:
+                check()
             if looks > FREE_LOOKS and (more := more + looks - FREE_LOOKS) > MOST_LOOKS:
                 return True
         return False
@@ -279,7 +288,10 @@ def _most(part: _Part, known: dict[_Part, float]) -> float:
     """
     if part not in known:
         known[part] = math.inf
-        shared = [*part.patterns.values(), *(one for _, one in (*part.rest, *part.every))]
+        shared = [
+            *(one for _, one in part.patterns),
+            *(one for _, one in (*part.rest, *part.every)),
+        ]
         members = max((_most(one, known) for one in part.named.values()), default=0)
         members += sum(_most(one, known) for one in shared)
         known[part] = max(1, members) + sum(_most(one, known) for one in part.same)

@@ -156,12 +156,13 @@ class TooCostlyError(ValueError):
 class _Counting:
     """A validator that first looks whether a record can be validated in time."""
 
-    def __init__(self, validator: Validator, looks: Looks) -> None:
+    def __init__(self, validator: Validator, looks: Looks, check: Callable[[], None]) -> None:
         self._validator = validator
         self._looks = looks
+        self._check = check
 
     def is_valid(self, instance: object) -> bool:
-        if self._looks.are_too_many(instance):
+        if self._looks.are_too_many(instance, self._check):
             raise TooCostlyError
         return self._validator.is_valid(instance)
 
@@ -169,8 +170,14 @@ class _Counting:
         return self._validator.iter_errors(instance)
 
 
-def compile_schema(schema: Mapping[str, Any]) -> Validator:
+def compile_schema(
+    schema: Mapping[str, Any], check: Callable[[], None] = lambda: None
+) -> Validator:
     """The validator of a schema; it raises ``TooCostlyError`` for a record that takes too long.
+
+    Args:
+        schema: As it came.
+        check: Called now and then while a large record is looked at; it raises after a signal.
 
     Raises:
         UnusableSchemaError: It is no schema of its draft, or of any draft.
@@ -186,7 +193,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Validator:
             first = first or error
         else:
             looks = Looks(schema, draft.specification)
-            return _Counting(validator, looks) if looks.may_be_too_many else validator
+            return _Counting(validator, looks, check) if looks.may_be_too_many else validator
     assert first is not None  # noqa: S101 - there are drafts
     raise _explained(schema, first) from first
 

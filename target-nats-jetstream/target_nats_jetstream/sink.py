@@ -61,6 +61,9 @@ class SinkTarget(Protocol):
             ConfigurationError: The template of the message id names a field that is not there.
         """
 
+    def check_stop(self) -> None:
+        """Raise after a signal; what takes long asks now and then."""
+
     def refuse(self, wrong: WrongRecord, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says.
 
@@ -76,9 +79,9 @@ class SinkTarget(Protocol):
 class CompiledValidator(BaseJSONSchemaValidator):
     """The SDK's validator is 71 % of a target's CPU time; a compiled one is a few per cent."""
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any], check: Callable[[], None]) -> None:
         super().__init__(schema)
-        self._validator = compile_schema(schema)
+        self._validator = compile_schema(schema, check)
         self._names = frozenset(declared_names(schema))
         self.is_valid: Callable[[object], bool] = self._validator.is_valid
 
@@ -107,8 +110,8 @@ class JetStreamSink(RecordSink):
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
     ) -> None:
-        super().__init__(target, stream_name, schema, key_properties)
         self._target = cast("SinkTarget", target)  # the SDK makes the sinks, by its own signature
+        super().__init__(target, stream_name, schema, key_properties)
         self._builder = self._target.message_builder(stream_name, schema, self.key_properties)
         self._is_valid = self._compiled.is_valid if self._compiled else _anything
 
@@ -117,7 +120,7 @@ class JetStreamSink(RecordSink):
         self._compiled = None
         if self.validate_schema:
             check_references(self.stream_name, self.schema)
-            self._compiled = CompiledValidator(self.schema)
+            self._compiled = CompiledValidator(self.schema, self._target.check_stop)
         return self._compiled
 
     def can_bypass_maps(self, stream_maps: Sequence[StreamMap]) -> bool:

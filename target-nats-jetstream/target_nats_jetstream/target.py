@@ -102,6 +102,10 @@ class TargetNatsJetstream(ConfiguredTarget):
         """The builder for one stream."""
         return self._assembly.message_builder(stream, schema, keys, self._replication_key)
 
+    def check_stop(self) -> None:
+        """Raise after a signal."""
+        self._stop.check()
+
     def refuse(self, wrong: WrongRecord, offset: int = 0) -> None:
         """Treat a record that cannot be published as ``on_error`` says."""
         place = f"line {self._reader.line + offset}"

@@ -12,7 +12,7 @@ from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY
 from referencing.jsonschema import specification_with
 
-from target_nats_jetstream.schema_cost import MOST_LOOKS, Looks
+from target_nats_jetstream.schema_cost import CHECKED_EVERY, MOST_LOOKS, Looks
 from target_nats_jetstream.schemas import DRAFT_3, DRAFTS, TooCostlyError, compile_schema
 from tests.support.target import event, record, schema
 
@@ -94,6 +94,18 @@ def test_an_array_is_looked_at_twice_by_items_and_contains() -> None:
     for _ in range(60):
         value = [value]
     assert looks.are_too_many(value)
+
+
+def test_a_signal_ends_the_counting_of_a_large_record() -> None:
+    looks, asked = looks_of({"additionalProperties": {"allOf": [SELF] * 200}}), list[None]()
+
+    def stopped() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        looks.are_too_many(dict.fromkeys(map(str, range(10 * CHECKED_EVERY))), stopped)
 
 
 def test_a_schema_of_draft_3_that_extends_itself_twice_is_counted_as_well() -> None:
