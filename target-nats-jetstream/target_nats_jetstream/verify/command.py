@@ -60,6 +60,9 @@ def asked_for(given: dict[str, Any]) -> Asked | None:
                 reason = f"{option} goes with --verify"
                 raise ConfigurationError(reason, "Add --verify")
         return None
+    if beside["list_file"] and beside["list_file"] == beside["html_file"]:
+        reason = "--list and --html name the same file"
+        raise ConfigurationError(reason, "Name two files")
     from target_nats_jetstream.verify.verification import Asked  # noqa: PLC0415 - loads the client
 
     return Asked(**beside, as_json=given["as_json"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.identity import DIGEST_CHARACTERS, masked
 from target_nats_jetstream.verify.values import key_of, normal, order, value_of
 
@@ -80,9 +81,19 @@ class Digests:
         return bool(self._buckets)
 
     def add(self, source: SourceDigest) -> None:
-        """Take a digest of the source; buckets come in their order."""
+        """Take a digest of the source.
+
+        Raises:
+            DataError: It is of no time or of fewer than no rows, or begins before the last one of
+                its stream has ended.
+        """
         stream = masked(source.stream)
-        self._buckets.setdefault(stream, []).append(Bucket(source))
+        before = self._buckets.setdefault(stream, [])
+        is_next = not before or before[-1].source.before <= source.since
+        if not is_next or source.since >= source.before or source.rows < 0:
+            reason = f"the digests of stream {stream} are not in order"
+            raise DataError(reason, "Send those of --digest as they come")
+        before.append(Bucket(source))
         self._starts.setdefault(stream, []).append(source.since)
 
     def count(self, messages: Iterable[Stored], scope: Scope) -> None:

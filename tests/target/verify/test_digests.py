@@ -12,6 +12,7 @@ from tap_oracle_txlog.rules.digests import digest_of
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.slices import cut
 from tap_oracle_txlog.rules.timestamps import instant, parse
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.message import MessageBuilder, encode
 from target_nats_jetstream.publisher.jetstream.stored import Stored
 from target_nats_jetstream.subject import SubjectTemplate
@@ -55,6 +56,17 @@ def digests(rows: Sequence[tuple[Any, str]]) -> Digests:
         number, total = digest_of(one for one in positions if since <= one.at < before)
         found.add(SourceDigest("E", since, before, number, str(total)))
     return found
+
+
+@pytest.mark.parametrize(
+    ("since", "before", "rows"),
+    [("08", "09", -1), ("08", "08", 1), ("09", "08", 1), ("06", "07", 1), ("06", "09", 1)],
+)
+def test_digests_that_cannot_be_are_refused(since: str, before: str, rows: int) -> None:
+    found = Digests()
+    found.add(SourceDigest("E\n", "2026-01-01T07", "2026-01-01T08", 1, "1"))
+    with pytest.raises(DataError, match=r"of stream E%0A are not in order"):
+        found.add(SourceDigest("E\n", f"2026-01-01T{since}", f"2026-01-01T{before}", rows, "1"))
 
 
 @given(rows_of_events, st.data())

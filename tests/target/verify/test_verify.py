@@ -32,6 +32,7 @@ from tools.servers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.target import Message, Target
     from tools.servers.nats import Stored
@@ -248,6 +249,15 @@ def test_options_that_go_with_it_need_it(option: str) -> None:
     done = subprocess.run(arguments, env=environment(), capture_output=True, check=False)
     assert done.returncode == 2
     assert f"{option.partition('=')[0]} goes with --verify. Add --verify" in done.stderr.decode()
+
+
+def test_two_options_do_not_write_the_same_file(tmp_path: Path) -> None:
+    arguments = [str(COMMAND), "--config", "ENV", "--verify", "--list=x", "--html=x"]
+    env = environment()
+    done = subprocess.run(arguments, env=env, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "--list and --html name the same file. Name two files" in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("option", ["--list", "--html"])
