@@ -3,8 +3,8 @@
     python -m bench.components [--rows N] [--rounds R]
 
 A tap writes to /dev/null; a target reads a file that the tap wrote and publishes to a fresh
-nats-server. Each also runs on no rows at all: what that costs is start-up, and is told apart. The
-publisher alone is measured as ``bench.publisher`` does it.
+nats-server. Each also runs on no rows at all: that is the cost of start-up, reported separately.
+The publisher alone is measured as in ``bench.publisher``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m bench.metrics [--rows N] [--rounds R]
 
 The target reads a file that the tap wrote, and publishes to a fresh nats-server: with the setting
-and without it, in turns. Each also runs on no rows at all: what that costs is start-up, in which
-Prometheus' client is loaded, and is told apart.
+and without it, in turns. Each also runs on no rows at all. That is the cost of start-up, which
+includes loading the Prometheus client, and is reported separately.
 
 The difference between two whole runs is smaller than what the machine makes of them. So the same
 STATEs also go through the part of the target that keeps the metrics, alone, with the file and
@@ -148,7 +148,7 @@ def main() -> int:
     facts = results.begin()
     figures, alone = measure(arguments.rows, arguments.rounds)
     print(f"\n{arguments.rows:,} rows, {arguments.rounds} rounds, CPU s of the target")
-    print(f"{'metrics_file':14} {'CPU s':>7} {'low-high':>13} {'start-up':>9} {'beyond it':>10}")
+    print(f"{'metrics_file':14} {'CPU s':>7} {'low-high':>13} {'start-up':>9} {'the rest':>10}")
     for one in figures:
         spread = f"{one.lowest:.2f}-{one.highest:.2f}"
         cells = f"{one.cpu:7.2f} {spread:>13} {one.start:9.2f} {one.beyond_start:10.2f}"

@@ -46,7 +46,7 @@ _PAGES: dict[str, dict[str, Any]] = {
         ),
         "settings_preamble": (
             "`dsn` and `user`, or `sqlalchemy_url` alone, say where the table is. All settings "
-            "take text, so that a wrong value is told in one line.\n"
+            "are declared as text, so that a wrong value is reported in one line.\n"
         ),
         "next_steps": (
             "Look at all that a run needs, without changing anything:\n\n"
@@ -73,8 +73,8 @@ _PAGES: dict[str, dict[str, Any]] = {
         ),
         "settings_preamble": (
             "`servers`, `stream` and `subject` say where messages go. `mariadb_host` or "
-            "`ledger_url` keeps a row of progress in SQL. All settings take text, so that a wrong "
-            "value is told in one line.\n"
+            "`ledger_url` keeps a row of progress in SQL. All settings are declared as text, so "
+            "that a wrong value is reported in one line.\n"
         ),
         "next_steps": (
             "Look at all that a run needs, without changing anything:\n\n"

@@ -26,7 +26,8 @@ LASTING: Final = frozenset(
 """Exit codes for what the next try would not change."""
 
 WAIT_SECONDS: Final = 10.0
-"""Before a slice is tried again: a server may be away, or a killed run not be over yet."""
+"""Dask retries at once, so a task that failed keeps its place for this long: a server may be away,
+or the process of a killed worker not have ended yet."""
 
 
 class SliceFailedError(Exception):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = "/opt/txlog/bin/txlog-pipe"
-#: systemd's own words up to here: OK; beyond it: MEDIUM, EXPOSED, UNSAFE.
+#: systemd-analyze calls an exposure up to here OK, and a higher one MEDIUM, EXPOSED or UNSAFE.
 EXPOSURE = 3.0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tap_oracle_txlog.oracle.shares import bound_of
+from tests.support.plans import edges, planned
 from tools.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
     from tests.integration.conftest import RunTap
-    from tests.integration.tap_process import Ended
     from tools.oracle_stand_in.database import Row, Table
     from tools.oracle_stand_in.server import StandIn
 
@@ -32,19 +31,6 @@ def skewed(row: int) -> Row:
 @pytest.fixture
 def table(oracle: StandIn) -> Table:
     return oracle.database.tables["SPC.TXLOG_EVENTS"]
-
-
-def planned(run: Ended) -> dict[str, Any]:
-    assert run.code == 0, run.stderr
-    plan: dict[str, Any] = json.loads(run.stdout)
-    return plan
-
-
-def edges(plan: dict[str, Any]) -> list[str]:
-    slices = plan["slices"]
-    assert all(one["end_date"] == other["start_date"] for one, other in pairwise(slices))
-    assert slices[-1]["end_date"] == plan["tail_start_date"]
-    return [slices[0]["start_date"], *(one["end_date"] for one in slices)]
 
 
 def counts(plan: dict[str, Any]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.events import Event, EventTable, stamp
+from tests.support.plans import edges, planned
 
 if TYPE_CHECKING:
-    from tests.tap.command import Run, Tap
+    from tests.tap.command import Tap
 
 ROWS = 4_000
 
@@ -21,19 +21,6 @@ def skewed(row: int) -> str:
     """Few rows in the morning, most of them in the last hours."""
     second = int(80_000 * (row / ROWS) ** 0.2)
     return stamp(second, row % 1_000_000)
-
-
-def planned(run: Run) -> dict[str, Any]:
-    assert run.code == 0, run.stderr
-    plan: dict[str, Any] = json.loads(run.stdout)
-    return plan
-
-
-def edges(plan: dict[str, Any]) -> list[str]:
-    slices = plan["slices"]
-    assert all(one["end_date"] == other["start_date"] for one, other in pairwise(slices))
-    assert slices[-1]["end_date"] == plan["tail_start_date"]
-    return [slices[0]["start_date"], *(one["end_date"] for one in slices)]
 
 
 def counts(table: EventTable, plan: dict[str, Any]) -> list[int]:

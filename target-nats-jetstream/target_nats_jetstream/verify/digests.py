@@ -70,7 +70,7 @@ class Bucket:
 
 
 class Digests:
-    """All buckets; is told those of the source first, then all messages."""
+    """All buckets. Add those of the source first, then count the messages."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, list[Bucket]] = {}

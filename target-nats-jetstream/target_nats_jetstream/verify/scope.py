@@ -55,7 +55,7 @@ class _Span:
 
 @dataclass(slots=True)
 class Scope:
-    """Is told all rows first, then all copies; then it judges.
+    """Call ``has_row`` for each row first, then ``has_copy`` for each copy, then ``judged``.
 
     Args:
         through: Sequence of the last message before the comparison began.
