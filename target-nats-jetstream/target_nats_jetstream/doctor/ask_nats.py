@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from target_nats_jetstream.publisher.failures import Forbidden
 from target_nats_jetstream.publisher.inspection import ask_at, no_answer, unreachable
 from target_nats_jetstream.publisher.jetstream.connect import Unreached
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.permissions import NO_STREAM
 from target_nats_jetstream.publisher.jetstream.stored import stored_from
 from target_nats_jetstream.publisher.jetstream.subjects import captures, dead_letter_stream

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.definition import letters_config
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 from target_nats_jetstream.publisher.letter_file import append
 from target_nats_jetstream.publisher.letters import to_headers

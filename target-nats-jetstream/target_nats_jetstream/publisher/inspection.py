@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from target_nats_jetstream.errors import UnreachableError
 from target_nats_jetstream.publisher.failures import verdict_on
 from target_nats_jetstream.publisher.jetstream.connect import ConnectionLoop, Unreached
-from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.message import DIGEST_HEADER
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import read_after, read_newest
 from target_nats_jetstream.publisher.known import Known, is_own
 

@@ -19,7 +19,7 @@ import msgspec
 from target_nats_jetstream.errors import DataError, UnreachableError
 from target_nats_jetstream.publisher.failures import Lost
 from target_nats_jetstream.publisher.inspection import ask
-from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.subjects import dead_letter_stream
 from target_nats_jetstream.publisher.letter_file import CHUNK, take_out
 from target_nats_jetstream.publisher.letters import INVALID, from_headers
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_nats_jetstream.message import Message
+    from target_nats_jetstream.publisher.jetstream.epoch import Epoch
     from target_nats_jetstream.publisher.letters import StoredLetter
     from target_nats_jetstream.publisher.settings import NatsSettings
 

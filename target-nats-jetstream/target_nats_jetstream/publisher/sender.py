@@ -26,7 +26,8 @@ from target_nats_jetstream.publisher.failures import (
     verdict_on,
 )
 from target_nats_jetstream.publisher.jetstream.connect import Unreached, error_text
-from target_nats_jetstream.publisher.jetstream.epoch import Epoch, EpochEnded
+from target_nats_jetstream.publisher.jetstream.epoch import Epoch
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import stored_after
 from target_nats_jetstream.publisher.jetstream.stream import (
     check_subjects,

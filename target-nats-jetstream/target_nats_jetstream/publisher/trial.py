@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from target_nats_jetstream.publisher.inspection import ask
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded, refusal
+from target_nats_jetstream.publisher.jetstream.epoch import refusal
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream import check_subjects, find_stream
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from target_nats_jetstream import bookmarks
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.identity import masked
 from target_nats_jetstream.publisher.inspection import ask
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import read_after
 from target_nats_jetstream.publisher.jetstream.stream import read_stream_info
 from target_nats_jetstream.verify.entries import digest_of

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import nats.errors
 
 from target_nats_jetstream.errors import ConfigurationError
-from target_nats_jetstream.publisher.failures import (
-    Failure,
-    Lost,
-    NoResponders,
-    Refused,
-)
+from target_nats_jetstream.publisher.failures import Lost, NoResponders, Refused
 from target_nats_jetstream.publisher.jetstream.api_answers import api_answer
 from target_nats_jetstream.publisher.jetstream.client import RawClient
 from target_nats_jetstream.publisher.jetstream.connect import (
@@ -29,6 +24,7 @@ from target_nats_jetstream.publisher.jetstream.connect import (
     connect,
     error_text,
 )
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded, Lifetime
 from target_nats_jetstream.publisher.jetstream.permissions import Permissions
 
 if TYPE_CHECKING:
@@ -42,36 +38,11 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 API_SECONDS = 5.0
-NOT_FOUND, NAME_IN_USE = 404, 10058
-IDLE_SECONDS = 60.0
 MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 """What may wait for the socket before a mode makes a pause."""
 
 
-class EpochEnded(Exception):  # noqa: N818 - not an error: what it means is decided elsewhere
-    """The epoch ends because of ``failure``, about the positions from ``start`` to ``end``.
-
-    Who asks a question and knows what to do with a refusal may catch it, and the epoch goes on.
-    """
-
-    def __init__(self, failure: Failure, start: int = 0, end: int = 0) -> None:
-        super().__init__(failure)
-        self.failure = failure
-        self.start = start
-        self.end = end
-
-    @property
-    def is_not_found(self) -> bool:
-        """Whether the API answered that there is no such stream or message."""
-        return isinstance(self.failure, Refused) and self.failure.code == NOT_FOUND
-
-    @property
-    def is_name_in_use(self) -> bool:
-        """Whether the API answered that there is such a stream, of another configuration."""
-        return isinstance(self.failure, Refused) and self.failure.err_code == NAME_IN_USE
-
-
-class Epoch:
+class Epoch(Lifetime):
     """One connection to one server. Open with ``Epoch.open``, within a ``ConnectionLoop``.
 
     Args:
@@ -79,13 +50,10 @@ class Epoch:
     """
 
     def __init__(self, settings: NatsSettings, server: str, wake: asyncio.Event) -> None:
+        super().__init__(settings.ack_timeout, wake)
         self._settings = settings
-        self._wake = wake
         loop = cast("ConnectionLoop", asyncio.get_running_loop())
         self._client = RawClient(loop.is_encrypted)
-        self._clock = loop.time
-        self._ended: asyncio.Future[EpochEnded] = loop.create_future()
-        self._answered_at = 0.0
         self.server = server
         self.permissions = Permissions(settings)
         self._connections = loop.connections
@@ -133,70 +101,11 @@ class Epoch:
         """Other servers of the cluster, as this one names them."""
         return [f"{url.scheme}://{url.netloc}" for url in self._client.discovered_servers]
 
-    # The end of the epoch
-
-    def end(self, failure: Failure, start: int = 0, end: int = 0) -> None:
-        """End the epoch; only the first cause counts, the others follow from it."""
-        if not self._ended.done():
-            self._ended.set_result(EpochEnded(failure, start, end))
-            self._wake.set()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it can only be closed; for any thread."""
-        return self._ended.done()
-
-    @property
-    def ended_by(self) -> EpochEnded:
-        """What ended the epoch; only where it is over."""
-        return self._ended.result()
-
-    def check(self) -> None:
-        """Raise what ended the epoch, if it is over."""
-        if self._ended.done():
-            raise self._ended.result()
-
     async def _report(self, error: Exception | None) -> None:
         known = error or self._client.last_error
         failure = self.permissions.failure(error_text(known) if known else "connection lost")
         if failure is not None:
             self.end(failure)
-
-    # Waiting
-
-    def asked(self) -> None:
-        """From now on an answer is due."""
-        self._answered_at = self._clock()
-
-    def answered(self) -> None:
-        """Note an answer, and let the next one take its time: deadlines watch progress."""
-        self._answered_at = self._clock()
-        self._wake.set()
-
-    def told(self) -> None:
-        """Look at what came, which is no answer: it does not put the deadline off."""
-        self._wake.set()
-
-    async def wait(self, *, unanswered: bool, seconds: float = IDLE_SECONDS) -> None:
-        """Wait until there is something to do.
-
-        Args:
-            unanswered: Whether an answer is due; then silence for ``ack_timeout`` ends the epoch.
-            seconds: How long to wait at most where none is due.
-
-        Raises:
-            EpochEnded: The epoch is over.
-        """
-        self.check()
-        timeout = self._settings.ack_timeout
-        left = self._answered_at + timeout - self._clock() if unanswered else seconds
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(left, 0)):
-                await self._wake.wait()
-        self._wake.clear()
-        if unanswered and self._clock() >= self._answered_at + timeout:
-            self.end(Lost(f"no answer for {timeout:g} s"))
-        self.check()
 
     # Messages
 
@@ -217,15 +126,7 @@ class Epoch:
         """
         await asyncio.sleep(0)
         backlog = self._connections[-1].get_write_buffer_size
-        await self._until(lambda: backlog() <= MAX_BACKLOG_BYTES)
-
-    async def _until(self, written: Callable[[], bool]) -> None:
-        deadline = self._clock() + self._settings.ack_timeout
-        while not written() and not self._ended.done():
-            if self._clock() > deadline:
-                self.end(Lost(f"nothing could be sent for {self._settings.ack_timeout:g} s"))
-            await asyncio.sleep(0.001)
-        self.check()
+        await self.until(lambda: backlog() <= MAX_BACKLOG_BYTES)
 
     # Questions
 
@@ -255,7 +156,7 @@ class Epoch:
         prefix = self._client.new_inbox()
         self.permissions.spellings.add(f"{prefix}.>")
         subscription = await subscribe(f"{prefix}.>")
-        await self._until(lambda: not self._client.pending_data_size)
+        await self.until(lambda: not self._client.pending_data_size)
         try:
             yield prefix
         finally:

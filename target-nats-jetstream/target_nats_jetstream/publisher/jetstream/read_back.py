@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.publisher.failures import Lost
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stored import header, stored_from
 from target_nats_jetstream.publisher.jetstream.stream_info import NANOSECONDS
 from target_nats_jetstream.publisher.jetstream.subjects import consumer_filter

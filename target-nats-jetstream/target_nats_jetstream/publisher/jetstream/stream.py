@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.failures import Refused
 from target_nats_jetstream.publisher.jetstream.definition import wanted_config
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
 from target_nats_jetstream.publisher.jetstream.subjects import captures, taken_by
 

@@ -19,7 +19,7 @@ from target_nats_jetstream.message import Message
 from target_nats_jetstream.publisher import inspection
 from target_nats_jetstream.publisher.failures import Lost
 from target_nats_jetstream.publisher.jetstream.client import RawClient
-from target_nats_jetstream.publisher.jetstream.epoch import EpochEnded
+from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
 from target_nats_jetstream.publisher.jetstream.read_back import (
     read_after,
     read_newest,
