@@ -8,7 +8,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Target
+from singer_sdk import Target, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
@@ -120,6 +120,14 @@ class ConfiguredTarget(Target):
         return command
 
 
-def wants_metrics() -> bool:
-    """Whether METRIC lines of the SDK are asked for, by a log configuration or by its level."""
-    return "SINGER_SDK_LOG_CONFIG" in os.environ or logging.getLogger().isEnabledFor(logging.DEBUG)
+def set_log_levels(level: str | None) -> None:
+    """Set the level of the log, and leave out METRIC lines of the SDK that nobody has asked for: by
+    a log configuration, or by the level.
+    """
+    quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
+    metrics.get_metrics_logger().addFilter(quiet)
+    if level:
+        logging.getLogger().setLevel(level)
+    is_asked_for = "SINGER_SDK_LOG_CONFIG" in os.environ
+    if not is_asked_for and not logging.getLogger().isEnabledFor(logging.DEBUG):
+        metrics.get_metrics_logger().setLevel(logging.WARNING)

@@ -7,14 +7,11 @@ of each record. Each says why; tests/contract fails when the SDK changes what th
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
-import time
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
-from singer_sdk import metrics
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 from typing_extensions import override
 
@@ -25,14 +22,15 @@ from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.bookmarks import is_too_deep
 from target_nats_jetstream.decoding import decoded, message_error
 from target_nats_jetstream.doctor.command import diagnose
-from target_nats_jetstream.errors import DataError, TargetError, call_stack, unexpected
+from target_nats_jetstream.errors import DataError
 from target_nats_jetstream.old_settings import inherited
-from target_nats_jetstream.plugin import ConfiguredTarget, wants_metrics
-from target_nats_jetstream.reader import SingerReader, discard
+from target_nats_jetstream.plugin import ConfiguredTarget, set_log_levels
+from target_nats_jetstream.reader import SingerReader
 from target_nats_jetstream.replay import check_tap
+from target_nats_jetstream.run import to_its_end
 from target_nats_jetstream.schemas import UnusableSchemaError
 from target_nats_jetstream.sink import JetStreamSink
-from target_nats_jetstream.stop import Stop, Stopped
+from target_nats_jetstream.stop import Stop
 from target_nats_jetstream.verify import command as verify
 
 if TYPE_CHECKING:
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
     from target_nats_jetstream.wrong_record import WrongRecord
 
 logger = logging.getLogger(__name__)
-
-#: How long a failing target goes on reading its input before it exits (seconds).
-DISCARD_SECONDS = 2.0
 
 
 class NoSchemaYetError(DataError, RecordsWithoutSchemaException):
@@ -320,37 +315,16 @@ class TargetNatsJetstream(ConfiguredTarget):
         Raises:
             SystemExit: 128 + signal after a signal, the error's exit code after a failure.
         """
-        quiet = metrics.MetricExclusionFilter(metrics=[metrics.Metric.BATCH_PROCESSING_TIME.value])
-        metrics.get_metrics_logger().addFilter(quiet)
-        if level := self.settings.target.log_level:
-            logging.getLogger().setLevel(level)
-        if not wants_metrics():
-            metrics.get_metrics_logger().setLevel(logging.WARNING)
-        with self._stop.installed():
-            try:
-                self.listen(file_input)
-            except Stopped as stopped:
-                if (destination := self._assembly.made) is not None:
-                    seconds = self.settings.target.shutdown_timeout
-                    destination.stop_by_signal(stopped.signum, seconds)
-                raise SystemExit(128 + stopped.signum) from None
-            except Exception as error:  # noqa: BLE001 - reported below
-                logger.debug("where it happened: %s", call_stack(error))
-                known = error if isinstance(error, TargetError) else unexpected(error)
-                self._fail(known, file_input)
-            finally:
-                if (destination := self._assembly.made) is not None:
-                    destination.close()
-                self._batch_root.close()
-
-    def _fail(self, error: TargetError, file_input: IO[str] | None) -> None:
-        if (destination := self._assembly.made) is not None:
-            destination.fail(error)
-        logger.error("%s", error)
-        if file_input is None:
-            with contextlib.suppress(Stopped):
-                discard(0, self._stop.readable, time.monotonic() + DISCARD_SECONDS)
-        raise SystemExit(error.exit_code) from None
+        set_log_levels(self.settings.target.log_level)
+        try:
+            to_its_end(
+                lambda: self.listen(file_input),
+                self._assembly,
+                self._stop,
+                from_stdin=file_input is None,
+            )
+        finally:
+            self._batch_root.close()
 
 
 if TYPE_CHECKING:
