@@ -14,8 +14,8 @@ from singer_sdk import metrics
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, maps, settings
+from tap_oracle_txlog.deprecation import inherited
 from tap_oracle_txlog.errors import TapError
-from tap_oracle_txlog.old_settings import inherited
 from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object, wants_metrics
 from tap_oracle_txlog.rules.parts import check_form, clear_marks, retire_streams
 from tap_oracle_txlog.start import state_from_ledger

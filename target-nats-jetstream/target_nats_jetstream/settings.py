@@ -15,10 +15,11 @@ import msgspec
 from typing_extensions import override
 
 from target_nats_jetstream.config import Settings, old, setting
+from target_nats_jetstream.deprecation import schemas
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.ledger.settings import LedgerSettings
 from target_nats_jetstream.metrics.settings import MetricsSettings
-from target_nats_jetstream.old_settings import TRANSLATED, schemas
+from target_nats_jetstream.old_settings import TRANSLATED
 from target_nats_jetstream.publisher.settings import NatsSettings
 from target_nats_jetstream.replay import HEADER, subject_of
 from target_nats_jetstream.replay_name import check_name, program_of

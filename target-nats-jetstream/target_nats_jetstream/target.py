@@ -21,9 +21,9 @@ from target_nats_jetstream.batch_files import BatchFiles, Bounds
 from target_nats_jetstream.batch_root import BatchRoot
 from target_nats_jetstream.bookmarks import is_too_deep
 from target_nats_jetstream.decoding import decoded, message_error
+from target_nats_jetstream.deprecation import inherited
 from target_nats_jetstream.doctor.command import diagnose
 from target_nats_jetstream.errors import DataError
-from target_nats_jetstream.old_settings import inherited
 from target_nats_jetstream.plugin import ConfiguredTarget, set_log_levels
 from target_nats_jetstream.reader import SingerReader
 from target_nats_jetstream.replay import check_tap

@@ -21,6 +21,7 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
         ("config.py", "config.py"),
         ("config_check.py", "config_check.py"),
         ("config_schema.py", "config_schema.py"),
+        ("deprecation.py", "deprecation.py"),
         ("diagnosis.py", "diagnosis.py"),
         ("encryption.py", "encryption.py"),
         ("mariadb.py", "ledger/mariadb.py"),
