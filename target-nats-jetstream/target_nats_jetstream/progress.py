@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from target_nats_jetstream import bookmarks
+from target_nats_jetstream import bookmarks, completed
 from target_nats_jetstream.errors import TargetError
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 from target_nats_jetstream.publisher.known import Past
@@ -129,7 +129,7 @@ class Progress:
         """Write counts and a STATE; an empty one where the tap has written none, None to leave what
         is known of STATEs as it is.
         """
-        times = bookmarks.complete_times(state or self._state or {})
+        times = completed.complete_times(state or self._state or {})
         counted = (self._before and self._before.stream_sequence) or 0
         progress = LedgerProgress(
             streams={

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from target_nats_jetstream import bookmarks
+from target_nats_jetstream import bookmarks, completed
 from target_nats_jetstream.ledger.sequences import StateSequences
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class StreamProgress(NamedTuple):
     @property
     def wall_clock(self) -> datetime | None:
         """``complete_up_to`` as a time; None where it is none."""
-        return None if self.complete_up_to is None else bookmarks.wall_clock(self.complete_up_to)
+        return None if self.complete_up_to is None else completed.wall_clock(self.complete_up_to)
 
 
 @dataclass(frozen=True, slots=True)

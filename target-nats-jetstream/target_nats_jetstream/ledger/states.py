@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_nats_jetstream import bookmarks
+from target_nats_jetstream import bookmarks, completed
 from target_nats_jetstream.ledger.sequences import StateSequences
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class States:
     def begin_from(self, row: LedgerRow) -> None:
         """Take over what the row says; what this run has said already stands above it."""
         self._before = bookmarks.without_test_stream(row.state)
-        self._before.pop(bookmarks.RETIRED, None)  # that is for the tap of this run to say
+        self._before.pop(completed.RETIRED, None)  # that is for the tap of this run to say
         self._stood_before = row.sequences
 
     def note(self, progress: LedgerProgress) -> None:
@@ -57,7 +57,7 @@ class States:
         """The progress by all that is known of its streams: a backfill leaves the time alone up to
         which the tail of its stream is complete.
         """
-        times = bookmarks.complete_times(self._merged())
+        times = completed.complete_times(self._merged())
         streams = {
             name: part._replace(complete_up_to=times.get(name, part.complete_up_to))
             for name, part in progress.streams.items()
@@ -77,7 +77,7 @@ class States:
     def held_back(self) -> tuple[str, str] | None:
         """The stream of this run that all its others wait for, and up to when it is complete."""
         said = bookmarks.streams(self._said or {})
-        return bookmarks.held_back(self._before, bookmarks.only(self._merged(), said))
+        return completed.held_back(self._before, bookmarks.only(self._merged(), said))
 
     def _merged(self) -> dict[str, object]:
         return bookmarks.merge(self._before, self._said or {})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from target_nats_jetstream import bookmarks
+from target_nats_jetstream import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,7 +160,7 @@ def _known(value: int | None) -> list[int]:
 def _read(state: State) -> dict[Part, Bookmark]:
     """The bookmarks that say a time; what another tap writes in another form is left out."""
     found = {}
-    for stream, place, written in bookmarks.parts(state):
+    for stream, place, written in completed.parts(state):
         with suppress(msgspec.ValidationError):
             found[stream, place] = msgspec.convert(written, Bookmark)
     return found
@@ -178,18 +178,18 @@ def _newest(found: Mapping[Part, Bookmark]) -> dict[str, Clocks]:
 
 def _complete(found: Iterable[Bookmark]) -> float | None:
     """Of the slowest part that has times at all; None where it is not known of one of these."""
-    timed = [one for one in found if bookmarks.wall_clock(one.replication_key_value) is not None]
+    timed = [one for one in found if completed.wall_clock(one.replication_key_value) is not None]
     known = [time for one in timed if (time := one.complete) is not None]
     return min(known) if known and len(known) == len(timed) else None
 
 
 def _seconds(later: str, earlier: str) -> float | None:
-    to, since = bookmarks.wall_clock(later), bookmarks.wall_clock(earlier)
+    to, since = completed.wall_clock(later), completed.wall_clock(earlier)
     return None if to is None or since is None else (to - since).total_seconds()
 
 
 def _since_1970(text: str, behind_utc: float | None) -> float | None:
-    wall_clock = bookmarks.wall_clock(text)
+    wall_clock = completed.wall_clock(text)
     if wall_clock is None or wall_clock.year < _FIRST_YEAR:
         return None
     if (at := datetime.fromisoformat(text)).tzinfo is not None:

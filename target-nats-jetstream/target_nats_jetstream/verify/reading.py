@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from target_nats_jetstream import bookmarks
+from target_nats_jetstream import completed
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.identity import masked
 from target_nats_jetstream.publisher.inspection import ask
@@ -116,5 +116,5 @@ def _of_row(row: LedgerRow) -> Completeness:
 
 def complete_times(state: Mapping[str, object]) -> dict[str, str]:
     """By Singer stream, as ids begin with it, up to when it is complete as a STATE says."""
-    times = bookmarks.complete_times(state)
+    times = completed.complete_times(state)
     return {masked(name): normal(at) for name, at in times.items() if at is not None}

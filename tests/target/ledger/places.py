@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from target_nats_jetstream.bookmarks import complete_times
+from target_nats_jetstream.completed import complete_times
 from target_nats_jetstream.ledger.row import LedgerProgress, StreamProgress
 
 if TYPE_CHECKING:
