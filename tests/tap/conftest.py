@@ -23,7 +23,11 @@ def table(tmp_path: Path) -> EventTable:
 @pytest.fixture(scope="session")
 def taps() -> Iterator[ForkServer]:
     server = ForkServer(
-        "tap_oracle_txlog.__main__", "tap_oracle_txlog.tap", "tap_oracle_txlog.sqlalchemy.source"
+        "tap_oracle_txlog.__main__",
+        "tap_oracle_txlog.tap",
+        "tap_oracle_txlog.sqlalchemy.source",
+        "tap_oracle_txlog.ledger",
+        "sqlalchemy.dialects.sqlite",
     )
     yield server
     server.close()

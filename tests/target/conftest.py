@@ -24,7 +24,10 @@ def forks() -> Iterator[ForkServer]:
         "target_nats_jetstream.delivery",
         "target_nats_jetstream.publisher.publisher",
         "target_nats_jetstream.ledger.ledger",
+        "target_nats_jetstream.metrics.file",
+        "target_nats_jetstream.metrics.monitor",
         "pymysql",
+        "sqlalchemy.dialects.sqlite",
     )
     yield server
     server.close()
