@@ -8,7 +8,7 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
 .PHONY: setup demo doctor test test-repeat soak-slices fuzz check docs format settings \
 	packages packages-matrix results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
-	bench bench-against bench-components bench-distance bench-doctor bench-empty bench-follow \
+	bench bench-against bench-cases bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-slices bench-stages \
 	bench-verify
 
@@ -158,6 +158,10 @@ bench-verify: .venv/ready
 ## bench-replay: measure what it costs to replay one case out of a million rows
 bench-replay: .venv/ready
 	@$(BIN)/python -m bench.replay
+
+## bench-cases: measure what it costs to put cases together, beside reading their events
+bench-cases: .venv/ready
+	@$(BIN)/python -m bench.cases
 
 ## simulate: show what polling strategies lose, repeat and delay
 ##   HISTORIES=20000 plays that many random histories of a table against the tap's rules instead

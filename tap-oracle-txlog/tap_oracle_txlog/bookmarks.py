@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tap_oracle_txlog.rules.parts import READING, clear_marks_in, parts_of, retire_slices
-from tap_oracle_txlog.rules.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.extraction import Emission
-    from tap_oracle_txlog.rules.parts import Part
+    from tap_oracle_txlog.rules.parts import HowFar, Part
     from tap_oracle_txlog.rules.replay import Replay
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
 
@@ -31,6 +31,7 @@ class Bookmarks:
         zone: The time zone of a replication key that has none of its own, as far as it is known
             without the database. Assign the real one as ``zone`` once connected.
         replay: What the run is, if it is a replay.
+        read: Makes of a bookmark, and of where its part begins, how far that is read.
     """
 
     def __init__(  # noqa: PLR0913 - all that says where a run stands, and what it is
@@ -42,12 +43,14 @@ class Bookmarks:
         zone: ZoneInfo | None,
         *,
         replay: Replay | None,
+        read: Callable[[Mapping[str, Any], Instant, ZoneInfo | None], HowFar],
     ) -> None:
         self._state = cast("dict[str, Any]", state)  # a TypedDict of the SDK, with members of ours
         self._of_context = of_context
         self._names = names
         self._settings = settings
         self._replay = replay
+        self._read = read
         self.zone = zone
 
     @property
@@ -60,19 +63,13 @@ class Bookmarks:
         """The first of ``parts`` that is not read to its end."""
         return next((part for part in parts if not part.is_read(self.progress(part))), None)
 
-    def progress(self, part: Part) -> Progress:
+    def progress(self, part: Part) -> HowFar:
         """What is out of a part.
 
         Raises:
             DataError: Its bookmark cannot be used.
         """
-        return Progress.from_bookmark(
-            self._of_context(part.context),
-            start=part.start,
-            replication_key=self._names.replication_key,
-            table=self._names.table,
-            zone=self.zone,
-        )
+        return self._read(self._of_context(part.context), part.start, self.zone)
 
     def announce(self) -> None:
         """Mark what is going to be read, as far as that is known without the database.
@@ -97,7 +94,7 @@ class Bookmarks:
         self._mark_next(self.parts)
         retire_slices(self._state, self._names.stream, self.parts)
 
-    def update(self, parts: Sequence[Part], emission: Emission, *, is_capped: bool) -> None:
+    def update(self, parts: Sequence[Part], emission: Emission[HowFar], *, is_capped: bool) -> None:
         """Set the bookmark of the first of ``parts``, and the mark if there is more to read.
 
         Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from tap_oracle_txlog.cases import case_schema
 from tap_oracle_txlog.diagnosis import Finding, failed, passed, warning
 from tap_oracle_txlog.errors import AccessDeniedError, DataError, TapError, place_of
 from tap_oracle_txlog.rules.durations import format_duration
@@ -14,8 +15,10 @@ from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tap_oracle_txlog.cases import CasesOf
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.rules.timestamps import Instant
+    from tap_oracle_txlog.source import Source
 
 NULL_KEYS: Final = 1_000
 """Rows that cannot be read are counted up to here."""
@@ -79,18 +82,30 @@ def clock(key: str, now: Instant, newest: str | None, skew: float) -> Finding:
 
 
 def access(index: str | None, columns: Sequence[str], create: str) -> Finding:
-    """Whether an index finds the rows of the filter.
+    """Whether an index finds the rows that a filter or a case wants.
 
     Args:
         index: Its name; None where there is none.
-        columns: Those of the filter.
+        columns: Those that rows are found by.
         create: The statement that makes one.
     """
     named = " or ".join(columns)
     if index is not None:
-        return passed(f"the index {index} finds the rows of the filter by {named}")
+        return passed(f"the index {index} finds rows by {named}")
     text = f"no index begins with {named}: all rows of the time range are read for those wanted"
     return warning(text, "Create one, or set start_date and end_date close together", create)
+
+
+def cases(source: Source, cases: CasesOf, key: str) -> Finding:
+    """Whether cases can be put together, and whether an index finds their events.
+
+    Raises:
+        ConfigurationError: A column is not there, or cannot be what it is to be.
+    """
+    case_schema(source.columns(), cases, key)
+    found = source.access((cases.by,))
+    assert found is not None  # noqa: S101 - it was asked for a column
+    return found
 
 
 def _many(count: int) -> str:

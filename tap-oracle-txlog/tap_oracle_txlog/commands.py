@@ -202,7 +202,7 @@ def diagnose(command: Command, tables: Sequence[Table]) -> int:
     lines = [
         line.about(table.names.stream) if len(tables) > 1 else line
         for table in tables
-        for line in examine(table.config, table.settings)
+        for line in examine(table.config, table.settings, table.cases)
     ]
     found = _diagnosis(Report(lines), strict=command.strict)
     _answer(command, found)

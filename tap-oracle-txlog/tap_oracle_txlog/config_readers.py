@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_oracle_txlog.case_settings import CaseSettings
 from tap_oracle_txlog.config import check
 from tap_oracle_txlog.ledger import ledger_url
 from tap_oracle_txlog.ledger_settings import LedgerSettings
@@ -30,7 +31,15 @@ def readers(schema: Mapping[str, Any]) -> list[Read]:
     Args:
         schema: The JSON schema of all settings.
     """
-    return [lambda config: check(config, schema, READ), _modern, _source, _tap, _ledger, _tables]
+    return [
+        lambda config: check(config, schema, READ),
+        _modern,
+        _source,
+        _tap,
+        _cases,
+        _ledger,
+        _tables,
+    ]
 
 
 def _modern(config: Config) -> Config:
@@ -54,6 +63,10 @@ def _tap(config: Config) -> None:
     tap, source = TapSettings.from_config(config), SourceSettings.from_config(config)
     tap.backfill(source.zone)
     check_filter(tap, source)
+
+
+def _cases(config: Config) -> None:
+    CaseSettings.from_config(_modern(config))
 
 
 def _ledger(config: Config) -> None:

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from tap_oracle_txlog.answers import answer_of, read_keys, read_page
 from tap_oracle_txlog.errors import DataError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.row import Row
+    from tap_oracle_txlog.rules.parts import HowFar
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.questions import Question
     from tap_oracle_txlog.rules.timestamps import Instant
@@ -47,6 +48,7 @@ LATE_SHARE: Final = 0.1
 
 NullKey = Literal["warn", "fail", "emit"]
 _T = TypeVar("_T")
+_HowFar_co = TypeVar("_HowFar_co", bound="HowFar", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ class ExtractionSettings:
     poll_interval: float
 
 
-class Emission(NamedTuple):
+class Emission(NamedTuple, Generic[_HowFar_co]):
     """New rows, and what is out once they are; ``ends_pass`` when all that was visible is."""
 
     rows: Sequence[Row]
-    progress: Progress
+    progress: _HowFar_co
     ends_pass: bool = False
 
 
@@ -74,6 +76,29 @@ class Pause(NamedTuple):
     """All is out that was visible; the next pass is due in so many seconds."""
 
     seconds: float
+
+
+class Reading(Protocol):
+    """What reads a table for a stream, pass by pass: its events, or its cases."""
+
+    emitted: int
+    watermark: Watermark | None
+
+    @property
+    def late(self) -> int: ...  # noqa: D102 - as in Extraction, like all others
+    @property
+    def is_capped(self) -> bool: ...  # noqa: D102
+    @property
+    def window(self) -> float: ...  # noqa: D102
+    @property
+    def key_zone(self) -> ZoneInfo | None: ...  # noqa: D102
+    def emissions(  # noqa: D102
+        self,
+        progress: Any,  # noqa: ANN401 - what it has made itself
+        *,
+        until: Instant | None = None,
+    ) -> Iterator[Emission[Any] | Pause]: ...
+    def close(self) -> None: ...  # noqa: D102
 
 
 def read_watermark(
@@ -137,7 +162,7 @@ class Extraction:
 
     def emissions(
         self, progress: Progress, *, until: Instant | None = None
-    ) -> Iterator[Emission | Pause]:
+    ) -> Iterator[Emission[Progress] | Pause]:
         """Read to the end of what is visible; where polling is asked for, until all before
         ``until`` is complete, or for ever, with a pause between two passes.
 
@@ -191,7 +216,7 @@ class Extraction:
 
     # --- passes
 
-    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Emission]:
+    def _pass(self, progress: Progress, until: Instant | None) -> Iterator[Emission[Progress]]:
         """A whole pass, or a look at what is new while the next one is not due."""
         if until is None and self._late_due is not None and self._clock() < self._late_due:
             yield from self._look(progress)
@@ -214,7 +239,7 @@ class Extraction:
         if until is None and not self.is_capped:
             yield from self._null_keys(scan.progress)
 
-    def _look(self, progress: Progress) -> Iterator[Emission]:
+    def _look(self, progress: Progress) -> Iterator[Emission[Progress]]:
         """One page behind the frontier; when it is full, a whole pass is due."""
         scan, ended = Scan(progress, None), True
         self._reports.scan(scan)
@@ -269,7 +294,7 @@ class Extraction:
             most = self._most(question)
             self._reader.ask_ahead(lambda source, size: read_page(source, question, size), most)
 
-    def _null_keys(self, progress: Progress) -> Iterator[Emission]:
+    def _null_keys(self, progress: Progress) -> Iterator[Emission[Progress]]:
         """Rows without a replication key are in no page: emit them by id, or say that they are
         there.
         """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Never, Self, TextIO
 
     from tap_oracle_txlog.extraction import Emission
+    from tap_oracle_txlog.rules.parts import HowFar
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import Watermark
 
@@ -70,7 +71,7 @@ class ReadingReport:
         self._stack.close()
 
     def emitted(
-        self, emission: Emission, watermark: Watermark | None, until: Instant | None
+        self, emission: Emission[HowFar], watermark: Watermark | None, until: Instant | None
     ) -> None:
         """Rows are out.
 

@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
+from typing_extensions import override
 
 from tap_oracle_txlog.errors import ConfigurationError
 
@@ -39,7 +40,17 @@ class Row(msgspec.Struct, gc=False):
         return dict(zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True))
 
 
-def row_type(names: Sequence[str]) -> type[Row]:
+class CaseRow(Row, gc=False):
+    """A row that has other rows in its last column."""
+
+    @override
+    def record(self) -> dict[str, object]:
+        *own, (name, events) = super().record().items()
+        assert isinstance(events, list)  # noqa: S101 - made so
+        return {**dict(own), name: [event.record() for event in events]}
+
+
+def row_type(names: Sequence[str], base: type[Row] = Row) -> type[Row]:
     """The class of rows with these columns; called with a value for each of them, in this order.
 
     Raises:
@@ -50,7 +61,7 @@ def row_type(names: Sequence[str]) -> type[Row]:
         made = msgspec.defstruct(
             "TableRow",
             [(attribute, object) for attribute in attributes],
-            bases=(Row,),
+            bases=(base,),
             rename=attributes,
             gc=False,  # values are trees: no row can be part of a cycle
         )

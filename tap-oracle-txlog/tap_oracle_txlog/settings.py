@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from typing_extensions import override
 
+from tap_oracle_txlog.case_settings import CaseSettings
 from tap_oracle_txlog.config import Settings, old, refuse, secret, setting
 from tap_oracle_txlog.deprecation import schemas
 from tap_oracle_txlog.errors import ConfigurationError
@@ -218,11 +219,14 @@ class TapSettings(Settings, frozen=True, kw_only=True):
 
 
 class AllSettings(NamedTuple):
-    """The settings of the tap, of any source, and of the ledger; Oracle's are read when needed."""
+    """The settings of the tap, of any source, of cases and of the ledger; Oracle's are read when
+    needed.
+    """
 
     tap: TapSettings
     source: SourceSettings
     ledger: LedgerSettings
+    cases: CaseSettings
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> AllSettings:
@@ -237,10 +241,17 @@ class AllSettings(NamedTuple):
         check_filter(tap, source)
         ledger = LedgerSettings.from_config(config)
         program = program_of(ledger.program_name, tap.replay)
-        return cls(tap, source, msgspec.structs.replace(ledger, program_name=program))
+        cases = CaseSettings.from_config(config)
+        if cases.assemble_by and tap.tables:
+            refuse(
+                "assemble_by",
+                "is set beside `tables`",
+                "Read the table of the cases in a run of its own",
+            )
+        return cls(tap, source, msgspec.structs.replace(ledger, program_name=program), cases)
 
 
-OURS, OLD = schemas(OracleSettings, TapSettings, LedgerSettings, *TRANSLATED)
+OURS, OLD = schemas(OracleSettings, TapSettings, CaseSettings, LedgerSettings, *TRANSLATED)
 """The JSON schemas of the settings of this package, without those that the SDK adds; and what to do
 instead of each setting of the last release.
 """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.errors import TapError
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.digests import Digest
+    from tap_oracle_txlog.rules.filter import Filter
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.shares import Partition
@@ -162,8 +163,16 @@ class Source(Protocol):
         """The rows that stand at these positions, ``MAX_ROWS_AT`` at most, in source order."""
         ...
 
-    def access(self) -> Finding | None:
-        """Whether an index finds the rows of the filter; None where all rows are wanted."""
+    def page_of(
+        self, rows: Filter, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Page:
+        """As ``page``, of those rows alone that another filter leaves."""
+        ...
+
+    def access(self, columns: Sequence[str] = ()) -> Finding | None:
+        """Whether an index finds rows by these columns, or by those of the filter; None where all
+        rows are wanted.
+        """
         ...
 
     def digest(self, since: Instant, before: Instant) -> Digest:

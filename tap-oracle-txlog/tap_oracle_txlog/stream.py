@@ -23,6 +23,7 @@ from tap_oracle_txlog.extraction import Pause
 from tap_oracle_txlog.reading_report import ReadingReport
 from tap_oracle_txlog.rules.catalog import merged, way_named
 from tap_oracle_txlog.rules.parts import not_complete
+from tap_oracle_txlog.rules.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
-    from tap_oracle_txlog.extraction import Emission, Extraction
+    from tap_oracle_txlog.extraction import Emission, Reading
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.rules.parts import Part
-    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.parts import HowFar, Part
     from tap_oracle_txlog.rules.replay import Replay
+    from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.settings import TapSettings
     from tap_oracle_txlog.source import TableNames
     from tap_oracle_txlog.stop import Stop
@@ -71,7 +72,7 @@ class EventStream(Stream):
         writer: SingerWriter,
         stop: Stop,
         replay: Replay | None,
-        open_extraction: Callable[[Collection[str], int | None], Extraction],
+        open_extraction: Callable[[Collection[str], int | None], Reading],
     ) -> None:
         super().__init__(tap, schema=dict(json_schema), name=names.stream)
         self._writer = writer
@@ -79,11 +80,24 @@ class EventStream(Stream):
         self._open_extraction = open_extraction
         self._names = names
         where = self.tap_state, self.get_context_state
-        self._bookmarks = Bookmarks(*where, names, settings, zone, replay=replay)
+        read = self._progress_of
+        self._bookmarks = Bookmarks(*where, names, settings, zone, replay=replay, read=read)
         wanted = self.config.get("batch_config")
         self._files = BatchFiles.configured(wanted, super().get_batch_config) if wanted else None
         self._settings = settings
         self._name_columns()
+
+    def _progress_of(
+        self, bookmark: Mapping[str, Any], start: Instant, zone: ZoneInfo | None
+    ) -> HowFar:
+        """How far a part is read; raises ``DataError`` where its bookmark cannot be used."""
+        return Progress.from_bookmark(
+            bookmark,
+            start=start,
+            replication_key=self._names.replication_key,
+            table=self._names.table,
+            zone=zone,
+        )
 
     def _name_columns(self) -> None:
         self.primary_keys = (self._names.id_column,)
@@ -217,7 +231,9 @@ class EventStream(Stream):
                 extraction.close()
         self._log_end(extraction)
 
-    def _steps(self, extraction: Extraction) -> Iterator[tuple[Sequence[Part], Emission | Pause]]:
+    def _steps(
+        self, extraction: Reading
+    ) -> Iterator[tuple[Sequence[Part], Emission[HowFar] | Pause]]:
         """Each step, and the parts of the run from the one that it belongs to on."""
         self._bookmarks.zone = extraction.key_zone
         parts = self._bookmarks.parts
@@ -226,7 +242,7 @@ class EventStream(Stream):
                 return
             progress = self._bookmarks.progress(part)
             if not part.is_read(progress):
-                self._log_start(progress)
+                logger.info("reading %s from %s", self._names.table, progress)
                 for step in extraction.emissions(progress, until=part.end):
                     yield parts[number:], step
 
@@ -235,15 +251,7 @@ class EventStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def _log_start(self, progress: Progress) -> None:
-        logger.info(
-            "reading %s from %s; %d later rows were already emitted",
-            self._names.table,
-            progress.complete.at,
-            progress.emitted.count,
-        )
-
-    def _log_end(self, extraction: Extraction) -> None:
+    def _log_end(self, extraction: Reading) -> None:
         """Say what was done; raises ``NotCompleteError`` where a backfill is not complete."""
         read, late = extraction.emitted, extraction.late
         logger.info("done: read=%d late=%d", read, late, extra={"rows": read, "late": late})
@@ -255,7 +263,7 @@ class EventStream(Stream):
             complete = self._bookmarks.progress(part).complete_before
             raise not_complete(complete, end, watermark, extraction.window)
 
-    def _extraction(self) -> Extraction:
+    def _extraction(self) -> Reading:
         return self._open_extraction(self._selected_columns(), self.ABORT_AT_RECORD_COUNT)
 
     def _selected_columns(self) -> set[str]:

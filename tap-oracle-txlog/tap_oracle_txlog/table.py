@@ -10,8 +10,11 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
+from tap_oracle_txlog.case_extraction import CaseExtraction
+from tap_oracle_txlog.cases import CasesOf
 from tap_oracle_txlog.config import refuse
 from tap_oracle_txlog.extraction import Extraction
+from tap_oracle_txlog.oracle.identifiers import identifier
 from tap_oracle_txlog.oracle.settings import OracleSettings
 from tap_oracle_txlog.rules.replay import Replay
 from tap_oracle_txlog.settings import AllSettings
@@ -101,6 +104,24 @@ class Table:
             settings = OracleSettings.unchecked(self.config)
         return Replay(tap.replay, settings.row_filter.digest(*tap.span))
 
+    @cached_property
+    def cases(self) -> CasesOf | None:
+        """The cases that are put together from its events; None where none are, as in a replay."""
+        settings = self.settings.cases
+        if settings.assemble_by is None or self.replay is not None:
+            return None
+        is_oracle = not self.settings.tap.sqlalchemy_url
+        by, type_ = settings.assemble_by, settings.assemble_type
+        return CasesOf(
+            by=identifier(by, setting="assemble_by") if is_oracle else by,
+            type=(identifier(type_, setting="assemble_type") if is_oracle else type_)
+            if settings.assemble_end
+            else None,
+            ends=frozenset(settings.assemble_end or ()),
+            quiet=settings.quiet,
+            max_events=settings.assemble_max_events,
+        )
+
     def columns(self) -> Sequence[Column]:
         """Its columns.
 
@@ -133,6 +154,14 @@ class Table:
         waits = self.settings.source.waits
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
+
+    def case_extraction(self, cases: CasesOf, most_rows: int | None = None) -> CaseExtraction:
+        """The loop that puts cases together; arguments as those of ``extraction``."""
+        how = self.settings.tap.extraction
+        if most_rows is not None:
+            how = replace(how, page_size=min(most_rows, how.page_size))
+        waits, key = self.settings.source.waits, self.names.replication_key
+        return CaseExtraction(self.open_source, cases, key, how, waits=waits, sleep=time.sleep)
 
     def open_source(self, selected: Collection[str] | None = None) -> Divisible:
         """Connect to the database that the settings name.

@@ -14,6 +14,8 @@ from singer_sdk import metrics
 from typing_extensions import override
 
 from tap_oracle_txlog import commands, maps, settings
+from tap_oracle_txlog.case_stream import CaseStream
+from tap_oracle_txlog.cases import case_names, case_schema
 from tap_oracle_txlog.deprecation import inherited
 from tap_oracle_txlog.errors import TapError
 from tap_oracle_txlog.plugin import ConfiguredTap, catalog_of, json_object, wants_metrics
@@ -26,6 +28,7 @@ from tap_oracle_txlog.writer import SingerWriter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from singer_sdk import Stream
     from singer_sdk.plugin_base import _ConfigInput
 
     from tap_oracle_txlog.extraction import Pause
@@ -46,22 +49,35 @@ class TapOracleTxlog(ConfiguredTap):
 
     @override
     def discover_streams(self) -> Sequence[EventStream]:
-        """A stream for each table, of the columns that it has."""
-        return [self._stream_of(table) for table in self.tables]
+        """A stream for each table, of the columns that it has, and one for its cases."""
+        return [stream for table in self.tables for stream in self._streams_of(table)]
 
-    def _stream_of(self, table: Table) -> EventStream:
-        properties = {column.name: dict(column.json_schema) for column in table.columns()}
-        return EventStream(
+    def _streams_of(self, table: Table) -> Iterator[EventStream]:
+        columns = table.columns()
+        properties = {column.name: dict(column.json_schema) for column in columns}
+        shared: dict[str, Any] = {
+            "settings": table.settings.tap,
+            "zone": table.settings.source.zone,
+            "writer": self.message_writer,
+            "stop": self.stop,
+            "replay": table.replay,
+        }
+        yield EventStream(
             self,
             table.names,
             {"type": "object", "properties": properties},
-            settings=table.settings.tap,
-            zone=table.settings.source.zone,
-            writer=self.message_writer,
-            stop=self.stop,
-            replay=table.replay,
             open_extraction=table.extraction,
+            **shared,
         )
+        if (cases := table.cases) is not None:
+            yield CaseStream(
+                self,
+                case_names(table.names, cases.by),
+                case_schema(columns, cases, table.names.replication_key),
+                cases=cases,
+                open_extraction=lambda _, most_rows: table.case_extraction(cases, most_rows),
+                **shared,
+            )
 
     def _close(self) -> None:
         for table in self.tables:
@@ -111,6 +127,16 @@ class TapOracleTxlog(ConfiguredTap):
             )
 
     # Hooks of the SDK
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """In the order in which they are read: events, and then what is made of them."""
+        if self._streams is None:
+            found = super().streams.values()
+            made_later = sorted(found, key=lambda stream: isinstance(stream, CaseStream))
+            self._streams = {stream.name: stream for stream in made_later}
+        return self._streams
 
     @override
     def setup_mapper(self) -> None:

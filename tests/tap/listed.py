@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tap_oracle_txlog.rules.digests import Digest
+    from tap_oracle_txlog.rules.filter import Filter
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import RowId
 
@@ -117,7 +118,12 @@ class ListSource:
         rows = self._ask("rows_at").rows
         return self._page([row for row in rows if row in positions])
 
-    def access(self) -> None:
+    def page_of(
+        self, rows: Filter, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Page:
+        raise NotImplementedError
+
+    def access(self, columns: Sequence[str] = ()) -> None:
         """All rows are wanted."""
 
     def null_keys(self, limit: int) -> int:

@@ -63,7 +63,9 @@ def never(seconds: float) -> None:
 class Reading(Extraction):
     """Makes the pauses, as a run with one table does."""
 
-    def read(self, progress: Progress, *, until: Instant | None = None) -> Iterator[Emission]:
+    def read(
+        self, progress: Progress, *, until: Instant | None = None
+    ) -> Iterator[Emission[Progress]]:
         for step in self.emissions(progress, until=until):
             if isinstance(step, Pause):
                 self.sleep(step.seconds)
@@ -91,13 +93,13 @@ def beginning(bookmark: Mapping[str, object] | None = None) -> Progress:
     return Progress.from_bookmark(bookmark, start=BEGINNING, replication_key="KEY", table="T")
 
 
-def keep(emissions: Iterable[Emission], seen: list[Emission]) -> None:
+def keep(emissions: Iterable[Emission[Progress]], seen: list[Emission[Progress]]) -> None:
     """Put the emissions into ``seen``, where they are to be found also when the reading fails."""
     for emission in emissions:
         seen.append(emission)  # noqa: PERF402  # `extend` would keep none of them
 
 
-def ids(emissions: Iterable[Emission]) -> list[object]:
+def ids(emissions: Iterable[Emission[Progress]]) -> list[object]:
     return [row.record()["ID"] for emission in emissions for row in emission.rows]
 
 
@@ -355,7 +357,7 @@ def test_exactly_the_last_batch_of_each_pass_says_so(
     database = filled(count, without_key=list(range(100, 100 + without_key)))
     settings = replace(SETTINGS, page_size=page_size, null_key=null_key)
     for progress in (beginning(), beginning(run(filled(count))[1].to_bookmark())):
-        seen: list[Emission] = []
+        seen: list[Emission[Progress]] = []
         fails = null_key == "fail" and without_key > 0
         with pytest.raises(DataError) if fails else nullcontext():
             keep(extraction(database, settings).read(progress), seen)
@@ -561,7 +563,7 @@ def test_late_count_cost_a_tenth_of_the_time_and_new_ones_are_looked_for_at_ever
     database.trouble = trouble
     settings = replace(SETTINGS, poll_interval=1)
     reading = extraction(database, settings, sleep=sleep, clock=lambda: now[0])
-    seen: list[Emission] = []
+    seen: list[Emission[Progress]] = []
     with pytest.raises(Enough):
         keep(reading.read(beginning()), seen)
     reading.close()
@@ -597,7 +599,7 @@ def test_many_rows_without_a_key_are_not_all_counted(caplog: pytest.LogCaptureFi
 
 def test_null_key_fail_ends_the_run_behind_the_other_rows() -> None:
     database = filled(2, without_key=[7])
-    seen: list[Emission] = []
+    seen: list[Emission[Progress]] = []
     with pytest.raises(DataError, match="1 rows with a NULL replication key"):
         keep(extraction(database, replace(SETTINGS, null_key="fail")).read(beginning()), seen)
     assert ids(seen) == [0, 1]
@@ -642,7 +644,7 @@ def following(
     *,
     polls: int,
     meanwhile: Callable[[int], object] = lambda _poll: None,
-) -> list[Emission]:
+) -> list[Emission[Progress]]:
     """Follow for ``polls`` passes; ``meanwhile`` is what the database does between them."""
     waits: list[float] = []
 
@@ -652,7 +654,7 @@ def following(
         if len(waits) == polls:
             raise Enough(15)
 
-    seen: list[Emission] = []
+    seen: list[Emission[Progress]] = []
     reading = extraction(database, replace(settings, poll_interval=0.25), sleep=sleep)
     with pytest.raises(Enough):
         keep(reading.read(beginning()), seen)

@@ -27,14 +27,14 @@ WATERMARK = Watermark(plus(START, 6_000), plus(START, 6_300), "lookback", "the w
 LOGGER = "tap_oracle_txlog.reading_report"
 
 
-def emission(minute: float, *, ends_pass: bool = False) -> Emission:
+def emission(minute: float, *, ends_pass: bool = False) -> Emission[Progress]:
     at = Position.before(plus(START, minute * 60))
     return Emission((), Progress.starting("T", "E", at), ends_pass)
 
 
 def said(
     caplog: pytest.LogCaptureFixture,
-    pages: Sequence[tuple[float, Emission]],
+    pages: Sequence[tuple[float, Emission[Progress]]],
     *,
     watermark: Watermark | None = WATERMARK,
     until: Instant | None = None,
@@ -78,7 +78,7 @@ def test_a_backfill_is_measured_up_to_its_end(caplog: pytest.LogCaptureFixture) 
     ],
 )
 def test_nothing_is_said_where_there_is_nothing_to_wait_for(
-    caplog: pytest.LogCaptureFixture, pages: Sequence[tuple[float, Emission]]
+    caplog: pytest.LogCaptureFixture, pages: Sequence[tuple[float, Emission[Progress]]]
 ) -> None:
     assert said(caplog, pages) == []
     assert said(caplog, pages, watermark=None) == []

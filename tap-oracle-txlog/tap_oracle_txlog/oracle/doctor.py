@@ -26,6 +26,7 @@ from tap_oracle_txlog.rules.timestamps import BEGINNING, earliest_local
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_oracle_txlog.cases import CasesOf
     from tap_oracle_txlog.checks import Check
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.settings import OracleSettings
@@ -35,7 +36,9 @@ SECONDS: Final = 10.0
 NEWEST_ROWS: Final = 100_000
 
 
-def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]:
+def examine(
+    settings: OracleSettings, how: ExtractionSettings, cases: CasesOf | None = None
+) -> Iterator[Line]:
     """Check all that can be checked: nothing without a login, no table that cannot be read."""
     opened: list[OracleSource] = []
 
@@ -53,17 +56,19 @@ def examine(settings: OracleSettings, how: ExtractionSettings) -> Iterator[Line]
     yield Line("Connection", "login", made(log_in))
     for source in opened:
         try:
-            yield from _after_login(source, how)
+            yield from _after_login(source, how, cases)
         finally:
             source.close()
 
 
-def _after_login(source: OracleSource, how: ExtractionSettings) -> Iterator[Line]:
+def _after_login(
+    source: OracleSource, how: ExtractionSettings, cases: CasesOf | None
+) -> Iterator[Line]:
     yield Line("Privileges", "transactions", made(partial(_transactions, source, how)))
     right = made(partial(_right, source))
     yield Line("Privileges", "table", right)
     if right.status == "ok":
-        for group, name, check in _checks(source, source.table.selection, how):
+        for group, name, check in _checks(source, source.table.selection, how, cases):
             yield Line(group, name, made(check))
 
 
@@ -82,7 +87,10 @@ def _right(source: OracleSource) -> Finding:
 
 
 def _checks(
-    source: OracleSource, selection: Selection, how: ExtractionSettings
+    source: OracleSource,
+    selection: Selection,
+    how: ExtractionSettings,
+    cases: CasesOf | None,
 ) -> Iterator[tuple[str, str, Check]]:
     ask, table = source.link.ask, selection.table
     read = [column for column in source.described if column.name in source.table.conversions]
@@ -91,6 +99,8 @@ def _checks(
     yield "Table", "index", lambda: _index(source, selection)
     if selection.where.columns:
         yield "Table", "filter", lambda: _access(source)
+    if cases is not None:
+        yield "Table", "cases", lambda: checks.cases(source, cases, selection.key)
     yield "Table", "plan", lambda: _plan(source, selection, how)
     yield "Table", "NULL keys", lambda: _null_keys(source, selection, how)
     yield "Time", "zone", lambda: _zone(source, selection)

@@ -159,10 +159,13 @@ def _flaw(on: Sequence[IndexedColumn]) -> str:
 
 
 def access(
-    selection: Selection, indexes: Iterable[Sequence[str | int | None]], product: str | None
+    selection: Selection,
+    columns: Sequence[str],
+    indexes: Iterable[Sequence[str | int | None]],
+    product: str | None,
 ) -> Finding:
-    """Whether an index finds the rows of the filter."""
-    key, id_, table, columns = selection.key, selection.id, selection.table, selection.where.columns
+    """Whether an index finds rows by one of these columns."""
+    key, id_, table = selection.key, selection.id, selection.table
     described = [IndexedColumn(*row) for row in indexes]  # type: ignore[arg-type]  # as they come
     firsts = [next(group) for _, group in groupby(described, key=lambda each: each.of)]
     usable = ((on.of, on.name) for on in firsts if on.is_usable)

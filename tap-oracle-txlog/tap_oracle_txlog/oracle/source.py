@@ -7,6 +7,7 @@ put together. Nothing is tried twice: after a `SourceLostError`, make a new sour
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from tap_oracle_txlog.oracle import (
     statements,
 )
 from tap_oracle_txlog.oracle.errors import RightMissingError
+from tap_oracle_txlog.oracle.filter import where
 from tap_oracle_txlog.oracle.introduction import Introduction, Moment, introduce, visible
 from tap_oracle_txlog.oracle.link import Link
 from tap_oracle_txlog.oracle.standby import applied
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Statement
     from tap_oracle_txlog.oracle.types import OracleColumn
+    from tap_oracle_txlog.rules.filter import Filter
     from tap_oracle_txlog.rules.id_ranges import Run
     from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.shares import Partition
@@ -174,13 +177,25 @@ class OracleSource:
         """How many rows have no replication key; counting stops at ``limit``."""
         return int(self.link.ask(dictionary.null_key_count(self.table.selection, limit))[0][0])
 
-    def access(self) -> Finding | None:
-        """Whether an index finds the rows of the filter; None where all rows are wanted."""
-        if not (selection := self.table.selection).where.columns:
+    def page_of(
+        self, rows: Filter, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Page:
+        """As ``page``, of those rows alone that another filter leaves."""
+        there = {column.name: column for column in self.described}
+        wanted = where(rows, there, self._settings.zone)
+        selection = replace(self.table.selection, where=wanted)
+        return self._page(statements.page(selection, after, limit, until), limit)
+
+    def access(self, columns: Sequence[str] = ()) -> Finding | None:
+        """Whether an index finds rows by these columns, or by those of the filter; None where all
+        rows are wanted.
+        """
+        selection = self.table.selection
+        if not (by := columns or selection.where.columns):
             return None
         ((product,),) = self.link.ask(dictionary.PRODUCT)
         found = self.link.ask(dictionary.table_indexes(selection.table))
-        return findings.access(selection, found, product)
+        return findings.access(selection, by, found, product)
 
     def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
         """The keys at which equal shares of the rows begin."""

@@ -11,7 +11,7 @@ Bookmarks of what the tap is no longer set to read stay in the state, which list
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tap_oracle_txlog.errors import DataError, NotCompleteError
 from tap_oracle_txlog.rules.replay import is_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.rules.progress import Progress
+    from tap_oracle_txlog.rules.position import Position
     from tap_oracle_txlog.rules.replay import Replay
     from tap_oracle_txlog.rules.slices import Slice
     from tap_oracle_txlog.rules.timestamps import Instant
@@ -29,6 +29,28 @@ if TYPE_CHECKING:
 
 READING: Final = "reading"
 RETIRED: Final = "retired"
+
+
+class HowFar(Protocol):
+    """How far a part is read: ``Progress`` of events, ``CaseProgress`` of cases."""
+
+    @property
+    def frontier(self) -> Position:
+        """The newest row that was read."""
+        ...
+
+    @property
+    def complete_before(self) -> Instant:
+        """Up to when nothing is missing."""
+        ...
+
+    def covers(self, end: Instant) -> bool:
+        """Whether all before ``end`` is out for good."""
+        ...
+
+    def to_bookmark(self) -> dict[str, Any]:
+        """What the state says of it."""
+        ...
 
 
 class Part(NamedTuple):
@@ -41,7 +63,7 @@ class Part(NamedTuple):
     start: Instant
     end: Instant | None
 
-    def is_read(self, progress: Progress, *, at_end: bool = False) -> bool:
+    def is_read(self, progress: HowFar, *, at_end: bool = False) -> bool:
         """Whether nothing is left to read: of the tail where a pass is ``at_end``, of a slice when
         all of it is complete.
         """

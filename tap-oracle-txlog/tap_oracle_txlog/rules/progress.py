@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from tap_oracle_txlog.rules.bookmark import VERSION, Beyond, Bookmark, Place, damaged, read
 from tap_oracle_txlog.rules.emitted import Emitted, Segment, stretches
@@ -55,6 +56,11 @@ class Progress:
     last_pass: LastPass | None = None
     clocks: LastPass | None = None
     late: Late | None = None
+
+    @override
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.complete.at}; {self.emitted.count} later rows were already emitted"
 
     @classmethod
     def starting(cls, replication_key: str, table: str, start: Position) -> Progress:

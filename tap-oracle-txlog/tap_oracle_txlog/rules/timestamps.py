@@ -25,6 +25,7 @@ BEGINNING: Final = Instant("0001-01-01T00:00:00.000000000")
 END: Final = Instant("9999-12-31T23:59:59.999999999")
 
 _SECOND: Final = 1_000_000_000
+_YEAR_1: Final = datetime(1, 1, 1)  # noqa: DTZ001 - of no zone, as an instant
 _FIXED_FORM: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}", re.ASCII
 )
@@ -109,7 +110,7 @@ def seconds_between(later: Instant, earlier: Instant) -> float:
 
 def nanoseconds(at: Instant) -> int:
     """Nanoseconds since ``BEGINNING``, for exact arithmetic."""
-    since = _whole_seconds(at) - _whole_seconds(BEGINNING)
+    since = _whole_seconds(at) - _YEAR_1
     return (since.days * 86_400 + since.seconds) * _SECOND + int(at[20:])
 
 
@@ -193,7 +194,7 @@ def _text(count: int) -> Instant:
         return BEGINNING
     seconds, fraction = divmod(count, _SECOND)
     try:
-        whole = _whole_seconds(BEGINNING) + timedelta(seconds=seconds)
+        whole = _YEAR_1 + timedelta(seconds=seconds)
     except OverflowError:
         return END
-    return Instant(f"{whole.isoformat(timespec='seconds')}.{fraction:09d}")
+    return Instant(f"{whole.isoformat()}.{fraction:09d}")

@@ -30,6 +30,7 @@ from tap_oracle_txlog.sqlalchemy.wrong_value import refuse_unsorted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_oracle_txlog.cases import CasesOf
     from tap_oracle_txlog.checks import Check
     from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.source_settings import SourceSettings
@@ -42,7 +43,9 @@ EARLIEST: Final = "0001"
 """The first year of a position."""
 
 
-def examine(url: str, settings: SourceSettings, how: ExtractionSettings) -> Iterator[Line]:
+def examine(
+    url: str, settings: SourceSettings, how: ExtractionSettings, cases: CasesOf | None = None
+) -> Iterator[Line]:
     """Check all that can be checked: nothing without a login, no table that cannot be read."""
     login = made(partial(_login, url))
     yield Line("Connection", "login", login)
@@ -61,7 +64,7 @@ def examine(url: str, settings: SourceSettings, how: ExtractionSettings) -> Iter
     for source in opened:
         with closing(source), closing(connect(url)) as connection:
             if table.status == "ok":
-                for group, name, check in _Table(connection, settings).checks(source, how):
+                for group, name, check in _Table(connection, settings).checks(source, how, cases):
                     yield Line(group, name, made(check))
             connection.engine.dispose()
 
@@ -112,7 +115,7 @@ class _Table:
         self._statements = Statements(self._table, self._key, self._id, by_storage=self._is_sqlite)
 
     def checks(
-        self, source: SqlAlchemySource, how: ExtractionSettings
+        self, source: SqlAlchemySource, how: ExtractionSettings, cases: CasesOf | None
     ) -> Iterator[tuple[str, str, Check]]:
         """The checks, each in its place."""
         yield "Table", "columns", self._columns
@@ -120,6 +123,8 @@ class _Table:
         yield "Table", "index", self._index
         if (access := source.access()) is not None:
             yield "Table", "filter", lambda: access
+        if cases is not None:
+            yield "Table", "cases", lambda: checks.cases(source, cases, str(self._key.name))
         yield "Table", "NULL keys", partial(self._null_keys, source, how)
         form = made(self._form)
         if self._is_sqlite:

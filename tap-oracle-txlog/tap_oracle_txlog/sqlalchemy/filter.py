@@ -15,7 +15,7 @@ from tap_oracle_txlog.sqlalchemy.reflection import column
 from tap_oracle_txlog.sqlalchemy.types import python_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.diagnosis import Finding
@@ -90,12 +90,10 @@ def indexes(table: sa.Table) -> Iterator[tuple[str, list[str], bool]]:
 
 
 def access(
-    rows: Filter, key: sa.Column[Any], id_: sa.Column[Any], dialect: sa.Dialect
-) -> Finding | None:
-    """Whether an index finds the rows of the filter; None where all rows are wanted."""
-    if not rows:
-        return None
-    table, columns = key.table, tuple(rows.wanted)
+    columns: Sequence[str], key: sa.Column[Any], id_: sa.Column[Any], dialect: sa.Dialect
+) -> Finding:
+    """Whether an index finds rows by one of these columns."""
+    table = key.table
     assert isinstance(table, sa.Table)  # noqa: S101 - it was reflected
     firsts = ((name, on[0]) for name, on, _ in indexes(table) if on)
     preparer = dialect.identifier_preparer

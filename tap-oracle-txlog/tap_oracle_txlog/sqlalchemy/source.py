@@ -84,6 +84,7 @@ class SqlAlchemySource:
         self._engine = self._connection.engine
         self._page_size = PageSize()
         self._filter = rows or Filter()
+        self._zone = zone
         self._by_storage = self._engine.dialect.name == "sqlite"
         try:
             self._look_at(table, replication_key, id_column, zone)
@@ -213,9 +214,19 @@ class SqlAlchemySource:
         """See ``source.Source``."""
         return self._count(self._statements.null_key_count(limit))
 
-    def access(self) -> Finding | None:
+    def page_of(
+        self, rows: Filter, after: Position, limit: int, *, until: Instant | None = None
+    ) -> Page:
         """See ``source.Source``."""
-        return access(self._filter, self._key, self._id, self._engine.dialect)
+        statement = self._statements.page(self._columns, after, limit, until, ())
+        zone, by_storage = self._zone, self._by_storage
+        wanted = where(rows, self._table, zone, by_storage=by_storage)
+        return self._rows(statement.where(wanted), limit)
+
+    def access(self, columns: Sequence[str] = ()) -> Finding | None:
+        """See ``source.Source``."""
+        by = columns or tuple(self._filter.wanted)
+        return access(by, self._key, self._id, self._engine.dialect) if by else None
 
     def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
         """See ``source.Divisible``; all rows are looked at."""
