@@ -102,12 +102,17 @@ def _client(scheduler: str | None, local: int | None, retries: int) -> Iterator[
 def submitted(
     client: Client, plan: str, total: int, options: Sequence[str], retries: int
 ) -> dict[Future, int]:
-    """A task for each slice, in the order of time; the same plan twice is the same tasks."""
+    """A task for each slice, in the order of time; the same plan twice is the same tasks.
+
+    The plan is a task as well: it is sent once and not with each slice, and made again if the
+    worker that has it dies.
+    """
     digest = hashlib.sha256(plan.encode()).hexdigest()[:12]
+    whole = client.submit(str, plan, key=f"txlog-plan-{digest}", retries=retries)
     return {
         client.submit(
             run_slice,
-            plan,
+            whole,
             index,
             options,
             key=f"txlog-slice-{digest}-{index:04d}",

@@ -61,8 +61,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     slices: Annotated[list[PlannedSlice], msgspec.Meta(min_length=1)]
 
     def to_json(self) -> str:
-        """The file, to be read by people as well."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
+        """The file, to be read by people as well.
+
+        A slice takes one line: so the longest plan fits into a ConfigMap of Kubernetes (1 MiB).
+        """
+        empty = msgspec.json.encode(msgspec.structs.replace(self, slices=[]))
+        head = msgspec.json.format(empty, indent=2).decode().removesuffix("]\n}")
+        lines = ",\n".join(f"    {msgspec.json.encode(one).decode()}" for one in self.slices)
+        return f"{head}\n{lines}\n  ]\n}}"
 
     def check(self, names: TableNames) -> None:
         """See that it is the plan of this table.

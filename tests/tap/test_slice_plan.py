@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_oracle_txlog.dask import submitted
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.rules.slices import plan
+from tap_oracle_txlog.rules.slices import MAX_SLICES, plan
 from tap_oracle_txlog.rules.timestamps import parse
 from tap_oracle_txlog.slice_pipe import program_of
 from tap_oracle_txlog.slice_plan import Plan, PlannedSlice, parse_plan, read_plan
@@ -41,6 +43,33 @@ def test_a_plan_is_what_was_written_and_a_person_can_read_it(tmp_path: Path) -> 
     assert len(path.read_text().splitlines()) > 10
     read_plan(path).check(NAMES)
     assert read_plan(path).slice(2) == GOOD.slices[2]
+
+
+def test_the_longest_plan_fits_into_a_configmap() -> None:
+    """Which may have 1 MiB; the Indexed Job mounts it."""
+    slices = plan(parse("2026-01-01"), parse("2026-02-01"), MAX_SLICES)
+    longest = msgspec.structs.replace(GOOD, slices=[PlannedSlice(*one) for one in slices])
+    text = longest.to_json()
+    assert parse_plan(text.encode()) == longest
+    assert len(text) < 2**20
+
+
+class RecordingClient:
+    """Takes tasks as Dask does, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def submit(self, *given: object, **options: object) -> str:
+        self.given += given
+        return f"what {options['key']} returns"
+
+
+def test_the_plan_is_sent_to_the_engine_once_and_not_with_each_slice() -> None:
+    client: Any = RecordingClient()
+    tasks = submitted(client, "the plan", 100, [], retries=1)
+    assert sorted(tasks.values()) == list(range(100))
+    assert client.given.count("the plan") == 1
 
 
 @pytest.mark.parametrize(
