@@ -69,13 +69,25 @@ def test_what_the_three_have_in_common_is_the_same() -> None:
         {k: v for k, v in container(name).items() if k not in of_container} for name in OVERLAYS
     ]
     assert pods[0] == pods[1] == pods[2]
+    limits = [part.pop("resources")["limits"] for part in parts]  # slices ask for more CPU
     assert parts[0] == parts[1] == parts[2]
+    assert limits[0] == limits[1] == limits[2]
     assert pods[0]["automountServiceAccountToken"] is False
     assert pods[0]["securityContext"]["runAsUser"] == USER
     assert parts[0]["securityContext"]["readOnlyRootFilesystem"] is True
     for name in OVERLAYS:
         assert container(name)["volumeMounts"][0] == container("cron")["volumeMounts"][0]
         assert pod(name)["volumes"][0] == pod("cron")["volumes"][0]
+
+
+def test_the_deployment_takes_no_pod_of_the_others_for_its_own() -> None:
+    """A tail runs beside slices in one namespace, and the policy of both is one."""
+    selector = workload("follow")["spec"]["selector"]["matchLabels"].items()
+    labels = {name: job(name)["template"]["metadata"]["labels"].items() for name in OVERLAYS}
+    assert [name for name in OVERLAYS if selector <= labels[name]] == ["follow"]
+    policy = yaml.safe_load((DEPLOY / "kubernetes/base/networkpolicy.yaml").read_text())
+    selected = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert all(selected <= labels[name] for name in OVERLAYS)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
