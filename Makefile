@@ -10,7 +10,7 @@ SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 	packages packages-matrix results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-cases bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-slices bench-stages \
-	bench-verify
+	bench-tail bench-verify
 
 ## demo: move a sample table into JetStream on this machine, and compare the result row by row
 demo: setup
@@ -34,7 +34,7 @@ N ?= 10
 test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-dask/ready
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
-## soak-slices: kill parts of a sliced backfill 30 times, with the tail beside it; about 15 minutes
+## soak-slices: kill parts of a sliced backfill 30 times, with the tail beside it; about five minutes
 ##   ARGS="--slices 4 --rows 40000 --kills 10" makes it short, --seed changes the moments
 soak-slices: .venv/ready .venv-dask/ready
 	@$(BIN)/python -m tests.soak_slices $(ARGS)
@@ -138,6 +138,10 @@ bench-metrics: .venv/ready
 ## bench-slices: measure what Dask costs beside the same slices started by hand
 bench-slices: .venv/ready .venv-dask/ready
 	@$(BIN)/python -m bench.slices
+
+## bench-tail: measure what running slices cost the tail beside them: from commit to stream
+bench-tail: .venv/ready
+	@$(BIN)/python -m bench.tail
 
 ## bench-stages: measure what each stage costs per row, by itself
 bench-stages: .venv/ready
