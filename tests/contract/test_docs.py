@@ -38,7 +38,7 @@ OPTIONS_OF_OTHERS = {
     *("--namespace", "--kustomize", "--from-file"),  # kubectl
     "--now",  # systemctl
     *("--no-usage-stats", "--no-install", "--from-ref"),  # meltano
-    "--constraint",  # pip
+    *("--constraint", "--python"),  # pip
     *("--path", "--with-decryption", "--query", "--output", "--overwrite", "--secret-id"),  # aws
     *("--vault-name", "--name", "--secret", "--raw-output"),  # az, gcloud, oci
 }
