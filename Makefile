@@ -35,7 +35,8 @@ test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-dask/rea
 	@$(BIN)/python -m tests.repeat $(N) $(ARGS)
 
 ## soak-slices: kill parts of a sliced backfill 30 times, with the tail beside it; about five minutes
-##   ARGS="--slices 4 --rows 40000 --kills 10" makes it short, --seed changes the moments
+##   ARGS="--slices 4 --rows 40000 --kills 10" makes it short, --seed changes the moments,
+##   --replicas 3 takes a cluster of nats-servers, --oracle the stand-in for Oracle as the source
 soak-slices: .venv/ready .venv-dask/ready
 	@$(BIN)/python -m tests.soak_slices $(ARGS)
 

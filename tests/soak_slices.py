@@ -1,12 +1,14 @@
 """``make soak-slices``: a sliced backfill under random kills, with the tail running beside it.
 
     python -m tests.soak_slices [--slices 8] [--rows 400000] [--kills 30] [--seed 1] [--replicas 1]
+                                [--oracle]
 
 Two workers of Dask run the slices, MariaDB is the ledger. At random moments something is killed: a
 worker, a unit alone, a tap or a target alone, a worker's machine (all of its processes), the
 scheduler (the command is given once more), a nats-server, or MariaDB. At the end the stream is read
 back and compared with the table. Exit code 1 unless each row is there once, in the order of its
-slice, and the tail has all rows that were written meanwhile.
+slice, and the tail has all rows that were written meanwhile. With ``--oracle``, the pair reads the
+same rows from the stand-in for Oracle.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nats.errors
 
@@ -35,6 +37,8 @@ from tests.support.engine import Engine
 from tests.support.mariadb import new_database, new_mariadb
 from tests.support.pair import BIN, Pair
 from tests.support.slices import FAST, PROGRAM, STREAM, Backfill
+from tools.oracle_stand_in.events import txlog_events
+from tools.oracle_stand_in.server import StandIn
 from tools.servers.nats import NatsServer, cluster
 from tools.servers.waiting import wait_until
 
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 VICTIMS = ("worker", "unit", "tap", "target", "machine", "scheduler", "nats-server", "mariadb")
 SLICES, ROWS, KILLS = 8, 400_000, 30
 TAIL_EVERY = 0.05
+TABLE, TIMES = "SPC.TXLOG_EVENTS", ("EVENT_TIMESTAMP", "CREATED_AT")
 #: Defaults, but for what tells a killed worker from a slow one sooner.
 TARGET = {"subject": "txlog.events.{slice}", "batch_size": 1000, "dedupe_tail": 50_000}
 REPLICATED = {"allow_direct": True, "allow_atomic": True, "num_replicas": 3}
@@ -56,9 +61,12 @@ EVENT = "INSERT INTO TXLOG_EVENTS VALUES (?, 'C', 'PAID', 'tail', ?, ?)"
 class Tail:
     """Rows that are written now, and the pair that follows them."""
 
-    def __init__(self, backfill: Backfill, start: str, first_id: int) -> None:
+    def __init__(
+        self, backfill: Backfill, oracle: StandIn | None, start: str, first_id: int
+    ) -> None:
         self.ids: list[int] = []
         self._backfill = backfill
+        self._oracle = oracle
         self._next, self._ended = first_id, threading.Event()
         home = backfill.home / "tail"
         home.mkdir()
@@ -80,6 +88,10 @@ class Tail:
                 at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
                 with connection:
                     connection.execute(EVENT, (self._next, at, at))
+                if self._oracle is not None:
+                    time_of_oracle = f"{at.replace(' ', 'T')}000"
+                    table = self._oracle.database.tables[TABLE]
+                    table.insert((self._next, "C", "PAID", "tail", time_of_oracle, time_of_oracle))
                 self.ids.append(self._next)
                 self._next += 1
 
@@ -229,6 +241,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--replicas", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--oracle", action="store_true", help="read from the stand-in for Oracle")
     asked = parser.parse_args()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -242,21 +255,39 @@ def main() -> int:
         database = stack.enter_context(new_database(mariadb))
         target = {**TARGET, "servers": ",".join(server.url for server in servers)}
         stream = FAST if asked.replicas == 1 else REPLICATED
-        page = {"page_size": 10_000}
-        backfill = Backfill(home, servers[0], database.settings, target, page, stream)
-        return soak(backfill, servers, mariadb, asked)
+        tap: dict[str, Any] = {"page_size": 10_000}
+        oracle = stack.enter_context(StandIn()) if asked.oracle else None
+        if oracle is not None:
+            tap |= {"sqlalchemy_url": None, "table": None, **oracle.login}
+        backfill = Backfill(home, servers[0], database.settings, target, tap, stream)
+        return soak(backfill, oracle, servers, mariadb, asked)
+
+
+def mirror(backfill: Backfill, oracle: StandIn) -> None:
+    """Let the stand-in have the rows of the table, which stays what they are compared with."""
+    rows = [
+        (*list(row.values())[:4], *[f"{str(row[name])[:26]}000" for name in TIMES])
+        for row in backfill.table.records()
+    ]
+    oracle.database.create(txlog_events()).generate(len(rows), rows.__getitem__)
 
 
 def soak(
-    backfill: Backfill, servers: Sequence[NatsServer], mariadb: MariaDb, asked: argparse.Namespace
+    backfill: Backfill,
+    oracle: StandIn | None,
+    servers: Sequence[NatsServer],
+    mariadb: MariaDb,
+    asked: argparse.Namespace,
 ) -> int:
     backfill.fill(asked.rows)
+    if oracle is not None:
+        mirror(backfill, oracle)
     backfill.table.execute("CREATE INDEX IX ON TXLOG_EVENTS (EVENT_TIMESTAMP, ID)")
     backfill.table.execute("PRAGMA journal_mode = WAL")
     slices = backfill.plan(asked.slices)
     expected = backfill.expected(slices)
     assert sum(map(len, expected)) == asked.rows
-    tail = Tail(backfill, slices[-1]["end_date"], asked.rows + 1)
+    tail = Tail(backfill, oracle, slices[-1]["end_date"], asked.rows + 1)
     tail.start()
     kills = Soak(backfill, servers, mariadb, asked.seed)
     try:
@@ -273,7 +304,8 @@ def soak(
     )
     print(next((line for line in shown.stdout.decode().splitlines() if "slices " in line), ""))
     print(
-        f"soak: replicas={asked.replicas} slices={asked.slices} rows={asked.rows} "
+        f"soak: {'oracle ' if oracle else ''}replicas={asked.replicas} slices={asked.slices} "
+        f"rows={asked.rows} "
         f"tail={len(tail.ids)} kills={sum(kills.kills.values())} {dict(kills.kills)} "
         f"in {seconds:.0f} s: missing={missing} twice={twice} inversions={inversions}"
     )
