@@ -22,12 +22,11 @@ from tap_oracle_txlog.reader import Reader
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.row import CaseRow, row_type
 from tap_oracle_txlog.rules.cases import Event, OpenCases, revision
-from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.timestamps import BEGINNING, just_after, minus, plus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.cases import CasesOf
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.case_progress import CaseProgress
     from tap_oracle_txlog.rules.cases import CaseId, End
+    from tap_oracle_txlog.rules.filter import Filter
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import Watermark
     from tap_oracle_txlog.source import Page, Source
@@ -62,6 +62,7 @@ class CaseExtraction:
         open_source: Connects to the table; its argument are the columns to read, None for all.
         cases: What a case is.
         key: The replication key, as records name it.
+        selected: Columns that events may have beside key, id, case and type; None for all.
         settings: How the table is read; ``max_records`` are cases.
         waits: Makes the waits between two tries, in seconds; exhausted means: give up.
         sleep: Waits; may raise when the process is asked to end.
@@ -75,6 +76,7 @@ class CaseExtraction:
         open_source: Callable[[Sequence[str] | None], Source],
         cases: CasesOf,
         key: str,
+        selected: Collection[str] | None,
         settings: ExtractionSettings,
         *,
         waits: Callable[[], Iterable[float]],
@@ -83,8 +85,9 @@ class CaseExtraction:
     ) -> None:
         size = settings.page_size
         columns = [cases.by, *([cases.type] if cases.type else [])]
+        whole = None if selected is None else [*columns, *selected]
         self._narrow = Reader(lambda: open_source(columns), size, waits=waits, sleep=sleep)
-        self._wide = Reader(lambda: open_source(None), size, waits=waits, sleep=sleep)
+        self._wide = Reader(lambda: open_source(whole), size, waits=waits, sleep=sleep)
         self._cases = cases
         self._key = key
         self._settings = settings
@@ -124,13 +127,15 @@ class CaseExtraction:
         Raises:
             TapError: The source refuses, or is away for longer than the waits last.
         """
-        self._reports.access(self._read(lambda source: source.access((self._cases.by,))))
+        self._reports.access(self._read(lambda source: source.access(self._cases.rows(None))))
         self._open = None
         while True:
             next_pass = self._clock() + self._settings.poll_interval
             for emission in self._pass(progress, until):
                 progress = emission.progress
                 yield emission
+                if self._settings.poll_interval and not emission.ends_pass:
+                    yield Pause(0.0)  # a table may take hours; the events are not to wait for it
             is_covered = until is not None and progress.covers(until)
             if not self._settings.poll_interval or is_covered or self.is_capped:
                 return
@@ -183,10 +188,9 @@ class CaseExtraction:
         while more:
             page, size = self._events_behind(place, until)
             more = len(page.rows) == size or page.is_cut
-            taken = (
-                one for one in self._events(page) if not one.position.follows(progress.frontier)
-            )
-            for _ in found.take(taken):
+            # Those behind the frontier, at its very instant, are taken once more, which changes
+            # nothing; the order of text ids is known to the database alone.
+            for _ in found.take(self._events(page)):
                 pass  # these are out
             place = page.positions[-1] if page.positions else place
         for _ in found.pass_time(progress.settled):
@@ -208,7 +212,8 @@ class CaseExtraction:
             raise ConfigurationError(reason, "Choose a column of text or whole numbers")
         if self._cases.type is not None:
             types = self._values(page, self._cases.type)
-            ends = map(self._cases.ends.__contains__, types)
+            is_end = {one: self._cases.is_end(one) for one in set(types)}
+            ends = map(is_end.__getitem__, types)
         return list(map(Event, page.positions, cases, ends))
 
     @staticmethod
@@ -229,13 +234,17 @@ class CaseExtraction:
             size = next(one for one in AT_ONCE if one <= len(ends) - start)
             wanted = ends[start : start + size]
             seen = self._whole(wanted)
-            yield [self._put_together(end, seen[end.case]) for end in wanted if end.case in seen]
+            yield [
+                self._put_together(end, of_case, count)
+                for end in wanted
+                if (of_case := seen.get(end.case)) and (count := _events_up_to(end, of_case))
+            ]
             start += size
 
     def _whole(self, ends: Sequence[End]) -> dict[CaseId | None, Seen]:
         """All events of these cases, up to the last one that is wanted."""
         found: dict[CaseId | None, Seen] = {}
-        wanted = Filter({self._cases.by: tuple(dict.fromkeys(end.case for end in ends))})
+        wanted = self._cases.rows(*dict.fromkeys(end.case for end in ends))
         until = just_after(max(end.position.at for end in ends))
         place, more = Position.before(BEGINNING), True
         while more:
@@ -259,12 +268,8 @@ class CaseExtraction:
             self._settings.page_size,
         )
 
-    def _put_together(self, end: End, seen: Seen) -> Row:
-        """The record of a case as it was at one of its ends."""
-        count = next(
-            (number for number, one in enumerate(seen.events, 1) if one.position == end.position),
-            len(seen.events),
-        )
+    def _put_together(self, end: End, seen: Seen, count: int) -> Row:
+        """The record of a case as it was at one of its ends, of so many events."""
         rows = seen.rows[:count]
         return self._record(
             end.case,
@@ -278,3 +283,10 @@ class CaseExtraction:
 
     def _read(self, ask: Callable[[Source], _T]) -> _T:
         return self._narrow.ask(lambda source, _: ask(source))
+
+
+def _events_up_to(end: End, seen: Seen) -> int:
+    """How many events a case had at an end; where that row is gone by now, those before it."""
+    events = enumerate(seen.events, 1)
+    place = next((number for number, one in events if one.position == end.position), None)
+    return place or sum(not one.position.follows(end.position) for one in seen.events)

@@ -31,6 +31,11 @@ class CaseStream(EventStream):
         super().__init__(*arguments, **others)
 
     @override
+    def _is_plain(self) -> bool:
+        """As for events, whose source leaves out what the catalog does; cases are made whole."""
+        return super()._is_plain() and self.selected_columns() == set(self.schema["properties"])
+
+    @override
     def _progress_of(
         self, bookmark: Mapping[str, Any], start: Instant, zone: ZoneInfo | None
     ) -> HowFar:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tap_oracle_txlog.config import refuse
+from tap_oracle_txlog.rules.filter import Filter
 from tap_oracle_txlog.source import TableNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_oracle_txlog.rules.cases import CaseId
     from tap_oracle_txlog.source import Column
 
 MEMBERS: Final = ("complete", "revision", "first", "last", "count", "events")
@@ -24,6 +26,14 @@ class CasesOf(NamedTuple):
     ends: frozenset[str]
     quiet: int
     max_events: int
+
+    def is_end(self, kind: object) -> bool:
+        """Whether an event of this type ends a case; a CHAR has blanks behind it."""
+        return kind is not None and str(kind).rstrip(" ") in self.ends
+
+    def rows(self, *ids: CaseId | None) -> Filter:
+        """The events of these cases."""
+        return Filter({self.by: ids}, "assemble_by")
 
 
 def case_names(names: TableNames, by: str) -> TableNames:
@@ -46,6 +56,12 @@ def case_schema(columns: Sequence[Column], cases: CasesOf, key: str) -> dict[str
                 f"names the column {name}, which is not read",
                 f"It is one of {', '.join(known):.500}",
             )
+    if cases.type is not None and not _is_id(known[cases.type]):
+        refuse(
+            "assemble_type",
+            f"names the column {cases.type}, which has no types",
+            "Choose a column of text or whole numbers",
+        )
     if cases.by in MEMBERS or "format" in known[cases.by] or not _is_id(known[cases.by]):
         refuse(
             "assemble_by",

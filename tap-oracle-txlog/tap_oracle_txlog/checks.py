@@ -103,7 +103,7 @@ def cases(source: Source, cases: CasesOf, key: str) -> Finding:
         ConfigurationError: A column is not there, or cannot be what it is to be.
     """
     case_schema(source.columns(), cases, key)
-    found = source.access((cases.by,))
+    found = source.access(cases.rows(None))
     assert found is not None  # noqa: S101 - it was asked for a column
     return found
 

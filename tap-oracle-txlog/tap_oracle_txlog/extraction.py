@@ -73,7 +73,7 @@ class Emission(NamedTuple, Generic[_HowFar_co]):
 
 
 class Pause(NamedTuple):
-    """All is out that was visible; the next pass is due in so many seconds."""
+    """Others may read for so many seconds: all is out that was visible, or a long pass goes on."""
 
     seconds: float
 

@@ -169,9 +169,12 @@ class Source(Protocol):
         """As ``page``, of those rows alone that another filter leaves."""
         ...
 
-    def access(self, columns: Sequence[str] = ()) -> Finding | None:
-        """Whether an index finds rows by these columns, or by those of the filter; None where all
-        rows are wanted.
+    def access(self, rows: Filter | None = None) -> Finding | None:
+        """Whether an index finds the rows of another filter, or of its own; None where all rows
+        are wanted.
+
+        Raises:
+            ConfigurationError: A column of it cannot be compared.
         """
         ...
 

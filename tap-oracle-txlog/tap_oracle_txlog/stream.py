@@ -264,9 +264,9 @@ class EventStream(Stream):
             raise not_complete(complete, end, watermark, extraction.window)
 
     def _extraction(self) -> Reading:
-        return self._open_extraction(self._selected_columns(), self.ABORT_AT_RECORD_COUNT)
+        return self._open_extraction(self.selected_columns(), self.ABORT_AT_RECORD_COUNT)
 
-    def _selected_columns(self) -> set[str]:
+    def selected_columns(self) -> set[str]:
         """What the SCHEMA names; nothing else is fetched."""
         names = self.schema["properties"]
         return {name for name in names if self.mask.get(("properties", name), True)}

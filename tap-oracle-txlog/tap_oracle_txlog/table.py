@@ -117,7 +117,7 @@ class Table:
             type=(identifier(type_, setting="assemble_type") if is_oracle else type_)
             if settings.assemble_end
             else None,
-            ends=frozenset(settings.assemble_end or ()),
+            ends=frozenset(one.rstrip(" ") for one in settings.assemble_end or ()),
             quiet=settings.quiet,
             max_events=settings.assemble_max_events,
         )
@@ -155,13 +155,19 @@ class Table:
         open_source = partial(self.open_source, selected)
         return Extraction(open_source, how, waits=waits, sleep=time.sleep)
 
-    def case_extraction(self, cases: CasesOf, most_rows: int | None = None) -> CaseExtraction:
-        """The loop that puts cases together; arguments as those of ``extraction``."""
+    def case_extraction(
+        self,
+        cases: CasesOf,
+        selected: Collection[str] | None = None,
+        most_rows: int | None = None,
+    ) -> CaseExtraction:
+        """The loop that puts cases together; other arguments as those of ``extraction``."""
         how = self.settings.tap.extraction
         if most_rows is not None:
             how = replace(how, page_size=min(most_rows, how.page_size))
         waits, key = self.settings.source.waits, self.names.replication_key
-        return CaseExtraction(self.open_source, cases, key, how, waits=waits, sleep=time.sleep)
+        read = self.open_source
+        return CaseExtraction(read, cases, key, selected, how, waits=waits, sleep=time.sleep)
 
     def open_source(self, selected: Collection[str] | None = None) -> Divisible:
         """Connect to the database that the settings name.

@@ -62,20 +62,23 @@ class TapOracleTxlog(ConfiguredTap):
             "stop": self.stop,
             "replay": table.replay,
         }
-        yield EventStream(
+        events = EventStream(
             self,
             table.names,
             {"type": "object", "properties": properties},
             open_extraction=table.extraction,
             **shared,
         )
+        yield events
         if (cases := table.cases) is not None:
             yield CaseStream(
                 self,
                 case_names(table.names, cases.by),
                 case_schema(columns, cases, table.names.replication_key),
                 cases=cases,
-                open_extraction=lambda _, most_rows: table.case_extraction(cases, most_rows),
+                open_extraction=lambda _, most_rows: table.case_extraction(
+                    cases, events.selected_columns() if events.selected else None, most_rows
+                ),
                 **shared,
             )
 

@@ -130,3 +130,38 @@ def test_maps_apply_to_cases_and_may_leave_the_events_out(
     messages = nats_server.read_stream(STREAM)
     assert {one.subject for one in messages} == {"txlog.TXLOG_CASES"}
     assert {json.loads(one.data)["size"] for one in messages}
+
+
+def test_a_case_that_is_too_large_for_a_message_is_a_dead_letter_and_the_others_go_on(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    engine = create_table(tmp_path / "events.db")
+    add_events(engine, first_id=1, count=100)
+    with engine.begin() as connection:
+        sql = "UPDATE TXLOG_EVENTS SET CASE_ID = 'B', EVENT_DATA = '{}' WHERE ID > 20"
+        connection.exec_driver_sql(sql)
+        large = "UPDATE TXLOG_EVENTS SET CASE_ID = 'A', EVENT_DATA = ? WHERE ID <= 20"
+        connection.exec_driver_sql(large, ("x" * 100_000,))
+        at = "UPDATE TXLOG_EVENTS SET EVENT_TIMESTAMP = '2026-01-02 12:00:00.000000'"
+        connection.exec_driver_sql(at)
+    engine.dispose()
+    nats_server.add_stream(STREAM, ["txlog.>"])
+    letters = tmp_path / "letters.jsonl"  # what is too large for NATS is too large for its stream
+    tap = {
+        "sqlalchemy_url": f"sqlite:///{tmp_path}/events.db",
+        "table": "TXLOG_EVENTS",
+        "assemble_by": "CASE_ID",
+        "assemble_quiet": "1s",
+        "lookback_seconds": 0,
+    }
+    target = {"servers": nats_server.url, "subject": "txlog.{stream}"}
+    Pair(
+        tmp_path, tap, target | {"on_error": "dead_letter", "dead_letter_file": str(letters)}
+    ).run()
+    by_subject = defaultdict(list)
+    for one in nats_server.read_stream(STREAM):
+        by_subject[one.subject].append(json.loads(one.data))
+    assert len(by_subject["txlog.TXLOG_EVENTS"]) == 100
+    assert {one["CASE_ID"] for one in by_subject["txlog.TXLOG_CASES"]} == {"B"}
+    (letter,) = letters.read_text(encoding="utf-8").splitlines()
+    assert "TXLOG_CASES" in letter

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tools.oracle_stand_in.database import Table
 from tools.oracle_stand_in.events import event
 
 if TYPE_CHECKING:
@@ -72,3 +73,44 @@ def test_values_are_bound_whatever_they_hold(oracle: StandIn, run_tap: RunTap) -
     table.insert((1, odd, *event(1, "2026-01-02T12:00:00")[2:]), event(2, "2026-01-02T12:00:01"))
     cases = cases_of(run_tap(config=ASSEMBLED))
     assert {one["CASE_ID"]: one["count"] for one in cases} == {odd: 1, "C2": 1}
+
+
+@pytest.mark.parametrize(
+    ("declared", "cases"),
+    [
+        ("VARCHAR2(4000)", ["x" * 4_000, "a", "A", "a ", "nul\0"]),
+        ("CHAR(8)", ["C1      ", "c1      "]),
+        ("RAW(16)", ["00FF", "AB" * 16]),
+        ("NUMBER", [10**37, -(2**64), 0]),
+    ],
+)
+def test_a_case_has_whatever_value_its_column_can_have(
+    oracle: StandIn, run_tap: RunTap, declared: str, cases: list[str | int]
+) -> None:
+    stored = [bytes.fromhex(str(one)) for one in cases] if "RAW" in declared else cases
+    oracle.database.tables["SPC.TXLOG_EVENTS"] = with_cases(declared, *stored)
+    ended = run_tap(config=ASSEMBLED | {"assemble_end": ["PAID"]})
+    assert ended.code == 0, ended.stderr
+    assert [(one["CASE_ID"], one["count"]) for one in cases_of(ended)] == [
+        (case, 1) for case in cases
+    ]
+
+
+def with_cases(declared: str, *cases: object) -> Table:
+    """The table with a column of another type; each of the cases has one event, which ends it."""
+    columns = ["ID NUMBER", f"CASE_ID {declared}", "EVENT_TYPE CHAR(9)", "EVENT_TIMESTAMP DATE"]
+    table = Table("SPC.TXLOG_EVENTS", columns)
+    for number, case in enumerate(cases):
+        table.insert((number, case, "PAID", f"2026-01-02T12:00:0{number}"))
+    return table
+
+
+@pytest.mark.parametrize("option", [["--doctor"], []])
+def test_a_column_that_no_value_can_be_asked_of_is_refused_at_once(
+    oracle: StandIn, run_tap: RunTap, option: list[str]
+) -> None:
+    oracle.database.tables["SPC.TXLOG_EVENTS"] = with_cases("CLOB")
+    ended = run_tap(*option, config=ASSEMBLED)
+    told = "setting `assemble_by` names the column CASE_ID, which is CLOB"
+    assert ended.code == 2
+    assert told in ended.stderr + ended.stdout.decode()

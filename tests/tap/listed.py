@@ -123,7 +123,7 @@ class ListSource:
     ) -> Page:
         raise NotImplementedError
 
-    def access(self, columns: Sequence[str] = ()) -> None:
+    def access(self, rows: Filter | None = None) -> None:
         """All rows are wanted."""
 
     def null_keys(self, limit: int) -> int:

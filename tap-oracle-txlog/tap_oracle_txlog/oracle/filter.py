@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_oracle_txlog.oracle.statements import KEY_FORMS, Where, column
-from tap_oracle_txlog.rules.filter import not_a_type, not_a_value
+from tap_oracle_txlog.rules.filter import not_a_type
 from tap_oracle_txlog.rules.timestamps import Instant
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def where(rows: Filter, table: Mapping[str, OracleColumn], zone: ZoneInfo | None
     for number, name in enumerate(rows.wanted):
         of = table[name]
         if (kind := _KINDS.get(of.kind)) is None:
-            raise not_a_type(name, of.declared)
+            raise not_a_type(name, of.declared, rows.setting)
         clock = None if "TIME ZONE" in of.kind else zone
         found = rows.condition(name, kind, of.declared, clock)
-        texts = [_bound(value, of) for value in found.values]
+        texts = [_bound(rows, value, of) for value in found.values]
         own = {f"f{number}_{place}": value for place, value in enumerate(texts) if value != ""}
         has_empty = len(own) < len(texts)  # to Oracle, an empty text is NULL
         conditions.append(_text(found, of, own, or_null=found.or_null or has_empty))
@@ -76,11 +76,12 @@ def _text(found: Condition, of: OracleColumn, binds: Mapping[str, object], *, or
     return f"({one_of} OR {name} IS NULL)" if binds else f"{name} IS NULL"
 
 
-def _bound(value: Value, of: OracleColumn) -> str | int:
+def _bound(rows: Filter, value: Value, of: OracleColumn) -> str | int:
     """The value as it is bound: whole numbers as such, everything else as text."""
     if (form := KEY_FORMS.get(of.kind)) is not None:
         at = Instant(str(value))
         if not form.holds(at):  # no row has it, and it must not be rounded to what one has
-            raise not_a_value(of.name, of.declared, "a whole second", "Write it without a fraction")
+            what, remedy = "a whole second", "Write it without a fraction"
+            raise rows.not_a_value(of.name, of.declared, what, remedy)
         return form.text(at)
     return value if isinstance(value, int) else str(value)

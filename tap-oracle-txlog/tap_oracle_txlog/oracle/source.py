@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tap_oracle_txlog.diagnosis import Finding
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.settings import OracleSettings
-    from tap_oracle_txlog.oracle.statements import Statement
+    from tap_oracle_txlog.oracle.statements import Statement, Where
     from tap_oracle_txlog.oracle.types import OracleColumn
     from tap_oracle_txlog.rules.filter import Filter
     from tap_oracle_txlog.rules.id_ranges import Run
@@ -181,17 +181,15 @@ class OracleSource:
         self, rows: Filter, after: Position, limit: int, *, until: Instant | None = None
     ) -> Page:
         """As ``page``, of those rows alone that another filter leaves."""
-        there = {column.name: column for column in self.described}
-        wanted = where(rows, there, self._settings.zone)
-        selection = replace(self.table.selection, where=wanted)
+        selection = replace(self.table.selection, where=self._where(rows))
         return self._page(statements.page(selection, after, limit, until), limit)
 
-    def access(self, columns: Sequence[str] = ()) -> Finding | None:
-        """Whether an index finds rows by these columns, or by those of the filter; None where all
-        rows are wanted.
+    def access(self, rows: Filter | None = None) -> Finding | None:
+        """Whether an index finds the rows of another filter, or of its own; None where all rows
+        are wanted.
         """
         selection = self.table.selection
-        if not (by := columns or selection.where.columns):
+        if not (by := (self._where(rows) if rows else selection.where).columns):
             return None
         ((product,),) = self.link.ask(dictionary.PRODUCT)
         found = self.link.ask(dictionary.table_indexes(selection.table))
@@ -261,6 +259,10 @@ class OracleSource:
         return self._introduction.moment
 
     # --- parts -----------------------------------------------------------------------------------
+
+    def _where(self, rows: Filter) -> Where:
+        there = {column.name: column for column in self.described}
+        return where(rows, there, self._settings.zone)
 
     def _page(self, statement: Statement, limit: int) -> Page:
         table = self.table

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.rules.bookmark import Place
 from tap_oracle_txlog.rules.position import Position
-from tap_oracle_txlog.rules.timestamps import Instant, instant, plus
+from tap_oracle_txlog.rules.timestamps import Instant, instant, minus, plus
 from tap_oracle_txlog.rules.watermark import LastPass  # noqa: TC001  # msgspec reads the annotation
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ class CaseProgress(msgspec.Struct, frozen=True):
 
     @property
     def complete_before(self) -> Instant:
-        """All ends that were certain by then are out."""
-        return self.settled
+        """Every case is out that has ended with an event before then."""
+        return minus(self.settled, self.quiet)
 
 
 _MEMBERS: Final = frozenset(CaseBookmark.__struct_fields__)

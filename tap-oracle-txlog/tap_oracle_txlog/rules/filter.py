@@ -49,9 +49,15 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is asked of each column, by its name; of none, where all rows are wanted."""
+    """What is asked of each column, by its name; of none, where all rows are wanted.
+
+    Args:
+        wanted: The values by column: those of `of`, or such as rows of the table have.
+        setting: The one that names the columns, for errors.
+    """
 
     wanted: Mapping[str, tuple[Given | None, ...]] = field(default_factory=dict)
+    setting: str = "filter"
 
     @classmethod
     def of(cls, given: Mapping[str, object] | None, name: Callable[[str], str] = str) -> Self:
@@ -98,8 +104,13 @@ class Filter:
             found = [_AS[kind](value, zone) for value in values if value is not None]
         except ValueError as error:
             remedy = _REMEDIES.get(kind, "Correct it")
-            raise not_a_value(column, declared, str(error), remedy) from None
+            raise self.not_a_value(column, declared, str(error), remedy) from None
         return Condition(column, tuple(dict.fromkeys(found)), None in values)
+
+    def not_a_value(self, column: str, declared: str, what: str, remedy: str) -> ConfigurationError:
+        """The error for a value that is not what a column can have."""
+        text = f"has a value for {_shown(column)} ({declared}) that is not {what}"
+        return _error(text, remedy, self.setting)
 
     def digest(self, *others: str) -> str:
         """16 characters that tell one selection of rows from another; the order of columns and
@@ -114,16 +125,12 @@ class Filter:
         return sha256(written.encode()).hexdigest()[:16]
 
 
-def not_a_value(column: str, declared: str, what: str, remedy: str) -> ConfigurationError:
-    """The error for a value that is not what a column can have."""
-    return _error(f"has a value for {_shown(column)} ({declared}) that is not {what}", remedy)
-
-
-def not_a_type(column: str, declared: str) -> ConfigurationError:
+def not_a_type(column: str, declared: str, setting: str) -> ConfigurationError:
     """The error for a column whose values cannot be compared."""
     return _error(
         f"names the column {_shown(column)}, which is {declared}",
         "Choose a column of text, numbers or times",
+        setting,
     )
 
 
@@ -152,13 +159,16 @@ def _given(column: str, value: object) -> Given | None:
     if isinstance(value, bool) or not (value is None or isinstance(value, Given)):
         what = f"has a value for {_shown(column)} that is neither a text nor a number"
         _refuse(what, "Set texts, numbers or null")
+    if isinstance(value, str) and ("\0" in value or len(value) > MAX_CHARACTERS):
+        what = f"has a value for {_shown(column)} that is not a text of up to {MAX_CHARACTERS:,}"
+        _refuse(f"{what} characters", "Shorten it")
     return value
 
 
 def _text(value: Given, _zone: ZoneInfo | None) -> str:
-    if not isinstance(value, str) or "\0" in value or len(value) > MAX_CHARACTERS:
-        msg = f"a text of up to {MAX_CHARACTERS:,} characters"
-        raise ValueError(msg)
+    if not isinstance(value, str):
+        msg = "a text"
+        raise ValueError(msg)  # noqa: TRY004 - of the value, not of the program
     return value
 
 
@@ -223,8 +233,8 @@ def _shown(column: str) -> str:
     return (column if column.isascii() and column.isidentifier() else json.dumps(column))[:80]
 
 
-def _error(what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"setting `filter` {what}", remedy, setting="filter")
+def _error(what: str, remedy: str, setting: str = "filter") -> ConfigurationError:
+    return ConfigurationError(f"setting `{setting}` {what}", remedy, setting=setting)
 
 
 def _refuse(what: str, remedy: str) -> NoReturn:

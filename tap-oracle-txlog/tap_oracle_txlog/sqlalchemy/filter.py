@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from tap_oracle_txlog import checks
-from tap_oracle_txlog.rules.filter import not_a_type, not_a_value, serving
+from tap_oracle_txlog.rules.filter import not_a_type, serving
 from tap_oracle_txlog.rules.timestamps import Instant, to_datetime
 from tap_oracle_txlog.sqlalchemy.reflection import column
 from tap_oracle_txlog.sqlalchemy.types import python_type
@@ -53,12 +53,12 @@ def _condition(
     rows: Filter, of: sa.Column[Any], zone: ZoneInfo | None, by_storage: bool
 ) -> sa.ColumnElement[bool]:
     if (kind := _KINDS.get(python_type(of.type))) is None:
-        raise not_a_type(of.name, str(of.type))
+        raise not_a_type(of.name, str(of.type), rows.setting)
     is_aware = bool(getattr(of.type, "timezone", False))
     found = rows.condition(of.name, kind, str(of.type), None if is_aware else zone)
     values: list[object] = list(found.values)
     if kind == "time":
-        values = [_time(of, Instant(str(value)), is_aware) for value in found.values]
+        values = [_time(rows, of, Instant(str(value)), is_aware) for value in found.values]
     elif by_storage:
         values = [_stored(one) for one in found.values]
     one_of = of.in_(values)
@@ -73,9 +73,10 @@ def _stored(value: object) -> object:
     return float(value) if isinstance(value, int | decimal.Decimal) and not is_whole else value
 
 
-def _time(of: sa.Column[Any], at: Instant, is_aware: bool) -> dt.datetime:
+def _time(rows: Filter, of: sa.Column[Any], at: Instant, is_aware: bool) -> dt.datetime:
     if not at.endswith("000"):  # no row has it, and it must not be cut to what one has
-        raise not_a_value(of.name, str(of.type), "a whole microsecond", "Write up to six digits")
+        what, remedy = "a whole microsecond", "Write up to six digits"
+        raise rows.not_a_value(of.name, str(of.type), what, remedy)
     return to_datetime(at).replace(tzinfo=dt.UTC if is_aware else None)
 
 

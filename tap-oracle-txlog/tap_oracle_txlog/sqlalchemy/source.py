@@ -223,10 +223,12 @@ class SqlAlchemySource:
         wanted = where(rows, self._table, zone, by_storage=by_storage)
         return self._rows(statement.where(wanted), limit)
 
-    def access(self, columns: Sequence[str] = ()) -> Finding | None:
+    def access(self, rows: Filter | None = None) -> Finding | None:
         """See ``source.Source``."""
-        by = columns or tuple(self._filter.wanted)
-        return access(by, self._key, self._id, self._engine.dialect) if by else None
+        if not (wanted := rows or self._filter):
+            return None
+        where(wanted, self._table, self._zone, by_storage=self._by_storage)  # may refuse one
+        return access(tuple(wanted.wanted), self._key, self._id, self._engine.dialect)
 
     def shares(self, start: Instant, end: Instant, count: int) -> Sequence[Instant]:
         """See ``source.Divisible``; all rows are looked at."""

@@ -41,8 +41,9 @@ def refused(given: dict[str, Any], kind: Kind = "text") -> str:
         ({"A": [[SECRET]]}, "text", "neither a text nor a number"),
         ({"A": True}, "integer", "neither a text nor a number"),
         ({"A": float("nan")}, "number", "neither a text nor a number"),
-        ({"A": 137}, "text", "not a text of up to 1,000 characters. Put it in quotes"),
+        ({"A": 137}, "text", "not a text. Put it in quotes"),
         ({"A": f"{SECRET}\0"}, "text", "not a text"),
+        ({"A": SECRET * 100}, "text", "not a text of up to 1,000 characters. Shorten it"),
         ({"A": SECRET}, "number", "value for A (NUMBER) that is not a number"),
         ({"A": "1_0"}, "number", "not a number"),
         ({"A": "1e3"}, "number", "not a number"),
@@ -91,7 +92,8 @@ def test_without_a_filter_nothing_is_left_out() -> None:
     assert Filter.of({"A": None})
 
 
-VALUES = st.lists(st.none() | st.text() | st.integers(), min_size=1, max_size=5)
+TEXTS = st.text(st.characters(exclude_characters="\0"))
+VALUES = st.lists(st.none() | TEXTS | st.integers(), min_size=1, max_size=5)
 FILTERS = st.dictionaries(st.text(min_size=1), VALUES, min_size=1, max_size=4)
 
 
