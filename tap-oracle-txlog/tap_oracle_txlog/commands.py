@@ -19,7 +19,9 @@ from tap_oracle_txlog.diagnosis import Report, document
 from tap_oracle_txlog.doctor import examine
 from tap_oracle_txlog.errors import ConfigurationError, TapError
 from tap_oracle_txlog.grants import grants
+from tap_oracle_txlog.options import RUN
 from tap_oracle_txlog.planning import plan_slices
+from tap_oracle_txlog.rules.durations import parse_duration
 from tap_oracle_txlog.slice_plan import By
 from tap_oracle_txlog.source import PageTooLargeError, SourceLostError
 
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.settings import AllSettings
     from tap_oracle_txlog.table import Table
+
+
+def _length(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no length of time, while nothing is connected yet."""
+    try:
+        if text is not None:
+            parse_duration(text)
+    except ValueError as error:
+        reason = f"--digest {text}: {error}"
+        raise ConfigurationError(reason, "Set another length") from error
+    return text
+
 
 OPTIONS: Final = (
     click.Option(
@@ -74,13 +88,18 @@ OPTIONS: Final = (
     click.Option(
         ["--digest"],
         metavar="LENGTH",
+        callback=_length,
         help="Print digests of buckets of this length (1h, 1d) instead of rows, to be compared.",
     ),
     click.Option(
         ["--from", "start"], help="Instead of `start_date`, and without `state_from_ledger`."
     ),
     click.Option(["--to", "end"], help="Instead of `end_date`."),
-    click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
+    click.Option(
+        ["--json", "as_json"],
+        is_flag=True,
+        help="Print JSON, with --doctor, --check-config, --list-tables and --sample.",
+    ),
 )
 
 
@@ -89,6 +108,22 @@ NAMES: Final = (
     "print_grants",
 )
 """Options that ask for something else than a sync."""
+COMMANDS: Final = (
+    *(f"--{name.replace('_', '-')}" for name in NAMES),
+    *("--about", "--discover", "--test"),
+)
+"""The same as they are typed, and those of the SDK."""
+_WITH_DATES: Final = (RUN, "--digest", "--plan-slices", "--doctor", "--check-config")
+GOES_WITH: Final = {
+    "--format": ("--about",),
+    "--by": ("--plan-slices",),
+    "--strict": ("--doctor",),
+    "--out": ("--sample",),
+    "--from": _WITH_DATES,
+    "--to": _WITH_DATES,
+    "--json": ("--doctor", "--check-config", "--list-tables", "--sample"),
+}
+"""Which commands take an option; the rest goes with all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

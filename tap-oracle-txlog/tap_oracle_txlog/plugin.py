@@ -13,7 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
@@ -22,6 +22,7 @@ from tap_oracle_txlog.config import check, from_environment, unreadable
 from tap_oracle_txlog.config_check import Names, mistakes, near_misses, unknown_variables
 from tap_oracle_txlog.errors import ConfigurationError, DataError, place_of
 from tap_oracle_txlog.old_settings import modern
+from tap_oracle_txlog.options import check as check_options
 from tap_oracle_txlog.table import tables_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
     import click
 
     from tap_oracle_txlog.table import Table
+
+
+class CommandLine(SingerCommand):
+    """The SDK's command line, checked before the first option is acted upon."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=args[:])
+        names = [option.opts[0] for option in given]
+        check_options(names, commands.COMMANDS, commands.GOES_WITH)
+        return super().parse_args(ctx, args)
 
 
 class ConfiguredTap(Tap):
@@ -101,9 +113,15 @@ class ConfiguredTap(Tap):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.params += commands.OPTIONS
-        return command
+        made = super().get_singer_command()
+        return CommandLine(
+            name=made.name,
+            callback=made.callback,
+            context_settings=made.context_settings,
+            help=made.help,
+            params=[*made.params, *commands.OPTIONS],
+            logger=cls.logger,
+        )
 
     @classmethod
     @override

@@ -6,7 +6,7 @@ The clients are imported where they are used, because ``--about`` has to answer 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,7 @@ from target_nats_jetstream.config_check import result, summary
 from target_nats_jetstream.diagnosis import document
 from target_nats_jetstream.doctor import command as doctor
 from target_nats_jetstream.errors import ConfigurationError, DataError
+from target_nats_jetstream.options import RUN
 from target_nats_jetstream.status import command
 from target_nats_jetstream.verify import command as verify
 
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
 
     from target_nats_jetstream.ledger.settings import LedgerSettings
     from target_nats_jetstream.publisher.settings import NatsSettings
+
+COMMANDS: Final = (
+    *("--doctor", "--check-config", "--status", "--verify", "--test-message"),
+    *("--replay-dead-letters", "--print-nats-permissions", "--print-grants", "--print-ddl"),
+    "--about",
+)
+"""Options that ask for something else than a run."""
+GOES_WITH: Final = {
+    "--format": ("--about",),
+    "--input": (RUN, "--verify"),
+    "--strict": ("--doctor",),
+    **dict.fromkeys(("--max-age", "--program", "--watch", "--nagios"), ("--status",)),
+    **dict.fromkeys(("--payload", "--repair", "--list", "--html"), ("--verify",)),
+    "--json": (
+        *("--doctor", "--check-config", "--status", "--verify", "--test-message", "--print-ddl"),
+    ),
+}
+"""Which commands take an option; the rest goes with all of them."""
 
 
 def options() -> list[click.Parameter]:
@@ -83,7 +102,6 @@ def answer(  # noqa: PLR0913 - each is one option, by keyword
     """Do what the command line asks for; whether that is anything but a run."""
     if status:
         command.show_status(ledger, nats, command.View(as_json=as_json, **of_status))
-    command.refuse_without_status(of_status)
     if test_message:
         send_test(nats, as_json=as_json)
     elif replay_dead_letters:

@@ -12,6 +12,7 @@ from singer_sdk import Target, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
 from target_nats_jetstream import commands, settings
@@ -19,12 +20,24 @@ from target_nats_jetstream.config import check, from_environment, unreadable
 from target_nats_jetstream.config_check import Names, mistakes, near_misses, unknown_variables
 from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.old_settings import modern
+from target_nats_jetstream.options import check as check_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
+
+
+class CommandLine(SingerCommand):
+    """The SDK's command line, checked before the first option is acted upon."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=args[:])
+        names = [option.opts[0] for option in given]
+        check_options(names, commands.COMMANDS, commands.GOES_WITH)
+        return super().parse_args(ctx, args)
 
 
 class ConfiguredTarget(Target):
@@ -115,9 +128,15 @@ class ConfiguredTarget(Target):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.params += commands.options()
-        return command
+        made = super().get_singer_command()
+        return CommandLine(
+            name=made.name,
+            callback=made.callback,
+            context_settings=made.context_settings,
+            help=made.help,
+            params=[*made.params, *commands.options()],
+            logger=cls.logger,
+        )
 
 
 def set_log_levels(level: str | None) -> None:

@@ -25,6 +25,7 @@ TARGET = ROOT / "target-nats-jetstream/target_nats_jetstream"
         ("diagnosis.py", "diagnosis.py"),
         ("encryption.py", "encryption.py"),
         ("mariadb.py", "ledger/mariadb.py"),
+        ("options.py", "options.py"),
         ("replay_name.py", "replay_name.py"),
         ("standard_streams.py", "standard_streams.py"),
     ],

@@ -81,10 +81,12 @@ def test_what_cannot_be_cut_is_one_line(
     assert run.types == ["STATE", "SCHEMA"], "and it does not end as if all were there"
 
 
-def test_a_length_that_is_none_is_one_line(tap: Tap) -> None:
-    run = tap.run("--digest", "often", *DAY)
-    assert run.code == 2
-    assert "--digest often: 'often' is not a duration" in run.logged("ERROR")[0]
+@pytest.mark.parametrize("length", ["often", "0s", ""])
+def test_a_length_that_is_none_is_one_line_before_anything_is_asked(tap: Tap, length: str) -> None:
+    run = tap.run("--digest", length, *DAY, sqlalchemy_url="mysql+pymysql://127.0.0.1:1/none")
+    assert (run.code, run.stdout) == (2, b"")
+    (line,) = run.logged("ERROR")
+    assert f"--digest {length}: {length!r} is not a duration" in line
 
 
 def test_dates_in_the_wrong_order_are_told_as_they_are_written_on_the_command_line(

@@ -201,13 +201,6 @@ def test_a_failure_before_anything_is_asked_is_told_in_the_form_that_is_asked_fo
     assert said.stdout == f"UNKNOWN - {found['problems'][0]}\n"
 
 
-@pytest.mark.parametrize("option", ["--max-age=1h", "--program=P", "--watch", "--nagios"])
-def test_options_that_show_a_status_are_refused_without_one(option: str, target: Target) -> None:
-    said = ask(target, option)
-    assert said.returncode == (3 if option == "--nagios" else 2)
-    assert "goes with --status. Add --status" in said.stderr
-
-
 def test_several_pipelines_are_added_up(target: Target) -> None:
     for name, first, last in (("M_A", 1, 10), ("M_B", 11, 40), ("N", 41, 47)):
         assert target.run(*pages(first, last, 10), program_name=name).code == 0

@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import click
 
@@ -185,7 +185,7 @@ def _leave(signum: int, _frame: object) -> NoReturn:
 
 def failed(arguments: Sequence[str], error: TargetError) -> int:
     """Print why the command failed also where a program reads it; the exit code of the process."""
-    if "--nagios" not in arguments and not {"--status", "--json"} <= {*arguments}:
+    if "--status" not in arguments or not {"--nagios", "--json"} & {*arguments}:
         return error.exit_code
     from target_nats_jetstream.status.views import (  # noqa: PLC0415
         failure_as_json,
@@ -196,15 +196,3 @@ def failed(arguments: Sequence[str], error: TargetError) -> int:
     line, code = failure_as_plugin_line(error) if "--nagios" in arguments else json
     click.echo(line)
     return code
-
-
-def refuse_without_status(asked: dict[str, Any]) -> None:
-    """Refuse options that say how to show a status, where none is asked for.
-
-    Raises:
-        ConfigurationError: There is one.
-    """
-    for name in ("max_age", "program", "watch", "nagios"):
-        if asked.get(name) not in {None, False}:
-            reason = f"--{name.replace('_', '-')} goes with --status"
-            raise ConfigurationError(reason, "Add --status")

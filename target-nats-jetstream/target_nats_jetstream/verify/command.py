@@ -12,12 +12,7 @@ from target_nats_jetstream.errors import ConfigurationError
 if TYPE_CHECKING:
     from target_nats_jetstream.verify.verification import Asked
 
-_BESIDE = {
-    "payload": "--payload",
-    "repair": "--repair",
-    "list_file": "--list",
-    "html_file": "--html",
-}
+_BESIDE = "payload", "repair", "list_file", "html_file"
 
 
 def options() -> list[click.Parameter]:
@@ -51,14 +46,10 @@ def asked_for(given: dict[str, Any]) -> Asked | None:
     """Take what is asked for out of the options; None where that is no comparison.
 
     Raises:
-        ConfigurationError: There are options that go with it alone.
+        ConfigurationError: Two files are the same.
     """
     beside = {name: given.pop(name) for name in _BESIDE}
     if not given.pop("verify"):
-        for name, option in _BESIDE.items():
-            if beside[name]:
-                reason = f"{option} goes with --verify"
-                raise ConfigurationError(reason, "Add --verify")
         return None
     if beside["list_file"] and beside["list_file"] == beside["html_file"]:
         reason = "--list and --html name the same file"

@@ -84,13 +84,16 @@ class Digests:
         """Take a digest of the source.
 
         Raises:
-            DataError: It is of no time or of fewer than no rows, or begins before the last one of
+            DataError: It is of fewer than no rows or of no time, or begins before the last one of
                 its stream has ended.
         """
         stream = masked(source.stream)
+        if source.rows < 0:
+            reason = f"a digest of stream {stream} counts {source.rows} rows"
+            raise DataError(reason, "Send those of --digest as they come")
         before = self._buckets.setdefault(stream, [])
         is_next = not before or before[-1].source.before <= source.since
-        if not is_next or source.since >= source.before or source.rows < 0:
+        if not is_next or source.since >= source.before:
             reason = f"the digests of stream {stream} are not in order"
             raise DataError(reason, "Send those of --digest as they come")
         before.append(Bucket(source))

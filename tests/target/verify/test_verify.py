@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 #: An id may be stored again as soon as the server is asked to.
 FORGETFUL = {"stream_config": {"duplicate_window": "100ms"}}
 ROWS = 300
+NOWHERE = "nats://127.0.0.1:1"
 
 
 def source(last: int) -> Iterator[Message]:
@@ -235,7 +236,8 @@ def test_a_replay_is_not_compared_with_what_the_job_sends(target: Target) -> Non
 
 def test_an_input_that_breaks_off_says_nothing(target: Target) -> None:
     filled(target, 10)
-    assert verify(target).code == 5
+    done = verify(target)
+    assert (done.code, done.out) == (5, "")
     reading = state(5)
     reading["value"]["bookmarks"]["EVENTS"]["reading"] = True
     done = verify(target, *source(5), reading)
@@ -243,12 +245,19 @@ def test_an_input_that_breaks_off_says_nothing(target: Target) -> None:
     assert "nothing was compared" in done.log
 
 
-@pytest.mark.parametrize("option", ["--payload", "--repair", "--list=x", "--html=x"])
-def test_options_that_go_with_it_need_it(option: str) -> None:
-    arguments = [str(COMMAND), "--config", "ENV", option]
-    done = subprocess.run(arguments, env=environment(), capture_output=True, check=False)
-    assert done.returncode == 2
-    assert f"{option.partition('=')[0]} goes with --verify. Add --verify" in done.stderr.decode()
+def test_an_input_without_a_row_says_of_no_row_that_it_is_equal(target: Target) -> None:
+    filled(target, 10)
+    done = verify(target, schema())
+    assert (done.code, done.lines) == (0, ["verify: nothing to compare"])
+
+
+@pytest.mark.parametrize("messages", [[], [schema()]], ids=["empty", "no row"])
+def test_a_server_that_is_away_is_said_whatever_the_input(
+    target: Target, messages: list[Message]
+) -> None:
+    done = verify(target, *messages, servers=NOWHERE)
+    assert (done.code, done.out) == (4, "")
+    assert "cannot reach NATS" in done.log
 
 
 def test_two_options_do_not_write_the_same_file(tmp_path: Path) -> None:
