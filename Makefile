@@ -6,7 +6,7 @@ BIN := .venv/bin
 MELTANO := .venv-meltano/bin/meltano
 SOURCES := tap-oracle-txlog target-nats-jetstream tests demo bench deploy tools
 
-.PHONY: setup demo doctor test test-repeat soak-slices fuzz check docs format settings \
+.PHONY: setup demo doctor test test-repeat soak-slices soak-verify fuzz check docs format settings \
 	packages packages-matrix results-back lock simulate sbom audit clean lint-deploy test-dagster test-image \
 	bench bench-against bench-cases bench-components bench-distance bench-doctor bench-empty bench-follow \
 	bench-latency bench-metrics bench-publisher bench-read-back bench-replay bench-slices bench-stages \
@@ -39,6 +39,11 @@ test-repeat: setup .venv-target-jsonl/ready .venv-nats-2.11/ready .venv-dask/rea
 ##   --replicas 3 takes a cluster of nats-servers, --oracle the stand-in for Oracle as the source
 soak-slices: .venv/ready .venv-dask/ready
 	@$(BIN)/python -m tests.soak_slices $(ARGS)
+
+## soak-verify: compare table and stream 1,000 times while both are written; about 20 minutes
+##   ARGS="--runs 100" makes it short, --seed changes rows and kills
+soak-verify: .venv/ready
+	@$(BIN)/python -m tests.soak_verify $(ARGS)
 
 ## test-dagster: run the job for Dagster by Dagster, which takes 156 MB; make test leaves it out
 test-dagster: setup .venv-dagster/ready
