@@ -17,6 +17,7 @@ import pytest
 
 from demo.events import add_events, create_table, rows_in_order
 from tests.support.pair import Pair, RunningPair
+from tests.support.verified import assert_verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +126,7 @@ def assert_complete(
     assert sorted(sent, key=in_order) == expected
     assert the_first(sent) == the_first(expected)
     assert ledger(mariadb) == ("SUCCESS", rows, None)
+    assert_verified(pair.home, pair.tap, pair.target, rows=rows)
 
 
 def the_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_oracle_txlog.rules.timestamps import instant, plus
+from tests.support.verified import assert_verified
 from tools.meltano_run import MeltanoProject
 from tools.oracle_stand_in.events import event
 
@@ -55,7 +56,7 @@ def rows(ids: Iterable[int], minute: int) -> list[tuple[Any, ...]]:
 
 
 def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
-    oracle: StandIn, project: MeltanoProject, nats_server: NatsServer
+    tmp_path: Path, oracle: StandIn, project: MeltanoProject, nats_server: NatsServer
 ) -> None:
     begun = time.monotonic()
     noon = instant("2026-01-01T12:10:00.000000000")
@@ -79,6 +80,7 @@ def test_each_run_publishes_what_is_new_and_what_came_late_and_nothing_twice(
     assert oracle.password not in log
     new = [*rows(range(900, 910), minute=8), *rows(range(600, 610), minute=30)]
     assert published(nats_server) == expected + [(row[0], row[3]) for row in new]
+    assert_verified(tmp_path, oracle.login, {"servers": nats_server.url}, rows=len(first + new))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.slices import PROGRAM, Backfill, check_exact
+from tests.support.verified import assert_verified
 from tools.oracle_stand_in.events import numbered
 from tools.servers.stopping import until_stopped
 from tools.servers.waiting import wait_until
@@ -73,6 +74,7 @@ def test_slices_that_are_killed_at_any_moment_lose_and_repeat_nothing(
     assert sum(map(len, expected)) == ROWS
     assert max(abs(len(ids) * SLICES / ROWS - 1) for ids in expected) <= 0.1
     check_exact(backfill.stored(), expected)
+    assert_verified(backfill.home, *backfill.configs, rows=ROWS)
     rows = mariadb.execute(
         "SELECT PROGRAM_NAME, STATUS, RECORDS_PROCESSED FROM ETL_PRMREC ORDER BY PROGRAM_NAME"
     )
