@@ -102,6 +102,14 @@ def serve(orders: socket.socket, module: str, *imports: str) -> None:
             watch(main, json.loads(text), array.array("i", fds))
         for fd in fds:
             os.close(fd)
+        bury()
+
+
+def bury() -> None:
+    """Take note of those that have ended: thousands of them would fill the process table."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def watch(main: Callable[[], None], order: Mapping[str, Any], fds: Sequence[int]) -> NoReturn:
