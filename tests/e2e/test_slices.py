@@ -98,14 +98,16 @@ def test_a_slice_that_is_complete_may_be_run_again(backfill: Backfill) -> None:
 def test_of_two_that_run_the_same_slice_one_is_refused(
     tmp_path: Path, nats_server: NatsServer, mariadb: MariaDbDatabase
 ) -> None:
-    backfill = Backfill(tmp_path, nats_server, mariadb.settings, target={"max_retries": 0})
-    backfill.fill(3_000)
+    slow = {"max_retries": 0, "publish_mode": "sync"}  # so that it is at work when it is stopped
+    backfill = Backfill(tmp_path, nats_server, mariadb.settings, target=slow)
+    backfill.fill(8_000)
     expected = backfill.expected(backfill.plan(2))
     with backfill.start(1) as first:
         wait_until(lambda: backfill.messages() > 0, what="the first one is at work")
         target = first.plugins()["target"]
         os.kill(target, signal.SIGSTOP)
         until_stopped(target)
+        assert backfill.messages() < len(expected[1])
         with backfill.start(1) as second:
             code = second.end()
         os.kill(target, signal.SIGCONT)
