@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_nats_jetstream.checkpoint import Checkpoints
-from target_nats_jetstream.errors import one_line
+from target_nats_jetstream.errors import ConfigurationError, one_line
 from target_nats_jetstream.identity import new_places, pipeline_text
 from target_nats_jetstream.message import MessageBuilder
 from target_nats_jetstream.replay import ids_of
@@ -42,6 +42,7 @@ class Assembly:
         self._stop = stop
         self._places = new_places(pipeline_text(settings.ledger.program_name))
         self._replication_keys: dict[str, str | None] = {}
+        self._subjects: dict[str, str] = {}
         self.made: Destination | None = None
         """The destination, once there is one."""
 
@@ -56,6 +57,11 @@ class Assembly:
         """Compare the messages of this run, and publish none of them."""
         from target_nats_jetstream.verify.verification import Verification  # noqa: PLC0415
 
+        if self.settings.target.is_upsert:
+            reason = (
+                "--verify compares all that was sent; with `load_method: upsert` it is not kept"
+            )
+            raise ConfigurationError(reason, "Compare the last messages of the subjects instead")
         made = Verification(self.settings, asked, self._stop, self._replication_keys)
         self.made = made
         return made
@@ -104,6 +110,8 @@ class Assembly:
         """
         ours = self.settings.target
         ours.check_fields(stream, schema["properties"])
+        if ours.is_upsert:
+            self._check_keys(stream, keys)
         self._replication_keys[stream] = replication_key
         builder = MessageBuilder(
             stream,
@@ -116,7 +124,21 @@ class Assembly:
             add_trace_id=ours.add_trace_id,
             id_template=ours.id_template,
             headers=ours.header_templates,
-            before=ids_of(ours.replay),
+            before=ids_of(ours.replay) + ("upsert:" if ours.is_upsert else ""),
         )
         logger.info("stream %s: %s", one_line(stream), builder.rule)
         return builder
+
+    def _check_keys(self, stream: str, keys: Sequence[str]) -> None:
+        """See that each key of an upsert gets a subject that no other key has."""
+        if not keys:
+            reason = f"stream {one_line(stream)} has no key properties: upsert cannot tell its rows"
+            remedy = "Set its key_properties in the tap's catalog, or `load_method: append-only`"
+            raise ConfigurationError(reason, remedy)
+        (subject,) = self.settings.target.subject_template.subjects(stream, [{}])
+        other = self._subjects.setdefault(subject, stream)
+        if other != stream:
+            names = f"{one_line(other)} and {one_line(stream)}"
+            reason = f"streams {names} have one subject, {subject}: upsert would mix their keys"
+            remedy = "Put {stream} into `subject`, or rename a stream (`stream_maps`, __alias__)"
+            raise ConfigurationError(reason, remedy)

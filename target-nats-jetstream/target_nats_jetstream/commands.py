@@ -16,6 +16,7 @@ from target_nats_jetstream.doctor import command as doctor
 from target_nats_jetstream.errors import ConfigurationError, DataError
 from target_nats_jetstream.options import RUN
 from target_nats_jetstream.status import command
+from target_nats_jetstream.subject import sample_of
 from target_nats_jetstream.verify import command as verify
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def send_test(nats: NatsSettings, *, as_json: bool) -> None:
     from target_nats_jetstream.publisher.trial import send_test_message  # noqa: PLC0415
 
     (pattern, *_) = nats.stream_subjects
-    sent = send_test_message(nats, pattern.replace("*", "_"))
+    sent = send_test_message(nats, sample_of(pattern))
     text = "stored as message {sequence} of stream {stream}, under {subject}".format(**sent)
     click.echo(json.dumps({"command": "test-message", "ok": True, **sent}) if as_json else text)
 

@@ -8,6 +8,9 @@ The same record has the same bytes, always. Its id depends on what can be proven
   is of Singer stream, digest and a place: pipeline, run and number in the run. So no two of them
   share one. After a kill the publisher recognises what is sent again by its place in the stream
   (``publisher.known``).
+- A record that replaces the last one of its key (**upsert**) is always a placed one, because a
+  value that comes back has to replace the one between. Its message is an empty one with the header
+  of NATS KV where the row was deleted.
 - A record whose id the operator makes by a template (**named**): the digest travels in a header, so
   that one id for two different records is noticed.
 
@@ -47,6 +50,10 @@ Records: TypeAlias = "Sequence[Mapping[str, Any]]"
 _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 #: Carries the digest of a record whose id is made by a template.
 DIGEST_HEADER = "Record-Digest"
+#: The field by which Singer taps tell that a row was deleted.
+DELETED_AT = "_sdc_deleted_at"
+#: How NATS KV marks that a key has no value any more.
+DELETED: Mapping[str, str] = {"KV-Operation": "DEL"}
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _payload = attrgetter("payload")
@@ -112,14 +119,15 @@ class MessageBuilder:
         before: str = "",
     ) -> None:
         self._stream = stream
-        self._subject = subject
+        self._is_upsert = subject.keys is not None
+        self._subject = subject.by_key(keys) if self._is_upsert else subject
         self._places = new_places("") if places is None else places
         self._before = before
         self._prefix = before + masked(stream)
         self._seed = _encode([stream, title])
-        self.is_keyed = bool(keys and replication_key)
+        self.is_keyed = bool(keys and replication_key and not self._is_upsert)
         """Whether key and replication value tell the records of this stream apart."""
-        self._columns = (*keys, replication_key) if keys and replication_key else ("", "")
+        self._columns = (*keys, replication_key or "") if self.is_keyed else ("", "")
         self._take = itemgetter(*self._columns)
         self._added = {name: _member(name, value) for name, value in (added or {}).items()}
         self._add_trace_id = add_trace_id
@@ -148,7 +156,7 @@ class MessageBuilder:
             ids = self._named(records, digests)
         else:
             ids, placed = self._derived(records, digests)
-        return list(
+        messages = list(
             map(
                 Message,
                 subjects,
@@ -159,6 +167,9 @@ class MessageBuilder:
                 placed,
             )
         )
+        if self._is_upsert:
+            return list(map(_or_deleted, messages, records))
+        return messages
 
     def dead_letter(self, came: bytes, record: Mapping[str, object] | None = None) -> Message:
         """The dead letter of a record that is not published.
@@ -190,6 +201,8 @@ class MessageBuilder:
         """What tells two records of the stream from one that is sent again, for people."""
         if self._id_template is not None:
             return "duplicates are detected by the id from `message_id`"
+        if self._is_upsert:
+            return "the last record of each key is kept, under a subject of its own"
         if self.is_keyed:
             return "duplicates are detected by key, replication key and content"
         return (
@@ -299,6 +312,14 @@ def trace_ids(digests: Sequence[str]) -> list[bytes]:
 
 def _member(name: str, value: object) -> bytes:
     return b",%b:%b" % (_encode(name), _encode(value))
+
+
+def _or_deleted(message: Message, record: Mapping[str, object]) -> Message:
+    """The message, or that its key has no value any more where the row was deleted."""
+    if record.get(DELETED_AT) is None:
+        return message
+    headers = {**(message.headers or {}), **DELETED}
+    return msgspec.structs.replace(message, payload=b"", headers=headers)
 
 
 def _part(value: object) -> str:

@@ -63,10 +63,9 @@ class ConfiguredTarget(Target):
     @classmethod
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Leave out what would do nothing: load_method, and batch_size_rows beside batch_size."""
+        """Leave out what would do nothing: batch_size_rows, beside our batch_size."""
         super().append_builtin_config(config_jsonschema)
-        for name in ("load_method", "batch_size_rows"):
-            config_jsonschema["properties"].pop(name, None)
+        config_jsonschema["properties"].pop("batch_size_rows", None)
 
     @classproperty
     @override

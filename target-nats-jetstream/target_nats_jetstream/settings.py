@@ -47,6 +47,14 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
             "record, made safe for subjects."
         ),
     ] = "txlog.events"
+    load_method: Annotated[
+        Literal["append-only", "upsert"],
+        setting(
+            "append-only: a stream keeps each record as a message. upsert: it keeps the last "
+            "record of each key, under a subject of its own: <subject>.<key>. That needs key "
+            "properties, and a stream with max_msgs_per_subject: 1."
+        ),
+    ] = "append-only"
     replay: Annotated[
         str | None,
         setting(
@@ -132,7 +140,11 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
     @cached_property
     def subject_template(self) -> SubjectTemplate:
         """Of ``subject``; that of a replay where the run is one."""
-        SubjectTemplate.parse(self.subject)
+        parsed = SubjectTemplate.parse(self.subject)
+        if self.is_upsert and parsed.template.columns():
+            field = parsed.template.columns()[0]
+            reason = f"setting `subject` names {field}: with `load_method: upsert` a key has one"
+            raise ConfigurationError(reason, "Use no field but {stream} in it", setting="subject")
         return self._whole_subject.filled(SLICE, self.slice)
 
     @property
@@ -142,7 +154,13 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
 
     @property
     def _whole_subject(self) -> SubjectTemplate:
-        return SubjectTemplate.parse(subject_of(self.subject, self.replay))
+        subject = SubjectTemplate.parse(subject_of(self.subject, self.replay))
+        return subject.by_key() if self.is_upsert else subject
+
+    @property
+    def is_upsert(self) -> bool:
+        """Whether a stream keeps the last record of each key."""
+        return self.load_method == "upsert"
 
     @cached_property
     def id_template(self) -> Template | None:
@@ -159,6 +177,10 @@ class TargetSettings(Settings, frozen=True, kw_only=True, dict=True):
     def __post_init__(self) -> None:
         """Refuse templates that cannot be parsed, and names that no header of ours may have."""
         check_name(self.replay)
+        if self.is_upsert and self.message_id:
+            reason = "setting `message_id` does not go with `load_method: upsert`"
+            remedy = "Remove it: a value that comes back would be taken for a duplicate"
+            raise ConfigurationError(reason, remedy, setting="message_id")
         for name in self.headers:
             is_ours = name.lower().startswith("nats-") or name.lower() == HEADER.lower()
             if is_ours or not _HEADER_NAME.fullmatch(name):
@@ -224,7 +246,9 @@ class AllSettings(NamedTuple):
         """
         target = TargetSettings.from_config(config)
         subjects = [target.stream_subject]
-        nats = NatsSettings.from_config(config, subjects, target.checkpoint_seconds)
+        nats = NatsSettings.from_config(
+            config, subjects, target.checkpoint_seconds, keeps_last=target.is_upsert
+        )
         ledger, metrics = LedgerSettings.from_config(config), MetricsSettings.from_config(config)
         program = program_of(ledger.program_name, target.replay)
         ledger = msgspec.structs.replace(ledger, program_name=program)

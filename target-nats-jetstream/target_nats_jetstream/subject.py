@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from target_nats_jetstream.errors import ConfigurationError
+from target_nats_jetstream.key_subject import key_tokens
 from target_nats_jetstream.template import Template, text_of
 
 if TYPE_CHECKING:
@@ -35,9 +36,16 @@ def token(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SubjectTemplate:
-    """A template whose every text is a valid subject."""
+    """A template whose every text is a valid subject.
+
+    Args:
+        template: What stands before a key, or the whole subject.
+        keys: The fields whose values follow, so that each key has a subject of its own: empty where
+            they are not known yet. None: nothing follows.
+    """
 
     template: Template
+    keys: tuple[str, ...] | None = None
 
     @classmethod
     def parse(cls, text: str) -> SubjectTemplate:
@@ -60,19 +68,37 @@ class SubjectTemplate:
 
     def filled(self, field: str, value: str) -> SubjectTemplate:
         """The template with ``value`` in the place of a field."""
-        return SubjectTemplate(self.template.filled(field, value))
+        return SubjectTemplate(self.template.filled(field, value), self.keys)
+
+    def by_key(self, keys: Sequence[str] = ()) -> SubjectTemplate:
+        """The template of subjects that each belong to one key."""
+        return SubjectTemplate(self.template, tuple(keys))
 
     def pattern(self) -> str:
         """The subject filter that covers every subject of this template: ``txlog.*``."""
         joined = "\0".join(self.template.literals)
-        return ".".join("*" if "\0" in part else part for part in joined.split("."))
+        pattern = ".".join("*" if "\0" in part else part for part in joined.split("."))
+        return pattern if self.keys is None else f"{pattern}.>"
 
     def sample(self) -> str:
         """A subject that this template can make."""
-        return self.pattern().replace("*", _EMPTY)
+        return sample_of(self.pattern())
 
     def subjects(self, stream: str, records: Sequence[Mapping[str, object]]) -> list[str]:
         """The subjects for ``records``; a field that a record lacks counts as empty."""
+        if self.keys is not None:
+            return [self._of_key(stream, record) for record in records]
         if not self.template.fields:
             return [self.template.literals[0]] * len(records)
         return [self.template.render(stream, record, token) for record in records]
+
+    def _of_key(self, stream: str, record: Mapping[str, object]) -> str:
+        missing = any(key not in record for key in self.keys or ())
+        values = [record.get(key) for key in self.keys or ()]
+        tokens = _EMPTY if missing or not values else key_tokens(values)
+        return f"{self.template.render(stream, record, token)}.{tokens}"
+
+
+def sample_of(pattern: str) -> str:
+    """A subject that a filter covers."""
+    return pattern.replace("*", _EMPTY).replace(">", _EMPTY)

@@ -380,7 +380,7 @@ def test_settings_that_the_sdk_adds_are_those_that_the_target_knows() -> None:
     Target.append_builtin_config(added)
     ours: dict[str, Any] = {"properties": {}}
     TargetNatsJetstream.append_builtin_config(ours)
-    assert set(added["properties"]) - set(ours["properties"]) == {"load_method", "batch_size_rows"}
+    assert set(added["properties"]) - set(ours["properties"]) == {"batch_size_rows"}
 
 
 def test_the_command_line_reads_config_files_in_a_callback() -> None:

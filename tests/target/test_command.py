@@ -67,7 +67,7 @@ def test_about_names_every_setting_and_marks_the_secrets() -> None:
         assert properties[name]["description"]
     secret = {name for name, entry in properties.items() if entry.get("secret")}
     assert {"password", "creds", "mariadb_password", "ledger_url"} <= secret
-    assert "load_method" not in properties
+    assert properties["load_method"]["default"] == "append-only"
 
 
 @pytest.mark.parametrize(

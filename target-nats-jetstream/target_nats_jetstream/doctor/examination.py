@@ -89,6 +89,8 @@ def _about_stream(
         return
     captured = stream.subjects(settings, info, sample, found.captors)
     yield Line("Stream", "subjects", captured)
+    if settings.keeps_last:
+        yield Line("Stream", "load method", stream.keeps_last(settings, info))
     cluster = (found.stream or {}).get("cluster") or {}
     yield Line("Stream", "storage", stream.storage(settings, info, cluster))
     yield Line("Stream", "room", stream.room(settings, info))

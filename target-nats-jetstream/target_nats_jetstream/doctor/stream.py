@@ -8,7 +8,8 @@ from target_nats_jetstream.diagnosis import Finding, failed, passed, warning
 from target_nats_jetstream.doctor.commands import create_stream, edit_stream
 from target_nats_jetstream.errors import ConfigurationError, TargetError
 from target_nats_jetstream.publisher.jetstream.definition import wanted_config
-from target_nats_jetstream.publisher.jetstream.stream_info import ATOMIC_SINCE, StreamInfo
+from target_nats_jetstream.publisher.jetstream.stream import KEEP_LAST
+from target_nats_jetstream.publisher.jetstream.stream_info import ATOMIC_SINCE, StreamInfo, kept_by
 from target_nats_jetstream.publisher.jetstream.subjects import captures, taken_by
 from target_nats_jetstream.publisher.limits import size_limit
 from target_nats_jetstream.publisher.log import format_duration, restart_seconds, unrecognised
@@ -90,6 +91,15 @@ def subjects(
         ConfigurationError,
         edit_stream(settings, f"--subjects={every}"),
     )
+
+
+def keeps_last(settings: NatsSettings, info: StreamInfo) -> Finding:
+    """Whether the stream keeps the last message of each key, as upsert needs it."""
+    if info.keeps_last:
+        return passed("upsert: one message per subject")
+    text = f"upsert needs one message per subject; {info.stream} has {kept_by(info)}"
+    remedy = "Change it, which removes all but the newest message of each subject, or set `stream`"
+    return failed(text, remedy, ConfigurationError, edit_stream(settings, KEEP_LAST))
 
 
 def storage(settings: NatsSettings, info: StreamInfo, cluster: Mapping[str, Any]) -> Finding:

@@ -249,12 +249,14 @@ class Intake:
         self.outstanding.ack_before(position)
         self._changed_since(through)
 
-    def reconcile(self, stored: Mapping[str, Stored]) -> None:
+    def reconcile(self, stored: Mapping[str, Stored], *, keeps_last: bool = False) -> None:
         """Acknowledge the messages that were in doubt and are in the stream.
 
         Args:
             stored: By id, what was stored since the last message that was not in doubt. The second
                 of two messages with one id was not stored: its answer is still to come.
+            keeps_last: Whether a subject keeps its last message only. One that a later one of ours
+                has replaced cannot be read back, and sent again it would replace that one.
 
         Raises:
             DataError: Another record has the id of a message.
@@ -269,6 +271,18 @@ class Intake:
             if message.digest:
                 check_same(message, twin.digest)
             self._acknowledge_stored(position, twin)
+        if keeps_last:
+            self._acknowledge_replaced(start, stored)
+
+    def _acknowledge_replaced(self, start: int, stored: Mapping[str, Stored]) -> None:
+        out, later = self.outstanding, set[str]()
+        sent = list(enumerate(out.messages(start, self.sent - start), start))
+        for position, message in reversed(sent):
+            if message.id in stored or out.acked(position):
+                later.add(message.subject)
+            elif message.subject in later:
+                self.counts.published += 1
+                self._acknowledge(position)
 
     def _acknowledge_stored(self, position: int, twin: Stored) -> None:
         self._last_seq = max(self.last_seq, twin.sequence)

@@ -195,7 +195,8 @@ class Sender:
                 raise EpochEnded(Rewound(info.last_seq, intake.last_seq))
             if intake.in_doubt_until > intake.outstanding.floor and info.keeps_what_is_read:
                 ours = settings.stream_subjects
-                intake.reconcile(await stored_after(epoch, info, ours, intake.last_seq))
+                stored = await stored_after(epoch, info, ours, intake.last_seq)
+                intake.reconcile(stored, keeps_last=info.max_msgs_per_subject == 1)
         choice = choose_mode(settings.publish_mode, info, self._refused, self._why_atomic)
         if choice.mode != self.mode:
             self.mode = choice.mode

@@ -155,6 +155,8 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
     backoff: Delays = BACKOFF
     stream_subjects: tuple[str, ...] = ()
     checkpoint_seconds: float = 0
+    keeps_last: bool = False
+    """Whether the stream has to keep the last message of each subject, and no other one."""
 
     @property
     def tail(self) -> float:
@@ -174,6 +176,8 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
         config: Mapping[str, Any],
         stream_subjects: Sequence[str] = (),
         checkpoint_seconds: float = 0,
+        *,
+        keeps_last: bool = False,
     ) -> Self:
         """Read the settings of NATS out of a whole config; what is absent has its default.
 
@@ -181,6 +185,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
             config: All settings of the target; other clients' are ignored.
             stream_subjects: The subjects that the messages can have.
             checkpoint_seconds: How old the state of a killed run can be.
+            keeps_last: As the field.
 
         Raises:
             ConfigurationError: A value does not fit, a file cannot be read, or two settings
@@ -198,6 +203,7 @@ class NatsSettings(Settings, frozen=True, kw_only=True):
             given["stream_config"] = _stream_config(given["stream_config"])
         given["stream_subjects"] = stream_subjects
         given["checkpoint_seconds"] = checkpoint_seconds
+        given["keeps_last"] = keeps_last
         return cls._converted(given)
 
     def __post_init__(self) -> None:

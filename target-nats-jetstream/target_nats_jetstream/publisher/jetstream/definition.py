@@ -50,7 +50,10 @@ def wanted_config(settings: NatsSettings, version: tuple[int, int, int]) -> dict
     """The configuration of the stream, with the operator's wishes."""
     ours = [taken_by(subject) for subject in settings.stream_subjects]
     subjects = settings.stream_config.get("subjects") or ours
-    return {**default_config(settings.stream, subjects, version), **settings.stream_config}
+    found = default_config(settings.stream, subjects, version)
+    if settings.keeps_last:
+        found["max_msgs_per_subject"] = 1
+    return {**found, **settings.stream_config}
 
 
 def letters_config(stream: str, version: tuple[int, int, int]) -> dict[str, Any]:

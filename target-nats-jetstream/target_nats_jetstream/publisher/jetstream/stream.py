@@ -14,7 +14,7 @@ from target_nats_jetstream.errors import ConfigurationError
 from target_nats_jetstream.publisher.failures import Refused
 from target_nats_jetstream.publisher.jetstream.definition import wanted_config
 from target_nats_jetstream.publisher.jetstream.lifetime import EpochEnded
-from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo
+from target_nats_jetstream.publisher.jetstream.stream_info import StreamInfo, kept_by
 from target_nats_jetstream.publisher.jetstream.subjects import captures, taken_by
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from target_nats_jetstream.publisher.settings import NatsSettings
 
 STREAM_NOT_FOUND = 10059
+#: The option of the NATS CLI by which a stream keeps the last message of each subject.
+KEEP_LAST = "--max-msgs-per-subject=1"
 #: A configuration that the server never takes; it comes with code 500, as passing troubles do.
 INVALID_CONFIG = 10052
 logger = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ async def find_stream(epoch: Epoch, settings: NatsSettings) -> StreamInfo:
     """What the server says of the stream; it is created or updated first where that is asked for.
 
     Raises:
-        ConfigurationError: There is no such stream, or the server refuses its configuration.
+        ConfigurationError: There is no such stream, the server refuses its configuration, or it
+            does not keep the last message of each subject and has to.
         EpochEnded: JetStream does not answer.
     """
     try:
@@ -45,7 +48,9 @@ async def find_stream(epoch: Epoch, settings: NatsSettings) -> StreamInfo:
     else:
         if settings.create_stream == "update":
             answer = await _update(epoch, settings, answer)
-    return _info(epoch, answer)
+    info = _info(epoch, answer)
+    _check_keeps_last(info, settings)
+    return info
 
 
 async def read_stream_info(epoch: Epoch, stream: str) -> StreamInfo:
@@ -121,6 +126,15 @@ def _holds(actual: object, wanted: object) -> bool:
     if isinstance(actual, dict) and isinstance(wanted, dict):
         return wanted.items() <= actual.items()
     return actual == wanted
+
+
+def _check_keeps_last(info: StreamInfo, settings: NatsSettings) -> None:
+    if settings.keeps_last and not info.keeps_last:
+        needs = "`load_method: upsert` needs a stream that keeps one message per subject"
+        reason = f"{needs}: {info.stream} has {kept_by(info)}"
+        edit = f"`nats stream edit {info.stream} {KEEP_LAST}`"
+        remedy = f"Change it ({edit}: removes all but the newest of each subject) or set `stream`"
+        raise ConfigurationError(reason, remedy)
 
 
 async def check_subjects(epoch: Epoch, info: StreamInfo, subjects: Sequence[str]) -> None:

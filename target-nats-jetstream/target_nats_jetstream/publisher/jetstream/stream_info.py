@@ -61,6 +61,8 @@ class StreamInfo:
     """Whether nothing can be added any more."""
     mirrors: str = ""
     """The stream of which this one is a copy: nobody can publish to it."""
+    refuses_next: bool = False
+    """Whether a full subject refuses the next message, and keeps the one that it has."""
     acknowledges: bool = True
     """Whether a message is answered at all."""
 
@@ -102,6 +104,7 @@ class StreamInfo:
             oldest=_oldest(answer),
             sealed=bool(config.get("sealed")),
             mirrors=(config.get("mirror") or {}).get("name", ""),
+            refuses_next=bool(config.get("discard_new_per_subject")),
             acknowledges=not config.get("no_ack"),
         )
 
@@ -125,6 +128,11 @@ class StreamInfo:
         )
 
     @property
+    def keeps_last(self) -> bool:
+        """Whether it keeps the last message of each subject, and no other one."""
+        return self.max_msgs_per_subject == 1 and not self.refuses_next and self.keeps_what_is_read
+
+    @property
     def keeps_a_batch(self) -> bool:
         """Whether what was stored a moment ago can be read: limits may have removed it already."""
         removed_at = [self.max_msgs_per_subject]
@@ -142,6 +150,15 @@ class StreamInfo:
         the next because a consumer made room in between.
         """
         return self.replicas == 1 and self.discard == "old"
+
+
+def kept_by(info: StreamInfo) -> str:
+    """What keeps a stream from holding the last message of each subject, and no other one."""
+    if not info.keeps_what_is_read:
+        return "a subject_transform" if info.transformed else f"retention {info.retention}"
+    if info.refuses_next:
+        return "discard_new_per_subject"
+    return f"max_msgs_per_subject {info.max_msgs_per_subject}"
 
 
 def _oldest(answer: Mapping[str, Any]) -> float:
