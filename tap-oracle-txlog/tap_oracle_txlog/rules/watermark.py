@@ -84,11 +84,11 @@ class LastPass(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``clock`` and ``watermark`` are in the column's clock, the others in UTC. ``ahead`` is by how
     many seconds the database's clock was ahead of another one (whole ones: targets of the SDK
-    cannot pass on a state that has fractions). ``oldest`` is when the
-    transaction ``holder`` began. ``offset`` is the host's offset from UTC; where it was another one
-    before, ``earlier_offset`` and the time ``offset_since`` when the change was seen. What held the
-    watermark (``clock`` or ``transaction``) and the look-back with the skew (``window``, seconds)
-    are not read by the tap: they are for a target's metrics.
+    cannot pass on a state that has fractions). ``oldest`` is when the transaction ``holder`` began.
+    ``offset`` is the host's offset from UTC; where it was another one before, ``earlier_offset`` is
+    the greatest of those, and ``offset_since`` the time when the last change was seen. What held
+    the watermark (``clock`` or ``transaction``) and the look-back with the skew (``window``,
+    seconds) are not read by the tap: they are for a target's metrics.
 
     Raises:
         ValueError: A time is not an instant; they come back from the state.
@@ -266,13 +266,19 @@ def _went_back(clock: Instant, ahead: int | None, last: LastPass | None, skew: f
 
 
 def _offsets(clock: Instant, known: OpenTransactions, last: LastPass | None) -> _Offsets:
-    """The host's offset now, the one before it, and since when that one is over."""
+    """The host's offset now, the greatest one before it, and since when that one is over.
+
+    A transaction may have begun before any of the changes, and counts the younger the greater the
+    offset was; that the greatest one is taken to have ended only now makes it count too old at
+    worst, for as many hours as the clocks went back.
+    """
     now = None if isinstance(known, NotReadable) else known.host_offset
     if last is None or last.offset is None:
         return now, None, None
     if now is None or now == last.offset:
         return last.offset, last.earlier_offset, last.offset_since
-    return now, last.offset, clock
+    before = last.offset if last.earlier_offset is None else max(last.offset, last.earlier_offset)
+    return now, before, clock
 
 
 _Offsets: TypeAlias = "tuple[int | None, int | None, Instant | None]"

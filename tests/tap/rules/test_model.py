@@ -28,6 +28,13 @@ def test_every_committed_row_is_emitted_once_whatever_happens(block: int) -> Non
     _play_a_block(block, Tap)
 
 
+@pytest.mark.parametrize("seed", [310_111_911, 310_206_720])
+def test_histories_that_once_lost_a_row_lose_none(seed: int) -> None:
+    history = make(seed)
+    for tap in (Tap, TapWithASmallState):
+        assert play(history, tap) is None, report(history, tap)
+
+
 def test_slices_of_a_backfill_have_every_row_once_between_them() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + BLOCK):
         history = make(seed)

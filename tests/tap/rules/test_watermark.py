@@ -222,6 +222,15 @@ def test_after_the_hosts_clock_went_back_a_transaction_counts_as_begun_an_hour_e
     assert over.at == parse("2026-11-22T13:30:00")
 
 
+def test_after_the_hosts_clock_went_back_twice_it_may_have_begun_before_both_changes() -> None:
+    before = chosen("12:00:00", NoneOpen(10_800))
+    between = chosen("12:00:10", NoneOpen(7_200), before.as_last_pass)
+    held = chosen("12:00:20", began("13:30:00", "a", 3_600), between.as_last_pass)
+    assert held.at == parse("2026-11-22T11:30:00")
+    over = chosen("15:00:00", began("14:30:00", "b", 3_600), held.as_last_pass)
+    assert over.at == parse("2026-11-22T14:30:00")
+
+
 def test_a_start_in_the_future_is_one_before_the_hosts_clock_went_back() -> None:
     before = chosen("12:00:00", NoneOpen(7_200))
     held = chosen("12:00:10", began("12:40:00", "a", 3_600), before.as_last_pass)
