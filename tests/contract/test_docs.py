@@ -33,7 +33,7 @@ OPTIONS_OF_OTHERS = {
     "--rows",  # tools.oracle_stand_in
     *("--nthreads", "--resources"),  # dask
     *("--kills", "--replicas", "--slices"),  # tests.soak_slices
-    "--dupe-window",  # nats
+    *("--dupe-window", "--last-for"),  # nats
     *("--rm", "--read-only", "--env-file", "--entrypoint", "--build-arg", "--target", "--tmpfs"),
     *("--namespace", "--kustomize", "--from-file"),  # kubectl
     "--now",  # systemctl

@@ -72,10 +72,12 @@ class Backfill:
     def _file(self, name: str, content: Mapping[str, Any]) -> None:
         (self.home / name).write_text(json.dumps(content))
 
-    def fill(self, rows: int) -> None:
-        """Rows that get denser and denser, three of one instant each."""
+    def fill(self, rows: int, characters: int = 0) -> None:
+        """Rows that get denser and denser, three of one instant each, of at least that size."""
         times = (int(80_000 * (row // 3 * 3 / rows) ** 0.3) for row in range(rows))
-        self.table.add(*(Event(row, stamp(at), f"row {row}") for row, at in enumerate(times)))
+        data = (f"row {row}".ljust(characters) for row in range(rows))
+        made = zip(range(rows), map(stamp, times), data, strict=True)
+        self.table.add(*(Event(*one) for one in made))
 
     def plan(self, count: int, *options: str) -> list[dict[str, str]]:
         """Make the plan; its slices."""
