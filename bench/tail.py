@@ -121,7 +121,7 @@ def follow(place: Place, first: int, gap: float, moments: Iterator[object]) -> l
     choose = random.Random(first)
     committed: dict[int, datetime] = {}
     for id_, _ in zip(count(first), moments, strict=False):
-        time.sleep(choose.expovariate(1 / gap))
+        time.sleep(choose.expovariate(1 / gap))  # commits come as they like, not at a beat
         committed[id_] = write(place.table, id_)
     tail_has = {"subjects_filter": f"{SUBJECT}.tail"}
 

@@ -184,7 +184,7 @@ class Soak:
                 tail.keep()
                 comparing = self._compare(way, forks)
                 if number % KILL_EVERY == 0:
-                    time.sleep(self._chance.uniform(0, 0.3))
+                    time.sleep(self._chance.uniform(0, 0.3))  # the moment of the kill is random
                     tail.strike()
                 self._judge(comparing.verdict(), way)
                 if number % TOLD_EVERY == 0:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from tap_oracle_txlog.extraction import Emission
+    from tap_oracle_txlog.reading import Emission
     from tap_oracle_txlog.rules.parts import HowFar, Part
     from tap_oracle_txlog.rules.replay import Replay
     from tap_oracle_txlog.rules.timestamps import Instant

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from tap_oracle_txlog.cases import MEMBERS
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.extraction import Emission, Pause, read_watermark
 from tap_oracle_txlog.reader import Reader
+from tap_oracle_txlog.reading import Emission, Pause, read_watermark
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.row import CaseRow, row_type
 from tap_oracle_txlog.rules.cases import Event, OpenCases, revision
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_oracle_txlog.cases import CasesOf
-    from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.reading import ExtractionSettings
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.case_progress import CaseProgress
     from tap_oracle_txlog.rules.cases import CaseId, End
@@ -234,6 +234,9 @@ class CaseExtraction:
             size = next(one for one in AT_ONCE if one <= len(ends) - start)
             wanted = ends[start : start + size]
             seen = self._whole(wanted)
+            if any(end.case not in seen for end in wanted):
+                text = "cases are not sent whose rows have left the table since they have ended"
+                self._reports.announce(logging.WARNING, text)
             yield [
                 self._put_together(end, of_case, count)
                 for end in wanted

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tap_oracle_txlog.cases import CasesOf
-    from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.reading import ExtractionSettings
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.source import Source
 
@@ -93,7 +93,7 @@ def access(index: str | None, columns: Sequence[str], create: str) -> Finding:
     if index is not None:
         return passed(f"the index {index} finds rows by {named}")
     text = f"no index begins with {named}: all rows of the time range are read for those wanted"
-    return warning(text, "Create one, or set start_date and end_date close together", create)
+    return warning(text, "Create one", create)
 
 
 def cases(source: Source, cases: CasesOf, key: str) -> Finding:

@@ -10,32 +10,29 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import compress
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_oracle_txlog.answers import answer_of, read_keys, read_page
 from tap_oracle_txlog.errors import DataError
 from tap_oracle_txlog.reader import Reader
+from tap_oracle_txlog.reading import Emission, Pause, read_watermark
 from tap_oracle_txlog.reports import Reports
 from tap_oracle_txlog.rules.null_keys import NullKeyScan
 from tap_oracle_txlog.rules.questions import Keys, Rows, RowsAt
 from tap_oracle_txlog.rules.scan import Scan
 from tap_oracle_txlog.rules.time_check import INSERTED, NEWEST_ROWS, TimeCheck
-from tap_oracle_txlog.rules.timestamps import from_datetime
-from tap_oracle_txlog.rules.watermark import MEASURED_WITHIN_SECONDS, choose_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
+    from tap_oracle_txlog.reading import ExtractionSettings
     from tap_oracle_txlog.row import Row
-    from tap_oracle_txlog.rules.parts import HowFar
     from tap_oracle_txlog.rules.progress import Progress
     from tap_oracle_txlog.rules.questions import Question
     from tap_oracle_txlog.rules.timestamps import Instant
-    from tap_oracle_txlog.rules.watermark import LastPass, Strategy, Watermark
+    from tap_oracle_txlog.rules.watermark import Watermark
     from tap_oracle_txlog.source import Column, Page, Source
 
 logger = logging.getLogger(__name__)
@@ -46,88 +43,7 @@ NULL_KEYS_COUNTED: Final = 1_000
 LATE_SHARE: Final = 0.1
 """The part of the time that may go into looking for late rows while polling."""
 
-NullKey = Literal["warn", "fail", "emit"]
 _T = TypeVar("_T")
-_HowFar_co = TypeVar("_HowFar_co", bound="HowFar", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractionSettings:
-    """How a table is read; times in seconds, sizes in rows, 0 for "no limit"."""
-
-    page_size: int
-    max_records: int
-    strategy: Strategy
-    lookback: float
-    skew: float
-    null_key: NullKey
-    poll_interval: float
-
-
-class Emission(NamedTuple, Generic[_HowFar_co]):
-    """New rows, and what is out once they are; ``ends_pass`` when all that was visible is."""
-
-    rows: Sequence[Row]
-    progress: _HowFar_co
-    ends_pass: bool = False
-
-
-class Pause(NamedTuple):
-    """Others may read for so many seconds: all is out that was visible, or a long pass goes on."""
-
-    seconds: float
-
-
-class Reading(Protocol):
-    """What reads a table for a stream, pass by pass: its events, or its cases."""
-
-    emitted: int
-    watermark: Watermark | None
-
-    @property
-    def late(self) -> int: ...  # noqa: D102 - as in Extraction, like all others
-    @property
-    def is_capped(self) -> bool: ...  # noqa: D102
-    @property
-    def window(self) -> float: ...  # noqa: D102
-    @property
-    def key_zone(self) -> ZoneInfo | None: ...  # noqa: D102
-    def emissions(  # noqa: D102
-        self,
-        progress: Any,  # noqa: ANN401 - what it has made itself
-        *,
-        until: Instant | None = None,
-    ) -> Iterator[Emission[Any] | Pause]: ...
-    def close(self) -> None: ...  # noqa: D102
-
-
-def read_watermark(
-    source: Source,
-    settings: ExtractionSettings,
-    last: LastPass | None = None,
-    timer: Callable[[], float] = time.monotonic,
-) -> Watermark:
-    """The watermark of a pass that starts now; raises as ``Source`` and ``choose_watermark``.
-
-    Args:
-        source: What is going to be read.
-        settings: How.
-        last: What the pass before went by.
-        timer: Seconds, from any moment on.
-    """
-    begun = timer()
-    clock, other = source.clock(), from_datetime(datetime.now(UTC))
-    took = timer() - begun
-    return choose_watermark(
-        clock,
-        source.open_transactions(),
-        strategy=settings.strategy,
-        lookback=settings.lookback,
-        skew=settings.skew,
-        zone=source.key_zone,
-        last=last,
-        other_clock=other if took <= MEASURED_WITHIN_SECONDS else None,
-    )
 
 
 class Extraction:

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.extraction import read_watermark
+from tap_oracle_txlog.reading import read_watermark
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.shares import at_bounds
 from tap_oracle_txlog.rules.slices import MAX_SLICES, between, plan

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Never, Self, TextIO
 
-    from tap_oracle_txlog.extraction import Emission
+    from tap_oracle_txlog.reading import Emission
     from tap_oracle_txlog.rules.parts import HowFar
     from tap_oracle_txlog.rules.timestamps import Instant
     from tap_oracle_txlog.rules.watermark import Watermark

@@ -16,10 +16,10 @@ from tap_oracle_txlog.case_settings import CaseSettings
 from tap_oracle_txlog.config import Settings, old, refuse, secret, setting
 from tap_oracle_txlog.deprecation import schemas
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.extraction import ExtractionSettings
 from tap_oracle_txlog.ledger_settings import LedgerSettings
 from tap_oracle_txlog.old_settings import TRANSLATED
 from tap_oracle_txlog.oracle.settings import OracleSettings
+from tap_oracle_txlog.reading import ExtractionSettings
 from tap_oracle_txlog.replay_name import check_name, program_of
 from tap_oracle_txlog.rules.durations import parse_duration
 from tap_oracle_txlog.rules.slices import Slice, cut, plan

@@ -19,7 +19,7 @@ from tap_oracle_txlog import maps
 from tap_oracle_txlog.batch_files import BatchFiles
 from tap_oracle_txlog.bookmarks import Bookmarks
 from tap_oracle_txlog.errors import ConfigurationError
-from tap_oracle_txlog.extraction import Pause
+from tap_oracle_txlog.reading import Pause
 from tap_oracle_txlog.reading_report import ReadingReport
 from tap_oracle_txlog.rules.catalog import merged, way_named
 from tap_oracle_txlog.rules.parts import not_complete
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, SchemaMessage
 
-    from tap_oracle_txlog.extraction import Emission, Reading
+    from tap_oracle_txlog.reading import Emission, Reading
     from tap_oracle_txlog.row import Row
     from tap_oracle_txlog.rules.parts import HowFar, Part
     from tap_oracle_txlog.rules.replay import Replay

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.plugin_base import _ConfigInput
 
-    from tap_oracle_txlog.extraction import Pause
+    from tap_oracle_txlog.reading import Pause
     from tap_oracle_txlog.table import Table
 
 logger = logging.getLogger(__name__)

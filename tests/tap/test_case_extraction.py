@@ -14,7 +14,7 @@ import pytest
 
 from tap_oracle_txlog.case_extraction import AT_ONCE, CaseExtraction
 from tap_oracle_txlog.cases import CasesOf
-from tap_oracle_txlog.extraction import ExtractionSettings, Pause
+from tap_oracle_txlog.reading import ExtractionSettings, Pause
 from tap_oracle_txlog.row import encode, row_type
 from tap_oracle_txlog.rules.case_progress import CaseProgress
 from tap_oracle_txlog.rules.position import Position, in_order
@@ -316,6 +316,21 @@ def test_cases_whose_rows_go_between_the_two_reads_have_what_is_left() -> None:
     steps = [step for step in wide.emissions(progress_of(None)) if not isinstance(step, Pause)]
     made = [row for step in steps for row in step.rows]
     assert [[event["ID"] for event in row.record()["events"]] for row in made] == [[1], [4], [1, 5]]  # type: ignore[attr-defined]
+
+
+def test_that_a_case_has_gone_before_it_was_read_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    table = filled((0, "A", "CLOSED"), (1, "B", "CLOSED"))
+    whole_page = table.page_of
+
+    def page_of(rows: Filter | None, *where: Any, **limit: Any) -> Page:  # noqa: ANN401
+        if rows is not None:
+            table.rows = [row for row in table.rows if row[1].record()["CASE_ID"] != "A"]
+        return whole_page(rows, *where, **limit)
+
+    table.page_of = page_of  # type: ignore[method-assign]
+    made, _ = read(table, None)
+    assert [row.record()["CASE_ID"] for row in made] == ["B"]
+    assert caplog.text.count("cases are not sent whose rows have left the table") == 1
 
 
 def test_blanks_behind_a_type_do_not_count() -> None:

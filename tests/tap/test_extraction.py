@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_oracle_txlog.errors import DataError, SourceUnreachableError
-from tap_oracle_txlog.extraction import (
-    NULL_KEYS_COUNTED,
-    Emission,
-    Extraction,
-    ExtractionSettings,
-    NullKey,
-    Pause,
-)
+from tap_oracle_txlog.extraction import NULL_KEYS_COUNTED, Extraction
+from tap_oracle_txlog.reading import Emission, ExtractionSettings, NullKey, Pause
 from tap_oracle_txlog.rules.id_ranges import IdRanges
 from tap_oracle_txlog.rules.progress import Progress
 from tap_oracle_txlog.rules.timestamps import BEGINNING, plus

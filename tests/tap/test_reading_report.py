@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_oracle_txlog.extraction import Emission
+from tap_oracle_txlog.reading import Emission
 from tap_oracle_txlog.reading_report import ReadingReport
 from tap_oracle_txlog.rules.position import Position
 from tap_oracle_txlog.rules.progress import Progress

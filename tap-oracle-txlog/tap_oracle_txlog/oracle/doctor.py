@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.cases import CasesOf
     from tap_oracle_txlog.checks import Check
-    from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.settings import OracleSettings
     from tap_oracle_txlog.oracle.statements import Selection
+    from tap_oracle_txlog.reading import ExtractionSettings
 
 SECONDS: Final = 10.0
 NEWEST_ROWS: Final = 100_000

@@ -22,10 +22,10 @@ from tap_oracle_txlog.rules.watermark import NotReadable, Oldest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tap_oracle_txlog.extraction import ExtractionSettings
     from tap_oracle_txlog.oracle.introduction import Database
     from tap_oracle_txlog.oracle.statements import Selection
     from tap_oracle_txlog.oracle.types import OracleColumn
+    from tap_oracle_txlog.reading import ExtractionSettings
     from tap_oracle_txlog.rules.watermark import OpenTransactions
 
 INSERTED: Final = "CREATED_AT"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tap_oracle_txlog.cases import CasesOf
     from tap_oracle_txlog.checks import Check
-    from tap_oracle_txlog.extraction import ExtractionSettings
+    from tap_oracle_txlog.reading import ExtractionSettings
     from tap_oracle_txlog.source_settings import SourceSettings
 
 CLUSTERED: Final = ("sqlite", "mysql", "mariadb")

@@ -9,12 +9,12 @@ import pytest
 
 from tap_oracle_txlog import checks
 from tap_oracle_txlog.diagnosis import Finding
-from tap_oracle_txlog.extraction import ExtractionSettings
 from tap_oracle_txlog.oracle import findings
 from tap_oracle_txlog.oracle.identifiers import TableName
 from tap_oracle_txlog.oracle.introduction import Database
 from tap_oracle_txlog.oracle.statements import Selection
 from tap_oracle_txlog.oracle.types import OracleColumn
+from tap_oracle_txlog.reading import ExtractionSettings
 from tap_oracle_txlog.rules.timestamps import instant
 from tap_oracle_txlog.rules.watermark import NoneOpen, NotReadable, Oldest
 
